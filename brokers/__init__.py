@@ -1,0 +1,1 @@
+"""Broker adapters: one interface (`broker.py`), one folder per broker, one factory."""

@@ -1,0 +1,129 @@
+"""The interface of a broker account, and the guarantees every adapter gives.
+
+1. `place_order` sends at most once. No library below it may retry a placement.
+2. An outcome is never guessed: a time-out or a lost connection after the first byte is
+   `OrderStateUnknown`; only what provably never left is `BrokerUnavailable`; only the broker's own
+   refusal is `OrderRejected`.
+3. A query that failed raises; an empty answer means the broker said "none".
+4. Our `client_order_id` travels with the order and comes back in every report of it.
+5. Execution ids are unique per account and stable over repeats, so a fill can be booked once.
+6. Connecting never changes anything at the broker.
+7. Every call has a time-out; every method may be called from any thread.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from services.domain.instruments import Instrument
+from services.domain.orders import Execution, Order, OrderReport
+from services.domain.values import Exact, Frozen, Instant, NonNegative
+from services.domain.words import InstrumentType, OrderType, TimeInForce
+
+
+class Capabilities(Frozen):
+    """What a broker can do natively; anything else is refused with `UnsupportedOrder`."""
+
+    order_types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
+    instrument_types: frozenset[InstrumentType]
+
+
+class AccountState(Frozen):
+    """An account as the broker reports it now; amounts in `currency`."""
+
+    account_id: str
+    currency: str
+    equity: Exact
+    cash: Exact
+    initial_margin: NonNegative
+    maintenance_margin: NonNegative
+    available_funds: Exact
+    buying_power: Exact
+    as_of: Instant
+
+
+class BrokerPosition(Frozen):
+    """What the broker says an account holds, over all strategies; signed quantity."""
+
+    instrument: Instrument
+    quantity: Exact
+    average_price: NonNegative
+    market_price: Decimal | None = None
+
+
+#: Called from a thread of the adapter, in the broker's order, with each execution report and the
+#: cursor to resume after it. Must be idempotent: a report may come again after a reconnect.
+ReportHandler = Callable[[OrderReport, str], None]
+
+
+class Broker(ABC):
+    """One account at one broker."""
+
+    capabilities: Capabilities
+
+    def __init__(self, account_id: str) -> None:
+        self.account_id = account_id
+
+    @abstractmethod
+    def connect(self) -> None:
+        """Open the link. Raises: BrokerUnavailable."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the link and end the adapter's threads; harmless when already closed."""
+
+    @abstractmethod
+    def is_connected(self) -> bool:
+        """Whether the last contact with the broker succeeded."""
+
+    @abstractmethod
+    def place_order(self, order: Order) -> OrderReport:
+        """Send one order, once; the report is the broker's answer, with fills if it has any.
+
+        Raises:
+            UnsupportedOrder: refused before sending.
+            OrderRejected: the broker refused.
+            BrokerUnavailable: it never left.
+            OrderStateUnknown: no answer; `find_order` tells.
+        """
+
+    @abstractmethod
+    def cancel_order(self, order: Order) -> OrderReport:
+        """Ask to cancel; the report says what the broker made of it, which may be a fill.
+
+        Raises: BrokerUnavailable, OrderStateUnknown.
+        """
+
+    @abstractmethod
+    def find_order(self, client_order_id: str) -> OrderReport | None:
+        """The broker's own record of an order with all its executions; None = it never had it.
+
+        Raises: BrokerUnavailable when the broker could not be asked.
+        """
+
+    @abstractmethod
+    def open_orders(self) -> Sequence[OrderReport]:
+        """All working orders of the account. Raises: BrokerUnavailable."""
+
+    @abstractmethod
+    def executions(self) -> Sequence[Execution]:
+        """Executions of the account as far back as the broker keeps. Raises: BrokerUnavailable."""
+
+    @abstractmethod
+    def positions(self) -> Sequence[BrokerPosition]:
+        """Net positions of the account. Raises: BrokerUnavailable."""
+
+    @abstractmethod
+    def account_state(self) -> AccountState:
+        """Equity and margin now. Raises: BrokerUnavailable."""
+
+    @abstractmethod
+    def stream_reports(self, handler: ReportHandler, *, after: str | None) -> None:
+        """Start delivering execution reports to `handler`, from the one after cursor `after`.
+
+        Returns at once; reconnects by itself until `close`. Where the handler raises, the same
+        report is delivered again after a pause: a report is never skipped.
+        """

@@ -1,0 +1,1 @@
+"""The processes of Mathematricks Trader; one folder each, and what they share."""

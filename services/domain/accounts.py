@@ -1,0 +1,96 @@
+"""Accounts, strategies and allocations: what a decision has to know of the world."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pydantic import Field
+
+from services.domain.books import Position
+from services.domain.orders import Reservation
+from services.domain.values import Exact, Frozen, Instant, NonNegative, Positive
+from services.domain.words import AccountType, ActiveStatus, InstrumentType, TradingState
+
+
+class AccountSnapshot(Frozen):
+    """An account as its broker last reported it; amounts in the account currency.
+
+    Attributes:
+        as_of: when the broker said so; None where it never has.
+    """
+
+    account_id: str
+    broker: str
+    account_type: AccountType = AccountType.PAPER
+    status: ActiveStatus = ActiveStatus.ACTIVE
+    currency: str = "USD"
+    equity: Exact | None = None
+    cash: Exact | None = None
+    initial_margin: NonNegative | None = None
+    maintenance_margin: NonNegative | None = None
+    available_funds: Exact | None = None
+    buying_power: Exact | None = None
+    as_of: Instant | None = None
+
+
+class StrategyAccount(Frozen):
+    """One account that a strategy trades in, and its share of the strategy's signals."""
+
+    account_id: str
+    weight_ratio: Positive = Decimal(1)
+
+
+class Strategy(Frozen):
+    """A strategy as Cerebro needs it."""
+
+    strategy_id: str
+    status: ActiveStatus = ActiveStatus.ACTIVE
+    accounts: tuple[StrategyAccount, ...] = ()
+    instrument_types: tuple[InstrumentType, ...] = ()
+    max_signal_age_seconds: Positive | None = None
+
+
+class RiskLimits(Frozen):
+    """Limits that hold for every account; fractions of account equity."""
+
+    max_position_ratio: Positive
+    max_broker_allocation_ratio: Positive
+    account_max_age_seconds: Positive
+
+
+class AccountContext(Frozen):
+    """What one account adds to a decision.
+
+    Attributes:
+        weight_ratio: how much of its allocation this account gives to each signal; 1 = all.
+        allocation_ratio: approved share of the account's equity for this strategy; None = none.
+        positions: open positions of every strategy in this account.
+        reservations: everything held for orders of any strategy in this account.
+        entry_filled: what the referenced entry has filled here, by instrument key (exits only).
+        entry_closed: what earlier exits of that entry closed or are closing here (exits only).
+        cancelable: client_order_ids of working entry orders that a CANCEL would reach.
+    """
+
+    account: AccountSnapshot
+    weight_ratio: Positive = Decimal(1)
+    allocation_ratio: NonNegative | None = None
+    positions: tuple[Position, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    entry_filled: dict[str, NonNegative] = Field(default_factory=dict)
+    entry_closed: dict[str, NonNegative] = Field(default_factory=dict)
+    cancelable: tuple[str, ...] = ()
+
+
+class DecisionContext(Frozen):
+    """Everything a decision may look at; stored with it so that it can be replayed.
+
+    Attributes:
+        entry_found: whether the entry that an exit names is known; None where it names none.
+    """
+
+    now: Instant
+    trading_state: TradingState
+    strategy: Strategy | None
+    accounts: tuple[AccountContext, ...]
+    limits: RiskLimits
+    entry_found: bool | None = None

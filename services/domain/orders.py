@@ -1,0 +1,153 @@
+"""Orders: their identity, their life, and the money held for them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from decimal import Decimal
+
+from services.domain.errors import IllegalTransition
+from services.domain.instruments import Instrument
+from services.domain.values import ZERO, Exact, Frozen, Instant, NonNegative, Positive
+from services.domain.words import (
+    Environment,
+    Intent,
+    OrderStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+)
+
+_S = OrderStatus
+_BROKER_ENDINGS = {_S.CANCELED, _S.REJECTED, _S.EXPIRED}
+_FILLS = {_S.PARTIALLY_FILLED, _S.FILLED}
+
+#: The one table of legal moves. A fill is legal in every state, because brokers do fill after a
+#: cancel, a reject or an expiry; whoever applies one to an ended order raises an incident.
+TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
+    _S.PENDING: frozenset({_S.SUBMITTING, _S.DENIED, _S.CANCELED, _S.EXPIRED}),
+    _S.SUBMITTING: frozenset({_S.SUBMITTED, _S.UNKNOWN, _S.PENDING, _S.CANCEL_PENDING, _S.DENIED})
+    | _FILLS
+    | _BROKER_ENDINGS,
+    _S.UNKNOWN: frozenset({_S.SUBMITTED, _S.PENDING, _S.CANCEL_PENDING}) | _FILLS | _BROKER_ENDINGS,
+    _S.SUBMITTED: frozenset({_S.CANCEL_PENDING, _S.UNKNOWN}) | _FILLS | _BROKER_ENDINGS,
+    _S.PARTIALLY_FILLED: frozenset({_S.CANCEL_PENDING, _S.UNKNOWN}) | _FILLS | _BROKER_ENDINGS,
+    _S.CANCEL_PENDING: frozenset({_S.SUBMITTED, _S.UNKNOWN}) | _FILLS | _BROKER_ENDINGS,
+    _S.CANCELED: frozenset(_FILLS),
+    _S.REJECTED: frozenset(_FILLS),
+    _S.EXPIRED: frozenset(_FILLS),
+    _S.FILLED: frozenset(_FILLS),
+    _S.DENIED: frozenset(),
+}
+
+#: Orders that will not move any more by themselves.
+TERMINAL = frozenset({_S.FILLED, _S.DENIED, _S.REJECTED, _S.CANCELED, _S.EXPIRED})
+
+
+def check_transition(before: OrderStatus, after: OrderStatus) -> None:
+    """Raise unless an order may move from `before` to `after`.
+
+    Raises:
+        IllegalTransition: the table has no such move.
+    """
+    if after not in TRANSITIONS[before]:
+        raise IllegalTransition(f"an order in {before} cannot become {after}")
+
+
+def client_order_id_for(signal_id: str, leg_index: int, account_id: str, attempt: int) -> str:
+    """Our id of an order, the same for every repeat of the same decision.
+
+    20 upper-case letters and digits, because Kite's `tag` allows no more; 90 bits of SHA-256.
+    """
+    seed = "\x00".join((signal_id, str(leg_index), account_id, str(attempt)))
+    return "MT" + base64.b32encode(hashlib.sha256(seed.encode()).digest()).decode()[:18]
+
+
+class Order(Frozen):
+    """One order of one leg in one account, as Cerebro decided it."""
+
+    client_order_id: str
+    signal_id: str
+    strategy_id: str
+    account_id: str
+    leg_index: int
+    attempt: int = 1
+    intent: Intent
+    instrument: Instrument
+    side: Side
+    quantity: Positive
+    order_type: OrderType
+    time_in_force: TimeInForce = TimeInForce.DAY
+    limit_price: Positive | None = None
+    stop_price: Positive | None = None
+    reference_price: Positive | None = None
+    entry_signal_id: str | None = None
+    environment: Environment
+    expires_at: Instant | None = None
+
+
+class Reservation(Frozen):
+    """Capital (entries) or position (exits) held for an order until it is filled or dead.
+
+    Attributes:
+        capital: money of the strategy's allocation held, account currency.
+        margin: initial margin held, account currency.
+        closing_quantity: for exits: how much of the position this order is closing.
+    """
+
+    client_order_id: str
+    account_id: str
+    strategy_id: str
+    instrument_key: str
+    capital: NonNegative = ZERO
+    margin: NonNegative = ZERO
+    closing_quantity: NonNegative = ZERO
+    quantity: Positive
+
+    def after_fill(self, filled_quantity: Decimal) -> Reservation | None:
+        """What is still held once `filled_quantity` of the order has filled; None = nothing."""
+        if filled_quantity >= self.quantity:
+            return None
+        left = (self.quantity - filled_quantity) / self.quantity
+        return self.model_copy(
+            update={
+                "capital": self.capital * left,
+                "margin": self.margin * left,
+                "closing_quantity": self.closing_quantity * left,
+            }
+        )
+
+
+class OrderReport(Frozen):
+    """What a broker says of one order, at one moment.
+
+    Attributes:
+        executions: the executions the broker knows of (all, or those new since the last report).
+        filled_quantity: cumulative, by the broker's own count.
+        text: the broker's own words, e.g. why it rejected.
+    """
+
+    client_order_id: str
+    broker_order_id: str | None = None
+    status: OrderStatus
+    filled_quantity: NonNegative = ZERO
+    executions: tuple[Execution, ...] = ()
+    text: str = ""
+    occurred_at: Instant
+
+
+class Execution(Frozen):
+    """One fill as the broker reported it. `commission` ≥ 0 costs us money, < 0 is a rebate."""
+
+    execution_id: str
+    client_order_id: str
+    instrument: Instrument
+    side: Side
+    quantity: Positive
+    price: Positive
+    commission: Exact = ZERO
+    commission_currency: str = "USD"
+    occurred_at: Instant
+
+
+OrderReport.model_rebuild()

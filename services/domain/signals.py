@@ -1,0 +1,72 @@
+"""A strategy's request after standardising: what Cerebro decides on."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+
+from pydantic import Field
+
+from services.domain.instruments import Instrument
+from services.domain.values import Exact, Frozen, Instant, Positive
+from services.domain.words import Environment, Intent, OrderType, Side, TimeInForce
+
+#: An `entry_signal_id` that means "the last entry I sent".
+PREVIOUS = "$PREVIOUS"
+
+
+class Leg(Frozen):
+    """One instrument of a signal; quantity is in units of the sender's own account."""
+
+    leg_index: int
+    instrument: Instrument
+    side: Side
+    quantity: Positive
+    order_type: OrderType = OrderType.MARKET
+    time_in_force: TimeInForce = TimeInForce.DAY
+    reference_price: Positive | None = None
+    limit_price: Positive | None = None
+    stop_price: Positive | None = None
+    stop_loss: Positive | None = None
+    take_profit: Positive | None = None
+
+
+class Signal(Frozen):
+    """One standardised signal.
+
+    Attributes:
+        intent: None where the sender did not say; Cerebro infers it from the strategy's position.
+        sender_equity: equity of the account that the leg quantities refer to, account currency.
+        entry_reference: the entry that an exit closes: our signal_id, the sender's id, `$PREVIOUS`.
+        valid_for_seconds: an entry older than this is not traded any more.
+    """
+
+    signal_id: str
+    strategy_id: str
+    external_id: str | None = None
+    intent: Intent | None
+    legs: tuple[Leg, ...] = Field(min_length=1)
+    environment: Environment = Environment.STAGING
+    sender_equity: Positive | None = None
+    entry_reference: str | None = None
+    valid_for_seconds: Positive | None = None
+    occurred_at: Instant | None = None
+    received_at: Instant
+    warnings: tuple[str, ...] = ()
+
+
+def signal_id_for(strategy_name: str, idempotency_key: str) -> str:
+    """Our id of a signal: the same for every repeat of it, so a repeat can do no harm."""
+    digest = hashlib.sha256(f"{strategy_name}\x00{idempotency_key}".encode()).hexdigest()
+    return f"sig_{digest[:24]}"
+
+
+def leg_in_words(leg: Leg) -> str:
+    """A leg as a person says it, e.g. `BUY 10 AAPL`."""
+    return f"{leg.side} {plain(leg.quantity)} {leg.instrument.symbol}"
+
+
+def plain(number: Exact) -> str:
+    """A decimal as people write it: no exponent, no trailing zeros after the point."""
+    text = f"{Decimal(number):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,136 @@
+"""Closed sets of words (DESIGN §4): one thing, one name, in code, store, API and pages."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """What an order does (FIX 54)."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """Direction of the position change: +1 for BUY, -1 for SELL."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> Side:
+        """The side that undoes this one."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class Intent(StrEnum):
+    """Why a strategy sends a signal."""
+
+    ENTRY = "ENTRY"
+    EXIT = "EXIT"
+    SCALE_IN = "SCALE_IN"
+    SCALE_OUT = "SCALE_OUT"
+    CANCEL = "CANCEL"
+
+    @property
+    def reduces_risk(self) -> bool:
+        """True where nothing but an explicit HALT by a person may stop it (DESIGN rule 4)."""
+        return self in {Intent.EXIT, Intent.SCALE_OUT, Intent.CANCEL}
+
+
+class InstrumentType(StrEnum):
+    """Asset class of an instrument."""
+
+    STOCK = "STOCK"
+    ETF = "ETF"
+    FOREX = "FOREX"
+    FUTURE = "FUTURE"
+    OPTION = "OPTION"
+    CRYPTO = "CRYPTO"
+
+
+class OrderType(StrEnum):
+    """How an order is to be filled (FIX 40)."""
+
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    STOP = "STOP"
+    STOP_LIMIT = "STOP_LIMIT"
+
+
+class TimeInForce(StrEnum):
+    """How long an order lives (FIX 59)."""
+
+    DAY = "DAY"
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+    OPG = "OPG"
+    CLS = "CLS"
+
+
+class OrderStatus(StrEnum):
+    """Where an order is in its life (FIX 39); legal moves are in `orders.TRANSITIONS`."""
+
+    PENDING = "PENDING"  # decided, not yet taken up by execution
+    SUBMITTING = "SUBMITTING"  # intent stored, the broker is being called
+    SUBMITTED = "SUBMITTED"  # the broker has it
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    DENIED = "DENIED"  # refused by us, before sending
+    REJECTED = "REJECTED"  # refused by the broker
+    CANCEL_PENDING = "CANCEL_PENDING"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    UNKNOWN = "UNKNOWN"  # no answer: the broker must be asked, nobody may guess
+
+
+class SignalStatus(StrEnum):
+    """Where a signal is on its road."""
+
+    RECEIVED = "RECEIVED"
+    STANDARDIZED = "STANDARDIZED"
+    DECIDED = "DECIDED"
+    WORKING = "WORKING"
+    COMPLETED = "COMPLETED"
+    DENIED = "DENIED"
+    REJECTED = "REJECTED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    QUARANTINED = "QUARANTINED"
+
+
+class Outcome(StrEnum):
+    """Cerebro's answer to a signal."""
+
+    APPROVED = "APPROVED"
+    RESIZED = "RESIZED"
+    DENIED = "DENIED"
+
+
+class TradingState(StrEnum):
+    """The kill switch: all, risk-reducing only, nothing."""
+
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
+
+
+class Environment(StrEnum):
+    """What the sender meant a signal for; staging never reaches a live account."""
+
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class AccountType(StrEnum):
+    """Whether real money is behind an account."""
+
+    PAPER = "PAPER"
+    LIVE = "LIVE"
+
+
+class ActiveStatus(StrEnum):
+    """Whether an account or a strategy takes part."""
+
+    ACTIVE = "ACTIVE"
+    INACTIVE = "INACTIVE"
