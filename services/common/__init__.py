@@ -1,0 +1,1 @@
+"""Plumbing every daemon shares: settings, store, bus, sweeper, leases, logs, clock, ops."""

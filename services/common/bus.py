@@ -1,0 +1,299 @@
+"""The bus: doorbells between processes, through Google Cloud Pub/Sub or a server that speaks it.
+
+A message names what has changed in the store; whoever receives it looks there. So a message may be
+lost, doubled, late or out of order without harm, and nothing is published that is not yet stored.
+
+The acknowledgement policy lives here and nowhere else: done or `InvalidMessage` (recorded) → ack;
+`TransientError` → nack, the bus tries again with back-off; anything else → logged, recorded in
+`dead_letters`, nacked, and after `MAX_FAILURES` acked as dead with an incident. A dead letter keeps
+its payload, so it can be published again.
+
+Client traps this guards against (google-cloud-pubsub 2.44): an exception in a callback ends the
+whole subscription; `cancel()` loses the acks of running callbacks; publishing retries for ten
+minutes by default, and for ever with message ordering.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import grpc
+from google.api_core import exceptions as google_errors
+from google.cloud import pubsub_v1
+from google.cloud.pubsub_v1.subscriber.message import Message as PubsubMessage
+from google.cloud.pubsub_v1.subscriber.scheduler import ThreadScheduler
+from google.protobuf.duration_pb2 import Duration
+from google.pubsub_v1 import PublisherClient, SubscriberClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+from pymongo.errors import PyMongoError
+
+from services.common import topology
+from services.common.clock import utc_now
+from services.common.incidents import raise_incident
+from services.common.settings import CommonSettings
+from services.common.store import Store
+from services.domain.errors import InvalidMessage, TransientError
+
+_log = logging.getLogger(__name__)
+SCHEMA_VERSION = 1
+MAX_FAILURES = 5
+_PUBLISH_TIMEOUT_SECONDS = 5.0
+_CHANNEL_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+
+#: Takes the fields of a message; returning means done, raising says what is to become of it.
+Handler = Callable[[dict[str, str]], None]
+
+
+class _PublisherLike(Protocol):
+    def publish(self, *, request: dict[str, Any], timeout: float, retry: None) -> object: ...
+
+
+def _publisher_client(settings: CommonSettings) -> PublisherClient:
+    host = settings.pubsub_host
+    if host is None:
+        return PublisherClient()
+    channel = grpc.insecure_channel(host, options=_CHANNEL_OPTIONS)
+    return PublisherClient(transport=PublisherGrpcTransport(channel=channel))
+
+
+class Publisher:
+    """Rings doorbells. A failure is logged, not raised: the sweeper rings again."""
+
+    def __init__(self, settings: CommonSettings) -> None:
+        # The generated client publishes at once in the caller's thread with the time-out given
+        # here; the batching client above it would add a thread and retries nobody asked for.
+        self._client: _PublisherLike = _publisher_client(settings)
+        self._project = settings.project_id
+
+    def ring(self, topic: str, *, key: str, **fields: str) -> bool:
+        """Publish one doorbell; True when the bus has it.
+
+        Args:
+            topic: topic id.
+            key: ordering key.
+            fields: what the message says: ids, never content.
+        """
+        message = {"schema": str(SCHEMA_VERSION), **fields}
+        try:
+            self._client.publish(
+                request={
+                    "topic": f"projects/{self._project}/topics/{topic}",
+                    "messages": [{"data": json.dumps(message).encode(), "ordering_key": key}],
+                },
+                timeout=_PUBLISH_TIMEOUT_SECONDS,
+                retry=None,
+            )
+        except google_errors.GoogleAPICallError as error:
+            _log.warning("could not publish to %s, the sweeper will: %s", topic, error.message)
+            return False
+        return True
+
+
+class Subscriber:
+    """Runs one handler for one subscription, in `workers` threads."""
+
+    def __init__(
+        self,
+        settings: CommonSettings,
+        store: Store,
+        subscription: topology.Subscription,
+        handler: Handler,
+        *,
+        workers: int,
+        on_death: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._subscription = subscription
+        self._handler = handler
+        self._workers = workers
+        self._on_death = on_death
+        self._stopping = threading.Event()
+        self._client: pubsub_v1.SubscriberClient | None = None
+        self._future: Any = None
+
+    def start(self) -> None:
+        """Open the stream."""
+        host = self._settings.pubsub_host
+        if host is None:
+            self._client = pubsub_v1.SubscriberClient()
+        else:
+            channel = grpc.insecure_channel(host, options=_CHANNEL_OPTIONS)
+            transport = SubscriberGrpcTransport(channel=channel)
+            self._client = pubsub_v1.SubscriberClient(transport=transport)
+        path = self._client.subscription_path(self._settings.project_id, self._subscription.name)
+        executor = ThreadPoolExecutor(self._workers, thread_name_prefix=self._subscription.name)
+        self._future = self._client.subscribe(
+            path,
+            callback=self._on_message,
+            flow_control=pubsub_v1.types.FlowControl(
+                max_messages=max(64, 4 * self._workers),
+                max_duration_per_lease_extension=topology.ACK_DEADLINE_SECONDS,
+            ),
+            scheduler=ThreadScheduler(executor=executor),
+            await_callbacks_on_shutdown=True,
+        )
+        self._future.add_done_callback(self._on_end)
+
+    def stop(self) -> None:
+        """Stop pulling, let running handlers finish and their acks leave."""
+        self._stopping.set()
+        if self._future is None or self._client is None:
+            return
+        self._future.cancel()
+        try:
+            self._future.result(timeout=20)
+        except (google_errors.GoogleAPICallError, TimeoutError) as error:
+            _log.warning("subscription %s did not end cleanly: %s", self._subscription.name, error)
+        self._client.close()
+
+    def state(self) -> str:
+        """For /health. Raises: TransientError once the stream has ended."""
+        if self._future is None or self._future.done():
+            raise TransientError(f"subscription {self._subscription.name} is not running")
+        return "streaming"
+
+    def _on_end(self, future: Any) -> None:  # noqa: ANN401 - the library's untyped future
+        if not self._stopping.is_set():
+            error = future.exception()
+            self._on_death(f"subscription {self._subscription.name} ended: {error}")
+
+    def _on_message(self, message: PubsubMessage) -> None:
+        if self._outcome(message):
+            message.ack()
+        else:
+            message.nack()
+
+    def _outcome(self, message: PubsubMessage) -> bool:
+        """Handle one message; True = ack. Nothing may escape, it would end the subscription."""
+        try:
+            self._handler(_fields(message))
+        except InvalidMessage as error:
+            return self._record(message, error, dead=True)
+        except TransientError as error:
+            _log.info("%s: not now: %s", self._subscription.name, error)
+            return False
+        except Exception as error:  # noqa: BLE001 - an escape would end the subscription
+            _log.exception("%s: handler failed", self._subscription.name)
+            return self._record(message, error, dead=False)
+        if (message.delivery_attempt or 1) > 1:
+            self._forget(message)
+        return True
+
+    def _record(self, message: PubsubMessage, error: Exception, *, dead: bool) -> bool:
+        """Keep the failure with its payload; True when the message is dead and safely recorded."""
+        key = f"{self._subscription.name}|{message.message_id}"
+        try:
+            letters = self._store["dead_letters"]
+            letters.update_one(
+                {"_id": key},
+                {
+                    "$set": {
+                        "subscription": self._subscription.name,
+                        "topic": self._subscription.topic,
+                        "payload": message.data.decode("utf-8", "replace"),
+                        "ordering_key": message.ordering_key,
+                        "error": f"{type(error).__name__}: {error}",
+                        "traceback": "".join(traceback.format_exception(error)),
+                        "last_failed_at": utc_now(),
+                    },
+                    "$inc": {"failures": 1},
+                    "$setOnInsert": {"status": "FAILING", "first_failed_at": utc_now()},
+                },
+                upsert=True,
+            )
+            letter = letters.find_one({"_id": key}, {"failures": 1}) or {"failures": 1}
+            if not dead and letter["failures"] < MAX_FAILURES:
+                return False
+            letters.update_one({"_id": key}, {"$set": {"status": "DEAD"}})
+            raise_incident(
+                self._store,
+                kind="DEAD_LETTER",
+                key=key,
+                sentence=f"a message on {self._subscription.topic} could not be handled: {error}",
+            )
+        except PyMongoError as storing:
+            _log.warning("a failure could not be recorded: %s", type(storing).__name__)
+            return False
+        return True
+
+    def _forget(self, message: PubsubMessage) -> None:
+        key = f"{self._subscription.name}|{message.message_id}"
+        try:
+            self._store["dead_letters"].update_one(
+                {"_id": key, "status": "FAILING"}, {"$set": {"status": "RECOVERED"}}
+            )
+        except PyMongoError as error:
+            _log.warning("a recovery could not be recorded: %s", type(error).__name__)
+
+
+def _fields(message: PubsubMessage) -> dict[str, str]:
+    try:
+        fields = json.loads(message.data)
+    except ValueError as error:
+        raise InvalidMessage(f"expected a JSON object, found {message.data[:80]!r}") from error
+    if not isinstance(fields, dict) or not all(isinstance(v, str) for v in fields.values()):
+        raise InvalidMessage(f"expected an object of strings, found {message.data[:80]!r}")
+    if fields.pop("schema", None) != str(SCHEMA_VERSION):
+        raise InvalidMessage(f"expected schema {SCHEMA_VERSION}, found {message.data[:80]!r}")
+    return fields
+
+
+def create_topology(settings: CommonSettings) -> None:
+    """Create every topic, dead-letter topic and subscription that is not there yet.
+
+    Raises:
+        TransientError: the bus cannot be reached or refuses.
+    """
+    host = settings.pubsub_host
+    publisher = _publisher_client(settings)
+    if host is None:
+        subscriber = SubscriberClient()
+    else:
+        channel = grpc.insecure_channel(host)
+        subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
+    project = f"projects/{settings.project_id}"
+    try:
+        with publisher, subscriber:
+            dead = [each.dead_letter_topic for each in topology.SUBSCRIPTIONS]
+            for topic in (*topology.TOPICS, *dead):
+                _create(publisher.create_topic, {"name": f"{project}/topics/{topic}"})
+            for each in topology.SUBSCRIPTIONS:
+                _create(subscriber.create_subscription, _subscription_request(project, each))
+    except google_errors.GoogleAPICallError as error:
+        raise TransientError(f"Pub/Sub topics could not be created: {error.message}") from error
+
+
+def _create(create: Callable[..., object], request: dict[str, Any]) -> None:
+    try:
+        create(request=request, timeout=10.0)
+    except google_errors.AlreadyExists:
+        return
+
+
+def _subscription_request(project: str, subscription: topology.Subscription) -> dict[str, Any]:
+    return {
+        "name": f"{project}/subscriptions/{subscription.name}",
+        "topic": f"{project}/topics/{subscription.topic}",
+        "ack_deadline_seconds": topology.ACK_DEADLINE_SECONDS,
+        "enable_message_ordering": True,
+        "retry_policy": {
+            "minimum_backoff": _duration(topology.RETRY_MINIMUM_SECONDS),
+            "maximum_backoff": _duration(topology.RETRY_MAXIMUM_SECONDS),
+        },
+        "dead_letter_policy": {
+            "dead_letter_topic": f"{project}/topics/{subscription.dead_letter_topic}",
+            "max_delivery_attempts": topology.MAX_DELIVERY_ATTEMPTS,
+        },
+    }
+
+
+def _duration(seconds: float) -> Duration:
+    return Duration(seconds=int(seconds), nanos=round(seconds % 1 * 1e9))

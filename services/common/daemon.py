@@ -1,0 +1,149 @@
+"""The life of a process: settings, logs, signals, parts started in order and stopped in reverse.
+
+Exit codes: 0 after a drain, 78 for a wrong setting (not restarted), 1 when a part died, so that
+the supervisor starts the process again: start-up is recovery.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Generic, Protocol, TypeVar
+
+import uvicorn
+from fastapi import FastAPI
+
+from services.common import logs
+from services.common.ops import Health, OpsServer
+from services.common.settings import CommonSettings, load
+from services.domain.errors import ConfigurationError
+
+_log = logging.getLogger(__name__)
+EXIT_CONFIGURATION = 78
+S = TypeVar("S", bound=CommonSettings)
+
+
+class Part(Protocol):
+    """Something with a life of its own inside a process."""
+
+    def start(self) -> None:
+        """Begin; returns once it runs."""
+
+    def stop(self) -> None:
+        """End; returns once nothing of it runs."""
+
+
+class Process(Generic[S]):
+    """One running process: collects its parts, runs them, ends them."""
+
+    def __init__(self, service: str, settings: S) -> None:
+        self.service = service
+        self.settings = settings
+        self.health = Health(service)
+        self._parts: list[Part] = []
+        self._closers: list[Callable[[], None]] = []
+        self._stopping = threading.Event()
+        self._failure: str | None = None
+
+    def add(self, part: Part) -> None:
+        """Run `part` for the life of the process."""
+        self._parts.append(part)
+
+    def on_exit(self, close: Callable[[], None]) -> None:
+        """Call `close` after every part has stopped."""
+        self._closers.append(close)
+
+    def fail(self, sentence: str) -> None:
+        """End the process with an error; the supervisor starts it anew."""
+        self._failure = sentence
+        self._stopping.set()
+
+    def serve_ops(self) -> None:
+        """Answer /health and /metrics on this service's port."""
+        settings = self.settings
+        port = settings.port(self.service)
+        self.add(OpsServer(self.health, host=settings.mt_bind_host, port=port))
+
+    def serve_http(self, app: FastAPI) -> None:
+        """Serve `app` on this service's port."""
+        settings = self.settings
+        port = settings.port(self.service)
+        self.add(_HttpServer(app, settings.mt_bind_host, port, on_death=self.fail))
+
+    def run(self) -> int:
+        """Start the parts, wait for SIGTERM, SIGINT or a failure, stop them; the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        started: list[Part] = []
+        try:
+            for part in self._parts:
+                part.start()
+                started.append(part)
+            _log.info("%s is running", self.service)
+            self._stopping.wait()
+        finally:
+            for part in reversed(started):
+                part.stop()
+            for close in reversed(self._closers):
+                close()
+        if self._failure:
+            _log.error("%s ends: %s", self.service, self._failure)
+            return 1
+        _log.info("%s has drained and ends", self.service)
+        return 0
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping.set()
+
+
+class _HttpServer:
+    def __init__(self, app: FastAPI, host: str, port: int, on_death: Callable[[str], None]) -> None:
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+        )
+        self._server = uvicorn.Server(config)
+        self._on_death = on_death
+        self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
+
+    def _serve(self) -> None:
+        try:
+            self._server.run()
+        except SystemExit as error:
+            self._on_death(f"the HTTP server could not start (uvicorn exit code {error.code})")
+            return
+        if not self._server.should_exit:
+            self._on_death("the HTTP server ended by itself")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+
+
+def main(service: str, settings: type[S], build: Callable[[Process[S]], None]) -> None:
+    """Run one process from its `__main__`: `build` adds its parts."""
+    try:
+        loaded = load(settings)
+        logs.set_up(
+            service,
+            directory=loaded.mt_home / "logs",
+            level=loaded.log_level,
+            log_format=loaded.log_format,
+        )
+        process = Process(service, loaded)
+        build(process)
+    except ConfigurationError as error:
+        print(f"configuration error: {error}", file=sys.stderr)  # noqa: T201 - the operator's line
+        sys.exit(EXIT_CONFIGURATION)
+    sys.exit(process.run())

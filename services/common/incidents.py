@@ -1,0 +1,51 @@
+"""Incidents: things a person must see. Raising one again counts it, it does not repeat it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from services.common.clock import utc_now
+from services.common.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+def raise_incident(
+    store: Store, *, kind: str, key: str, sentence: str, facts: dict[str, Any] | None = None
+) -> None:
+    """Open an incident, or count one more sighting of it.
+
+    Args:
+        store: where it is recorded.
+        kind: machine code, e.g. `ORDER_UNKNOWN`.
+        key: what it is about, e.g. a client_order_id; kind and key together are one incident.
+        sentence: what happened, for a person, with numbers.
+        facts: the numbers again, for machines.
+    """
+    _log.error("incident %s %s: %s", kind, key, sentence)
+    now = utc_now()
+    store["incidents"].update_one(
+        {"_id": f"{kind}|{key}"},
+        {
+            "$set": {
+                "kind": kind,
+                "key": key,
+                "sentence": sentence,
+                "facts": facts or {},
+                "status": "OPEN",
+                "last_seen_at": now,
+            },
+            "$setOnInsert": {"opened_at": now},
+            "$inc": {"count": 1},
+        },
+        upsert=True,
+    )
+
+
+def clear_incident(store: Store, *, kind: str, key: str) -> None:
+    """Close an incident whose cause is gone."""
+    store["incidents"].update_one(
+        {"_id": f"{kind}|{key}", "status": "OPEN"},
+        {"$set": {"status": "CLEARED", "cleared_at": utc_now()}},
+    )

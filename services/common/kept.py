@@ -1,0 +1,32 @@
+"""Values that may be a moment old: loaded on first use, again when their time is up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Kept(Generic[K, V]):
+    """Keeps what `load` found for `seconds`; what it did not find (None) is asked for each time."""
+
+    def __init__(self, load: Callable[[K], V], *, seconds: float) -> None:
+        self._load = load
+        self._seconds = seconds
+        self._kept: dict[K, tuple[float, V]] = {}
+
+    def __call__(self, key: K) -> V:
+        """The value of `key`, at most `seconds` old."""
+        kept = self._kept.get(key)
+        now = time.monotonic()
+        if kept and now - kept[0] < self._seconds:
+            return kept[1]
+        value = self._load(key)
+        if value is None:
+            self._kept.pop(key, None)
+        else:
+            self._kept[key] = (now, value)
+        return value

@@ -1,0 +1,121 @@
+"""Leases with fencing tokens: one owner at a time, and a stale owner can be told from the live one.
+
+A lease lives in MongoDB. Each change of hands raises its `epoch`; what the owner writes carries
+the epoch, so that the writes of an owner that was paused past its time can be refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from datetime import timedelta
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from services.common.clock import utc_now
+from services.common.store import Store
+from services.domain.errors import TransientError
+
+_log = logging.getLogger(__name__)
+
+
+class Lease:
+    """The right to be the only one who does `name`, renewed by a thread while held.
+
+    Attributes:
+        epoch: fencing token of the present holding; 0 before the first.
+    """
+
+    def __init__(self, store: Store, name: str, *, ttl_seconds: float) -> None:
+        self._store = store
+        self.name = name
+        self._ttl = ttl_seconds
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._held_until = 0.0
+        self.epoch = 0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def held(self) -> bool:
+        """Whether we own it now, by our own clock: false early rather than late."""
+        return time.monotonic() < self._held_until
+
+    def try_acquire(self) -> bool:
+        """Take or renew the lease; False while another holds it. Raises PyMongoError."""
+        asked_at = time.monotonic()
+        now = utc_now()
+        until = now + timedelta(seconds=self._ttl)
+        leases = self._store["leases"]
+        renewed = leases.update_one(
+            {"_id": self.name, "owner": self._owner, "epoch": self.epoch},
+            {"$set": {"expires_at": until}},
+        )
+        if not renewed.matched_count and not self._take_over(now, until):
+            self._held_until = 0.0
+            return False
+        self._held_until = asked_at + self._ttl
+        return True
+
+    def _take_over(self, now: object, until: object) -> bool:
+        leases = self._store["leases"]
+        present = leases.find_one({"_id": self.name})
+        if present is None:
+            try:
+                leases.insert_one(
+                    {"_id": self.name, "owner": self._owner, "epoch": 1, "expires_at": until}
+                )
+            except DuplicateKeyError:
+                return False
+            self.epoch = 1
+            return True
+        epoch = int(present["epoch"])
+        taken = leases.update_one(
+            {"_id": self.name, "epoch": epoch, "expires_at": {"$lt": now}},
+            {"$set": {"owner": self._owner, "epoch": epoch + 1, "expires_at": until}},
+        )
+        if taken.modified_count:
+            self.epoch = epoch + 1
+            _log.info("lease %s taken with epoch %s", self.name, self.epoch)
+        return bool(taken.modified_count)
+
+    def check(self, session: ClientSession) -> None:
+        """Inside a transaction: raise TransientError unless the store still says we own it."""
+        present = self._store["leases"].find_one(
+            {"_id": self.name, "owner": self._owner, "epoch": self.epoch}, session=session
+        )
+        if present is None or not self.held():
+            raise TransientError(f"lease {self.name} is no longer ours (epoch {self.epoch})")
+
+    def start(self) -> None:
+        """Keep trying to hold the lease until `stop`."""
+        self._thread = threading.Thread(target=self._keep, name=f"lease-{self.name}", daemon=True)
+        self._thread.start()
+
+    def _keep(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.try_acquire()
+            except PyMongoError as error:
+                _log.warning("lease %s could not be renewed: %s", self.name, type(error).__name__)
+            self._stop.wait(self._ttl / 3 if self.held() else min(0.5, self._ttl / 3))
+
+    def stop(self) -> None:
+        """Stop renewing and give the lease back, so that the next owner need not wait."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join(timeout=self._ttl)
+        if not self.held():
+            return
+        self._held_until = 0.0
+        try:
+            self._store["leases"].update_one(
+                {"_id": self.name, "owner": self._owner, "epoch": self.epoch},
+                {"$set": {"expires_at": utc_now() - timedelta(seconds=1)}},
+            )
+        except PyMongoError as error:
+            _log.warning("lease %s could not be released: %s", self.name, type(error).__name__)

@@ -1,0 +1,255 @@
+"""Settings of every process, read once in its `__main__` from the environment and `MT_HOME/.env`.
+
+The environment wins over `.env`. A value that cannot be used stops the process with a sentence
+that names the setting; an unknown name in `.env` does too, because it is nearly always a typo.
+"""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.domain.errors import ConfigurationError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+#: Default port of everything that listens; `MT_PORT_OFFSET` is added to each.
+PORTS: dict[str, int] = {
+    "signal_gateway": 8001,
+    "account_data": 8082,
+    "dashboard_creator": 8004,
+    "mock_broker": 8095,
+    "pubsub_local": 8085,
+    "mongodb": 27017,
+    "signal_ingestion": 9101,
+    "cerebro": 9102,
+    "execution": 9103,
+    "pubsub_local_ops": 9104,
+}
+LOCAL_PROJECT = "mathematricks-local"
+
+
+class CommonSettings(BaseSettings):
+    """What every process needs to know."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    mt_home: Path = Field(REPOSITORY, description="directory of .data/, logs/ and .env")
+    mt_port_offset: int = Field(0, ge=0, le=30000, description="added to every port")
+    mt_bind_host: str = Field("127.0.0.1", description="address that servers listen on")
+    mongodb_uri: SecretStr = Field(
+        SecretStr(""), description="MongoDB replica set; empty = the embedded database"
+    )
+    mongodb_database: str = Field(
+        "mathematricks_trading", min_length=1, max_length=38, description="name of the database"
+    )
+    pubsub_project_id: str = Field(
+        "", description="Google Cloud project; empty = the local Pub/Sub server"
+    )
+    pubsub_emulator_host: str = Field("", description="host:port of Google's emulator")
+    lease_ttl_s: float = Field(
+        5, ge=1, le=120, description="seconds until a dead owner's work is taken over"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="least important log lines that are written"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text for people, json for machines"
+    )
+    trading_mode: Literal["paper", "live"] = Field(
+        "paper", description="set by start.py --live only"
+    )
+
+    def port(self, name: str) -> int:
+        """Port of one listener of this instance."""
+        return PORTS[name] + self.mt_port_offset
+
+    @property
+    def embedded_database(self) -> bool:
+        """Whether this instance runs on its own database."""
+        return not self.mongodb_uri.get_secret_value()
+
+    @property
+    def database_uri(self) -> str:
+        """Where the database is; carries credentials, so never log it.
+
+        `retryWrites=false` on the embedded one: SecantusDB 0.7 walks through every retryable write
+        of the last minutes on each new one (measured: 0.4 → 1.0 ms a write after 3,000 of them).
+        Every write of ours is idempotent by key or compare-and-set, so nothing relies on it.
+        """
+        if self.embedded_database:
+            return f"mongodb://127.0.0.1:{self.port('mongodb')}/?retryWrites=false"
+        return self.mongodb_uri.get_secret_value()
+
+    @property
+    def pubsub_host(self) -> str | None:
+        """host:port of a Pub/Sub server without credentials; None = Google Cloud."""
+        if self.pubsub_emulator_host:
+            return self.pubsub_emulator_host
+        if self.pubsub_project_id:
+            return None
+        return f"127.0.0.1:{self.port('pubsub_local')}"
+
+    @property
+    def embedded_bus(self) -> bool:
+        """Whether this instance runs its own Pub/Sub server."""
+        return not self.pubsub_emulator_host and not self.pubsub_project_id
+
+    @property
+    def project_id(self) -> str:
+        """Pub/Sub project that topics live in."""
+        return self.pubsub_project_id or LOCAL_PROJECT
+
+
+class GatewaySettings(CommonSettings):
+    """signal_gateway."""
+
+    gateway_max_body_bytes: int = Field(65536, ge=1024, le=1_048_576, description="bytes")
+    credential_cache_s: float = Field(
+        2.0, ge=0, le=60, description="seconds until a revoked strategy key stops working"
+    )
+
+
+class IngestionSettings(CommonSettings):
+    """signal_ingestion."""
+
+    ingestion_overlap_s: float = Field(
+        120, ge=1, le=86400, description="seconds before the last token that catch-up reads again"
+    )
+    ingestion_catch_up_s: float = Field(
+        15, ge=1, le=3600, description="seconds between catch-up scans behind the change stream"
+    )
+
+
+class CerebroSettings(CommonSettings):
+    """cerebro."""
+
+    account_max_age_s: Decimal = Field(
+        Decimal(60), gt=0, description="seconds; older account data denies entries, never exits"
+    )
+    max_position_size_pct: Decimal = Field(
+        Decimal(10), gt=0, le=100, description="percent of account equity, one instrument"
+    )
+    max_broker_allocation_pct: Decimal = Field(
+        Decimal(100), gt=0, le=1000, description="percent of account equity, all strategies"
+    )
+    exit_wait_s: Decimal = Field(
+        Decimal(60), ge=0, description="seconds an exit waits for an entry that is still on its way"
+    )
+    reference_cache_s: float = Field(
+        0.5, ge=0, le=5, description="seconds that strategies, allocation and controls are kept"
+    )
+
+
+class ExecutionSettings(CommonSettings):
+    """execution."""
+
+    use_mock_broker: bool = Field(
+        False, description="every account trades at the mock broker, whatever its broker is"
+    )
+    order_timeout_s: float = Field(5, gt=0, le=60, description="seconds to wait for the broker")
+    reconcile_interval_s: float = Field(
+        5, gt=0, le=600, description="seconds between looks at orders without an outcome"
+    )
+
+
+class AccountDataSettings(CommonSettings):
+    """account_data."""
+
+    use_mock_broker: bool = Field(
+        False, description="every account trades at the mock broker, whatever its broker is"
+    )
+    account_poll_s: float = Field(5, gt=0, le=3600, description="seconds between polls")
+    order_timeout_s: float = Field(5, gt=0, le=60, description="seconds to wait for the broker")
+
+
+class DashboardSettings(CommonSettings):
+    """dashboard_creator."""
+
+    dashboard_refresh_s: float = Field(2, gt=0, le=600, description="seconds a snapshot is served")
+
+
+class MockBrokerSettings(CommonSettings):
+    """The mock broker (`python -m brokers.mock`)."""
+
+    mock_initial_cash: Decimal = Field(Decimal(1_000_000), gt=0, description="account currency")
+    mock_commission_per_unit: Decimal = Field(
+        Decimal("0.005"), ge=0, description="account currency for each unit of an execution"
+    )
+    mock_commission_minimum: Decimal = Field(
+        Decimal(1), ge=0, description="account currency for each execution"
+    )
+
+
+ALL_SETTINGS: tuple[type[CommonSettings], ...] = (
+    CommonSettings,
+    GatewaySettings,
+    IngestionSettings,
+    CerebroSettings,
+    ExecutionSettings,
+    AccountDataSettings,
+    DashboardSettings,
+    MockBrokerSettings,
+)
+
+S = TypeVar("S", bound=CommonSettings)
+
+
+def load(settings: type[S]) -> S:
+    """Read one class of settings.
+
+    Raises:
+        ConfigurationError: a value is missing or wrong; the sentence names the setting.
+    """
+    home = Path(os.environ.get("MT_HOME") or REPOSITORY).resolve()
+    env_file = home / ".env"
+    try:
+        _refuse_unknown_names(env_file)
+        return settings(_env_file=env_file, mt_home=home)
+    except ValidationError as error:
+        raise ConfigurationError(_sentences(error, env_file)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{env_file} cannot be read: {error}") from error
+
+
+def known_names() -> set[str]:
+    """Every name that may stand in `.env`."""
+    return {name.upper() for settings in ALL_SETTINGS for name in settings.model_fields}
+
+
+def _refuse_unknown_names(env_file: Path) -> None:
+    if not env_file.exists():
+        return
+    for number, line in enumerate(env_file.read_text(encoding="utf-8").splitlines(), start=1):
+        text = line.strip().removeprefix("export ")
+        if not text or text.startswith("#"):
+            continue
+        name, equals, _ = text.partition("=")
+        if not equals:
+            raise ConfigurationError(f"{env_file} line {number}: expected NAME=value, found no '='")
+        if name.strip().upper() == "MT_HOME":
+            raise ConfigurationError(
+                f"{env_file} line {number}: MT_HOME says where this file is, so it is read from "
+                "the environment only"
+            )
+        if name.strip().upper() not in known_names():
+            raise ConfigurationError(
+                f"{env_file} line {number}: there is no setting named {name.strip()!r}; "
+                "every setting is named in .env.sample"
+            )
+
+
+def _sentences(error: ValidationError, env_file: Path) -> str:
+    sentences = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        shown = "a value" if "URI" in name or "SECRET" in name else repr(problem["input"])
+        sentences.append(
+            f"setting {name} (environment or {env_file}): {problem['msg']}, was {shown}"
+        )
+    return "; ".join(sentences)

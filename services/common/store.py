@@ -1,0 +1,182 @@
+"""The store: typed access to MongoDB, its indexes, and transactions that retry what is transient.
+
+Money is `Decimal` in Python and `Decimal128` in the store, times are aware UTC, dates are ISO text.
+Every document's `_id` is its natural key, so a repeat collides instead of doubling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any, TypeVar
+
+from bson.codec_options import CodecOptions, TypeRegistry
+from bson.decimal128 import DecimalDecoder, DecimalEncoder
+from pydantic import BaseModel
+from pymongo import ASCENDING, DESCENDING, MongoClient, ReadPreference
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from services.common.settings import CommonSettings
+from services.domain.errors import ConfigurationError, TransientError
+
+Document = dict[str, Any]
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+
+_TIMEOUT_MS = 5000
+
+
+def _encode_date(value: Any) -> Any:  # noqa: ANN401 - BSON hands over whatever it cannot encode
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+_CODEC: CodecOptions[Document] = CodecOptions(
+    tz_aware=True,
+    type_registry=TypeRegistry([DecimalEncoder(), DecimalDecoder()], fallback_encoder=_encode_date),
+)
+
+#: Every index the hot path and the pages use; created at start, and start fails without them.
+#: Partial indexes keep the cost of looking for unfinished work flat, however much is stored.
+_INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
+    "trading_signals_raw": [
+        (
+            [("strategy_name", ASCENDING), ("idempotency_key", ASCENDING)],
+            {"unique": True, "partialFilterExpression": {"idempotency_key": {"$type": "string"}}},
+        )
+    ],
+    "signal_store": [
+        ([("strategy_id", ASCENDING), ("received_at", DESCENDING)], {}),
+        ([("received_at", DESCENDING)], {}),
+        (
+            [("strategy_id", ASCENDING), ("external_id", ASCENDING)],
+            {"partialFilterExpression": {"external_id": {"$type": "string"}}},
+        ),
+        (
+            [("undecided", ASCENDING), ("received_at", ASCENDING)],
+            {"partialFilterExpression": {"undecided": True}},
+        ),
+    ],
+    "orders": [
+        ([("signal_id", ASCENDING)], {}),
+        (
+            [("working", ASCENDING), ("account_id", ASCENDING)],
+            {"partialFilterExpression": {"working": True}},
+        ),
+        (
+            [("entry_signal_id", ASCENDING)],
+            {"partialFilterExpression": {"entry_signal_id": {"$type": "string"}}},
+        ),
+    ],
+    "execution_confirmations": [([("signal_id", ASCENDING)], {})],
+    "positions": [
+        (
+            [("open", ASCENDING), ("account_id", ASCENDING)],
+            {"partialFilterExpression": {"open": True}},
+        )
+    ],
+    "reservations": [([("account_id", ASCENDING)], {})],
+    "strategies": [([("credentials.key_hash", ASCENDING)], {})],
+    "incidents": [([("status", ASCENDING), ("last_seen_at", DESCENDING)], {})],
+    "dead_letters": [([("status", ASCENDING), ("last_failed_at", DESCENDING)], {})],
+    "audit_log": [([("recorded_at", DESCENDING)], {})],
+}
+
+
+def to_document(value: BaseModel) -> Document:
+    """A value as it is stored: plain fields, exact decimals."""
+    return value.model_dump()
+
+
+def from_document(model: type[M], document: Document) -> M:
+    """A stored value back; fields of the document that `model` does not know are left out."""
+    fields = model.model_fields
+    return model.model_validate({key: document[key] for key in document if key in fields})
+
+
+class Store:
+    """One process's connection to the database."""
+
+    def __init__(self, client: MongoClient[Document], database: str) -> None:
+        self.client = client
+        self.database: Database[Document] = client.get_database(
+            database,
+            codec_options=_CODEC,
+            read_preference=ReadPreference.PRIMARY,
+            write_concern=WriteConcern(w="majority", j=True),
+            read_concern=ReadConcern("majority"),
+        )
+
+    @classmethod
+    def connect(cls, settings: CommonSettings) -> Store:
+        """Open the database of this instance.
+
+        Raises:
+            ConfigurationError: MONGODB_URI is not a MongoDB URI.
+        """
+        try:
+            client: MongoClient[Document] = MongoClient(
+                settings.database_uri,
+                serverSelectionTimeoutMS=_TIMEOUT_MS,
+                connectTimeoutMS=_TIMEOUT_MS,
+                socketTimeoutMS=4 * _TIMEOUT_MS,
+                tz_aware=True,
+                appname="mathematricks",
+            )
+        except (PyMongoError, ValueError) as error:
+            raise ConfigurationError(
+                f"setting MONGODB_URI cannot be used: {type(error).__name__}"
+            ) from error
+        return cls(client, settings.mongodb_database)
+
+    def __getitem__(self, collection: str) -> Collection[Document]:
+        return self.database[collection]
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()
+
+    def ping(self) -> None:
+        """Raise TransientError unless the database answers now."""
+        try:
+            self.client.admin.command("ping")
+        except PyMongoError as error:
+            raise TransientError(f"the database does not answer: {type(error).__name__}") from error
+
+    def state(self) -> str:
+        """For /health. Raises: TransientError while the database does not answer."""
+        self.ping()
+        return "answers"
+
+    def transaction(self, work: Callable[[ClientSession], T]) -> T:
+        """Run `work` in one transaction; it may run several times, so it touches only the store.
+
+        Raises:
+            TransientError: the database could not be reached or stayed in conflict.
+        """
+        try:
+            with self.client.start_session() as session:
+                return session.with_transaction(work)
+        except DuplicateKeyError:
+            raise
+        except ConnectionFailure as error:
+            raise TransientError(f"the database went away: {type(error).__name__}") from error
+        except PyMongoError as error:
+            if error.has_error_label("TransientTransactionError"):
+                raise TransientError("the transaction stayed in conflict") from error
+            raise
+
+    def create_indexes(self) -> None:
+        """Create every index; raising here stops the start, because they carry the idempotency."""
+        existing = set(self.database.list_collection_names())
+        for collection, indexes in _INDEXES.items():
+            if collection not in existing:
+                self.database.create_collection(collection)
+            for keys, options in indexes:
+                self[collection].create_index(keys, **options)

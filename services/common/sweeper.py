@@ -1,0 +1,97 @@
+"""The outbox without a box: whatever the store shows without its next step is published again.
+
+DESIGN rule 1 asks that losing every message loses nothing. The row that must cause the next step
+(a signal without a decision, an order nobody has taken up) is written in the same transaction as
+what caused it, and it is itself the outbox entry: it counts as pending until its *successor*
+exists, which also covers a message that was published and then lost by the bus. A second collection
+of unpublished messages would cost three more writes a signal and cover less.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from pymongo.errors import PyMongoError
+
+from services.common.bus import Publisher
+from services.common.clock import utc_now
+from services.common.store import Store
+
+_log = logging.getLogger(__name__)
+_BATCH = 500
+
+
+class Pending(NamedTuple):
+    """What to look for, and which doorbell to ring for it.
+
+    Attributes:
+        query: finds the rows without a successor; covered by a partial index.
+        age_field: time since which a row has been waiting.
+        id_field: field of the row that the message names it by.
+        key_field: field of the row that is the ordering key; in the message too.
+    """
+
+    collection: str
+    query: Mapping[str, Any]
+    age_field: str
+    topic: str
+    id_field: str
+    key_field: str
+
+
+class Sweeper:
+    """Rings again for what has waited longer than `patience_seconds`."""
+
+    def __init__(
+        self, store: Store, publisher: Publisher, pending: Pending, *, patience_seconds: float = 3.0
+    ) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._pending = pending
+        self._patience = timedelta(seconds=patience_seconds)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name=f"sweep-{pending.topic}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Sweep in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the sweep that is running."""
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def sweep(self) -> int:
+        """Ring for everything that waits too long; how many there were."""
+        pending = self._pending
+        query = {**pending.query, pending.age_field: {"$lt": utc_now() - self._patience}}
+        fields = {pending.id_field: 1, pending.key_field: 1}
+        rows = list(
+            self._store[pending.collection]
+            .find(query, fields)
+            .sort(pending.age_field)
+            .limit(_BATCH)
+        )
+        for row in rows:
+            self._publisher.ring(
+                pending.topic,
+                key=row[pending.key_field],
+                **{name: row[name] for name in (pending.id_field, pending.key_field)},
+            )
+        if rows:
+            _log.warning("published %s on %s again: no successor yet", len(rows), pending.topic)
+        return len(rows)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.sweep()
+            except PyMongoError as error:
+                _log.warning("sweep of %s failed: %s", self._pending.topic, type(error).__name__)
+            self._stop.wait(self._patience.total_seconds() / 2)
