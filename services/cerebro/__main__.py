@@ -1,0 +1,57 @@
+"""Wiring of Cerebro."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from services.cerebro.service import Cerebro
+from services.cerebro.store import CerebroStore
+from services.common.bus import Publisher, Subscriber
+from services.common.daemon import Process, main
+from services.common.settings import CerebroSettings
+from services.common.store import Store
+from services.common.sweeper import Pending, Sweeper
+from services.common.topology import CEREBRO_SIGNALS, TRADING_ORDERS
+from services.domain.accounts import RiskLimits
+
+UNTAKEN = Pending(
+    collection="orders",
+    query={"working": True, "status": "PENDING"},
+    age_field="created_at",
+    topic=TRADING_ORDERS,
+    id_field="client_order_id",
+    key_field="account_id",
+)
+_WORKERS = 4
+
+
+def build(process: Process[CerebroSettings]) -> None:
+    """Store and bus → decisions; and a sweeper for orders that nobody has taken up."""
+    settings = process.settings
+    store = Store.connect(settings)
+    process.on_exit(store.close)
+    publisher = Publisher(settings)
+    percent = Decimal(100)
+    cerebro = Cerebro(
+        store,
+        CerebroStore(store, reference_seconds=settings.reference_cache_s),
+        publisher,
+        limits=RiskLimits(
+            max_position_ratio=settings.max_position_size_pct / percent,
+            max_broker_allocation_ratio=settings.max_broker_allocation_pct / percent,
+            account_max_age_seconds=settings.account_max_age_s,
+        ),
+        exit_wait_seconds=settings.exit_wait_s,
+    )
+    subscriber = Subscriber(
+        settings, store, CEREBRO_SIGNALS, cerebro.on_signal, workers=_WORKERS, on_death=process.fail
+    )
+    process.health.add("mongodb", store.state)
+    process.health.add("signals", subscriber.state)
+    process.add(subscriber)
+    process.add(Sweeper(store, publisher, UNTAKEN))
+    process.serve_ops()
+
+
+if __name__ == "__main__":
+    main("cerebro", CerebroSettings, build)

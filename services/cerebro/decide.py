@@ -1,0 +1,246 @@
+"""The decision on one signal: `decide(signal, context)`, pure, so that it can be replayed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from services.cerebro.exits import size_exit
+from services.cerebro.sizing import SizedLeg, size_entry
+from services.cerebro.waterfall import Denied, Waterfall
+from services.domain.accounts import AccountContext, DecisionContext
+from services.domain.decisions import Decision, Step
+from services.domain.orders import Order, Reservation, client_order_id_for
+from services.domain.signals import Signal, plain
+from services.domain.values import ZERO
+from services.domain.words import ActiveStatus, Intent, Outcome, TradingState
+
+
+def decide(signal: Signal, context: DecisionContext) -> Decision:
+    """What goes out for `signal`, given everything in `context`, with every step on the way."""
+    waterfall = Waterfall()
+    try:
+        intent = _intent(signal, context, waterfall)
+        _check_signal(signal, intent, context, waterfall)
+    except Denied as denied:
+        return _denied(signal, context, waterfall.steps, denied)
+    if intent is Intent.CANCEL:
+        return _cancel(signal, context, waterfall)
+    steps = list(waterfall.steps)
+    orders: list[Order] = []
+    reservations: list[Reservation] = []
+    denials: list[Denied] = []
+    for account in context.accounts:
+        account_id = account.account.account_id
+        of_account = Waterfall(account_id)
+        try:
+            for sized in _sized(signal, intent, context, account, of_account):
+                order = _order(signal, intent, account_id, sized)
+                orders.append(order)
+                reservations.append(_reservation(order, sized))
+        except Denied as denied:
+            denials.append(denied)
+        steps += of_account.steps
+    if not orders:
+        return _denied(signal, context, steps, denials[0], intent=intent)
+    bound = [step for step in steps if step.bound]
+    return Decision(
+        signal_id=signal.signal_id,
+        outcome=Outcome.RESIZED if bound else Outcome.APPROVED,
+        intent=intent,
+        code=f"{bound[0].name.upper()}_BOUND" if bound else "",
+        reason=f"{bound[0].name.replace('_', ' ')}: {bound[0].sentence}" if bound else "",
+        steps=tuple(steps),
+        orders=tuple(orders),
+        reservations=tuple(reservations),
+        context=context,
+        decided_at=context.now,
+    )
+
+
+def _intent(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> Intent:
+    """What was said, or what the strategy's own position makes of it."""
+    if signal.intent is not None:
+        return signal.intent
+    leg = signal.legs[0]
+    held = sum(
+        (
+            position.quantity
+            for account in context.accounts
+            for position in account.positions
+            if position.strategy_id == signal.strategy_id
+            and position.instrument.key == leg.instrument.key
+        ),
+        ZERO,
+    )
+    if not held:
+        intent = Intent.ENTRY
+    else:
+        intent = Intent.SCALE_IN if held * leg.side.sign > 0 else Intent.EXIT
+    waterfall.note(
+        "intent", f"{intent}: signal_type is missing, {plain(held)} held, {leg.side} asked"
+    )
+    return intent
+
+
+def _check_signal(
+    signal: Signal, intent: Intent, context: DecisionContext, waterfall: Waterfall
+) -> None:
+    strategy, state = context.strategy, context.trading_state
+    if strategy is None:
+        raise Denied("STRATEGY_UNKNOWN", f"there is no strategy {signal.strategy_id!r}")
+    allowed = state is TradingState.ACTIVE or (
+        state is TradingState.REDUCING and intent.reduces_risk
+    )
+    waterfall.require(
+        "trading_state", allowed, f"TRADING_{state}", f"trading is {state}, the signal is {intent}"
+    )
+    waterfall.require(
+        "strategy_status",
+        strategy.status is ActiveStatus.ACTIVE or intent.reduces_risk,
+        "STRATEGY_INACTIVE",
+        f"strategy {strategy.strategy_id} is {strategy.status}",
+    )
+    waterfall.require(
+        "accounts",
+        bool(context.accounts),
+        "ACCOUNTS_MISSING",
+        f"strategy {strategy.strategy_id} trades in {len(context.accounts)} accounts",
+    )
+    waterfall.require(
+        "entry_reference",
+        context.entry_found is not False,
+        "ENTRY_NOT_FOUND",
+        f"entry {signal.entry_reference}" if signal.entry_reference else "none given",
+    )
+    if not intent.reduces_risk:
+        _check_entry(signal, context, waterfall)
+
+
+def _check_entry(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> None:
+    strategy = context.strategy
+    allowed_types = strategy.instrument_types if strategy else ()
+    for leg in signal.legs:
+        kind = leg.instrument.instrument_type
+        waterfall.require(
+            "instrument_type",
+            not allowed_types or kind in allowed_types,
+            "INSTRUMENT_TYPE_NOT_ALLOWED",
+            f"{kind} {leg.instrument.symbol}",
+        )
+    limits = (signal.valid_for_seconds, strategy.max_signal_age_seconds if strategy else None)
+    known = [limit for limit in limits if limit is not None]
+    if known:
+        sent_at = signal.occurred_at or signal.received_at
+        age = Decimal(str((context.now - sent_at).total_seconds()))
+        waterfall.require(
+            "signal_age",
+            age <= min(known),
+            "SIGNAL_EXPIRED",
+            f"{age:.1f} s old, valid for {plain(min(known))} s",
+        )
+
+
+def _sized(
+    signal: Signal,
+    intent: Intent,
+    context: DecisionContext,
+    account: AccountContext,
+    waterfall: Waterfall,
+) -> list[SizedLeg]:
+    """Legs that go out in one account. Raises: Denied where none does."""
+    if not intent.reduces_risk:
+        return size_entry(signal, context, account, waterfall)
+    exits: list[SizedLeg] = []
+    denials: list[Denied] = []
+    for leg in signal.legs:  # what can be closed is closed, even where another leg cannot
+        try:
+            quantity = size_exit(signal, leg, intent, account, waterfall)
+        except Denied as denied:
+            denials.append(denied)
+        else:
+            exits.append(SizedLeg(leg, quantity, ZERO, ZERO))
+    if not exits:
+        raise denials[0]
+    return exits
+
+
+def _order(signal: Signal, intent: Intent, account_id: str, sized: SizedLeg) -> Order:
+    leg = sized.leg
+    return Order(
+        client_order_id=client_order_id_for(signal.signal_id, leg.leg_index, account_id, 1),
+        signal_id=signal.signal_id,
+        strategy_id=signal.strategy_id,
+        account_id=account_id,
+        leg_index=leg.leg_index,
+        intent=intent,
+        instrument=leg.instrument,
+        side=leg.side,
+        quantity=sized.quantity,
+        order_type=leg.order_type,
+        time_in_force=leg.time_in_force,
+        limit_price=leg.limit_price,
+        stop_price=leg.stop_price,
+        reference_price=leg.reference_price,
+        entry_signal_id=signal.entry_reference if intent.reduces_risk else None,
+        environment=signal.environment,
+        expires_at=_expires_at(signal, intent),
+    )
+
+
+def _expires_at(signal: Signal, intent: Intent) -> datetime | None:
+    if intent.reduces_risk or signal.valid_for_seconds is None:
+        return None
+    sent_at = signal.occurred_at or signal.received_at
+    return sent_at + timedelta(seconds=float(signal.valid_for_seconds))
+
+
+def _reservation(order: Order, sized: SizedLeg) -> Reservation:
+    return Reservation(
+        client_order_id=order.client_order_id,
+        account_id=order.account_id,
+        strategy_id=order.strategy_id,
+        instrument_key=order.instrument.key,
+        capital=sized.capital,
+        margin=sized.margin,
+        closing_quantity=order.quantity if order.intent.reduces_risk else ZERO,
+        quantity=order.quantity,
+    )
+
+
+def _cancel(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> Decision:
+    cancels = tuple(order for account in context.accounts for order in account.cancelable)
+    sentence = f"{len(cancels)} working entry orders are reached"
+    waterfall.note("cancel", sentence, after=Decimal(len(cancels)), bound=not cancels)
+    if not cancels:
+        nothing = Denied("NOTHING_TO_CANCEL", "no entry order of this signal is working any more")
+        return _denied(signal, context, waterfall.steps, nothing, intent=Intent.CANCEL)
+    return Decision(
+        signal_id=signal.signal_id,
+        outcome=Outcome.APPROVED,
+        intent=Intent.CANCEL,
+        steps=tuple(waterfall.steps),
+        cancels=cancels,
+        context=context,
+        decided_at=context.now,
+    )
+
+
+def _denied(
+    signal: Signal,
+    context: DecisionContext,
+    steps: list[Step],
+    denied: Denied,
+    *,
+    intent: Intent | None = None,
+) -> Decision:
+    return Decision(
+        signal_id=signal.signal_id,
+        outcome=Outcome.DENIED,
+        intent=intent or signal.intent,
+        code=denied.code,
+        reason=str(denied),
+        steps=tuple(steps),
+        context=context,
+        decided_at=context.now,
+    )

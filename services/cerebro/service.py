@@ -1,0 +1,255 @@
+"""One doorbell, one decision: load, decide, save, publish."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from pymongo.client_session import ClientSession
+
+from services.cerebro.decide import decide
+from services.cerebro.store import CerebroStore
+from services.common.bus import Publisher
+from services.common.clock import utc_now
+from services.common.incidents import raise_incident
+from services.common.logs import road
+from services.common.ops import STAGE_LATENCY
+from services.common.store import Document, Store, from_document
+from services.common.topology import TRADING_ORDERS
+from services.domain.accounts import AccountContext, DecisionContext, RiskLimits, Strategy
+from services.domain.decisions import Decision
+from services.domain.errors import InvalidMessage, TransientError
+from services.domain.orders import Order
+from services.domain.signals import Signal
+from services.domain.values import ZERO
+from services.domain.words import Intent, Outcome
+
+_log = logging.getLogger(__name__)
+
+#: Denials of an exit that may only mean that its entry is still on the road.
+_MAY_COME = frozenset({"ENTRY_NOT_FOUND", "NO_POSITION", "NOTHING_TO_CANCEL"})
+
+
+class _Entry(NamedTuple):
+    """What an exit's reference leads to."""
+
+    found: bool | None
+    signal_id: str | None
+    undecided: bool
+    orders: list[Document]
+    exits: list[Document]
+
+
+class Cerebro:
+    """Decides signals; safe to run in any number of threads and replicas."""
+
+    def __init__(
+        self,
+        store: Store,
+        queries: CerebroStore,
+        publisher: Publisher,
+        *,
+        limits: RiskLimits,
+        exit_wait_seconds: Decimal,
+    ) -> None:
+        self._store = store
+        self._queries = queries
+        self._publisher = publisher
+        self._limits = limits
+        self._exit_wait_seconds = float(exit_wait_seconds)
+
+    def on_signal(self, fields: dict[str, str]) -> None:
+        """Decide the signal that a doorbell names, unless it is decided already.
+
+        Raises:
+            InvalidMessage: there is no such signal.
+            TransientError: not now, e.g. the entry that this exit closes is still on the road.
+        """
+        stored = self._queries.signal(fields.get("signal_id", ""))
+        if stored is None:
+            raise InvalidMessage(f"there is no signal {fields.get('signal_id')!r}")
+        if not stored.get("undecided"):
+            return
+        signal = from_document(Signal, stored["signal"])
+        strategy = self._queries.strategy(signal.strategy_id)
+        decision = self._store.transaction(
+            lambda session: self._decide_and_save(signal, strategy, session)
+        )
+        if decision is not None:
+            self._announce(signal, decision)
+
+    def _decide_and_save(
+        self, signal: Signal, strategy: Strategy | None, session: ClientSession
+    ) -> Decision | None:
+        account_ids = [each.account_id for each in strategy.accounts] if strategy else []
+        self._queries.exclude_others(account_ids, session)
+        now = utc_now()
+        entry = self._entry(signal, session)
+        if entry.signal_id is not None:
+            signal = signal.model_copy(update={"entry_reference": entry.signal_id})
+        context = self._context(signal, strategy, entry, now, session)
+        decision = decide(signal, context)
+        if self._should_wait(signal, decision, entry, now, session):
+            raise TransientError(
+                f"{decision.intent} {signal.signal_id} waits for its entry: {decision.reason}"
+            )
+        return decision if self._queries.save(decision, session) else None
+
+    def _entry(self, signal: Signal, session: ClientSession) -> _Entry:
+        if signal.entry_reference is None:
+            return _Entry(None, None, undecided=False, orders=[], exits=[])
+        found = self._queries.find_entry(signal, session)
+        if found is None:
+            return _Entry(found=False, signal_id=None, undecided=False, orders=[], exits=[])
+        signal_id = found["signal_id"]
+        return _Entry(
+            found=True,
+            signal_id=signal_id,
+            undecided=bool(found.get("undecided")),
+            orders=self._queries.orders_of(signal_id, session),
+            exits=self._queries.exits_of(signal_id, session),
+        )
+
+    def _context(
+        self,
+        signal: Signal,
+        strategy: Strategy | None,
+        entry: _Entry,
+        now: datetime,
+        session: ClientSession,
+    ) -> DecisionContext:
+        return DecisionContext(
+            now=now,
+            trading_state=self._queries.trading_state(),
+            strategy=strategy,
+            accounts=self._accounts(signal, strategy, entry, session) if strategy else (),
+            limits=self._limits,
+            entry_found=entry.found,
+        )
+
+    def _accounts(
+        self, signal: Signal, strategy: Strategy, entry: _Entry, session: ClientSession
+    ) -> tuple[AccountContext, ...]:
+        account_ids = [each.account_id for each in strategy.accounts]
+        positions = self._queries.positions(account_ids, session)
+        reservations = self._queries.reservations(account_ids, session)
+        working: list[Document] = []
+        if signal.intent is Intent.CANCEL:
+            working = entry.orders or self._queries.working_orders(signal.strategy_id, session)
+        symbols = {leg.instrument.key for leg in signal.legs}
+        contexts = []
+        for each in strategy.accounts:
+            snapshot = self._queries.account(each.account_id)
+            if snapshot is None:
+                _log.error("strategy %s names no such account: %s", strategy, each.account_id)
+                continue
+            mine = [order for order in entry.orders if order["account_id"] == each.account_id]
+            exits = [order for order in entry.exits if order["account_id"] == each.account_id]
+            contexts.append(
+                AccountContext(
+                    account=snapshot,
+                    weight_ratio=each.weight_ratio,
+                    allocation_ratio=self._queries.allocation_ratio(strategy.strategy_id),
+                    positions=tuple(p for p in positions if p.account_id == each.account_id),
+                    reservations=tuple(r for r in reservations if r.account_id == each.account_id),
+                    entry_filled=_by_instrument(mine, spoken_for=False),
+                    entry_closed=_by_instrument(exits, spoken_for=True),
+                    cancelable=_cancelable(working, each.account_id, symbols),
+                )
+            )
+        return tuple(contexts)
+
+    def _should_wait(
+        self,
+        signal: Signal,
+        decision: Decision,
+        entry: _Entry,
+        now: datetime,
+        session: ClientSession,
+    ) -> bool:
+        """Whether an exit that finds nothing to close came before its entry was through.
+
+        It waits on the bus and in the store, not in a thread, and not for ever.
+        """
+        if decision.code not in _MAY_COME:
+            return False
+        if (now - signal.received_at).total_seconds() > self._exit_wait_seconds:
+            return False
+        if entry.found is False or entry.undecided:
+            return True
+        if entry.found:
+            return any(order.get("working") for order in entry.orders)
+        if self._queries.has_undecided_before(signal, session):
+            return True
+        keys = {leg.instrument.key for leg in signal.legs}
+        return any(
+            held.instrument_key in keys
+            and held.strategy_id == signal.strategy_id
+            and not held.closing_quantity
+            for account in decision.context.accounts
+            for held in account.reservations
+        )
+
+    def _announce(self, signal: Signal, decision: Decision) -> None:
+        waited = (utc_now() - signal.received_at).total_seconds() * 1000
+        STAGE_LATENCY.labels("decided").observe(waited)
+        for order in decision.orders:
+            self._ring(order.client_order_id, order.account_id)
+        if decision.cancels:
+            for order_id, account_id in self._queries.accounts_of(decision.cancels).items():
+                self._ring(order_id, account_id)
+        road(
+            "DECISION",
+            signal.signal_id,
+            outcome=decision.outcome,
+            code=decision.code or "-",
+            orders=" ".join(_in_words(order) for order in decision.orders) or "-",
+            ms=f"{waited:.0f}",
+            reason=decision.reason or "-",
+        )
+        if decision.outcome is Outcome.DENIED and decision.intent in {
+            Intent.EXIT,
+            Intent.SCALE_OUT,
+        }:
+            raise_incident(
+                self._store,
+                kind="EXIT_DENIED",
+                key=signal.signal_id,
+                sentence=f"{signal.strategy_id}: {decision.intent} denied: {decision.reason}",
+            )
+
+    def _ring(self, client_order_id: str, account_id: str) -> None:
+        self._publisher.ring(
+            TRADING_ORDERS,
+            key=account_id,
+            client_order_id=client_order_id,
+            account_id=account_id,
+        )
+
+
+def _by_instrument(orders: list[Document], *, spoken_for: bool) -> dict[str, Decimal]:
+    """Filled quantity by instrument; with `spoken_for` the whole of orders still working."""
+    sums: dict[str, Decimal] = {}
+    for stored in orders:
+        order = from_document(Order, stored["order"])
+        whole = spoken_for and stored.get("working")
+        quantity = order.quantity if whole else stored["filled_quantity"]
+        sums[order.instrument.key] = sums.get(order.instrument.key, ZERO) + quantity
+    return sums
+
+
+def _cancelable(orders: list[Document], account_id: str, keys: set[str]) -> tuple[str, ...]:
+    found = []
+    for stored in orders:
+        if not stored.get("working") or stored["account_id"] != account_id:
+            continue
+        order = from_document(Order, stored["order"])
+        if not order.intent.reduces_risk and order.instrument.key in keys:
+            found.append(order.client_order_id)
+    return tuple(found)
+
+
+def _in_words(order: Order) -> str:
+    return f"{order.side}:{order.quantity}:{order.instrument.symbol}@{order.account_id}"

@@ -1,0 +1,197 @@
+"""All queries of Cerebro: what a decision has to know, and the one transaction that keeps it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from pymongo.client_session import ClientSession
+
+from services.common.controls import trading_state
+from services.common.kept import Kept
+from services.common.store import Document, Store, from_document, to_document
+from services.domain.accounts import AccountSnapshot, Strategy
+from services.domain.books import Position
+from services.domain.decisions import Decision
+from services.domain.orders import Order, Reservation
+from services.domain.signals import PREVIOUS, Signal
+from services.domain.values import ZERO
+from services.domain.words import Intent, OrderStatus, Outcome, SignalStatus, TradingState
+
+
+class CerebroStore:
+    """Reference values a moment old; books and reservations always of this instant."""
+
+    def __init__(self, store: Store, *, reference_seconds: float) -> None:
+        self._store = store
+        self.strategy = Kept(self._strategy, seconds=reference_seconds)
+        self.account = Kept(self._account, seconds=reference_seconds)
+        self._ratios = Kept(self._load_ratios, seconds=reference_seconds)
+        self._state = Kept(self._load_state, seconds=reference_seconds)
+
+    def _strategy(self, strategy_id: str) -> Strategy | None:
+        found = self._store["strategies"].find_one({"_id": strategy_id})
+        return from_document(Strategy, found) if found else None
+
+    def _account(self, account_id: str) -> AccountSnapshot | None:
+        found = self._store["trading_accounts"].find_one({"_id": account_id})
+        return from_document(AccountSnapshot, found) if found else None
+
+    def _load_ratios(self, which: str) -> dict[str, Decimal]:
+        found = self._store["current_allocation"].find_one({"_id": which})
+        rows = found["allocations"] if found else []
+        return {row["strategy_id"]: row["ratio"] for row in rows}
+
+    def _load_state(self, _which: str) -> TradingState:
+        return trading_state(self._store)
+
+    def allocation_ratio(self, strategy_id: str) -> Decimal | None:
+        """Approved share of account equity; None where nothing is approved."""
+        return self._ratios("current").get(strategy_id)
+
+    def trading_state(self) -> TradingState:
+        """The kill switch."""
+        return self._state("global")
+
+    def signal(self, signal_id: str) -> Document | None:
+        """The stored life of one signal."""
+        return self._store["signal_store"].find_one({"_id": signal_id})
+
+    def exclude_others(self, account_ids: list[str], session: ClientSession) -> None:
+        """Make two decisions on one account conflict, so that neither spends what the other did."""
+        for account_id in sorted(account_ids):
+            self._store["trading_accounts"].update_one(
+                {"_id": account_id}, {"$inc": {"decision_count": 1}}, session=session
+            )
+
+    def positions(self, account_ids: list[str], session: ClientSession) -> list[Position]:
+        """Open positions of all strategies in these accounts."""
+        query = {"open": True, "account_id": {"$in": account_ids}}
+        found = self._store["positions"].find(query, session=session)
+        return [from_document(Position, document) for document in found]
+
+    def reservations(self, account_ids: list[str], session: ClientSession) -> list[Reservation]:
+        """Everything held in these accounts."""
+        query = {"account_id": {"$in": account_ids}}
+        found = self._store["reservations"].find(query, session=session)
+        return [from_document(Reservation, document) for document in found]
+
+    def find_entry(self, signal: Signal, session: ClientSession) -> Document | None:
+        """The signal that `entry_reference` means: `$PREVIOUS`, our id, or the sender's own."""
+        signals = self._store["signal_store"]
+        own: Document = {"strategy_id": signal.strategy_id}
+        fields = {"signal_id": 1, "undecided": 1}
+        if signal.entry_reference == PREVIOUS:
+            earlier = {"received_at": {"$lte": signal.received_at}, "intent": Intent.ENTRY}
+            return signals.find_one(
+                {**own, **earlier}, fields, sort=[("received_at", -1)], session=session
+            )
+        by_ours = {**own, "_id": signal.entry_reference}
+        by_theirs = {**own, "external_id": signal.entry_reference}
+        return signals.find_one(by_ours, fields, session=session) or signals.find_one(
+            by_theirs, fields, session=session
+        )
+
+    def orders_of(self, signal_id: str, session: ClientSession) -> list[Document]:
+        """Orders that an entry made."""
+        return list(self._store["orders"].find({"signal_id": signal_id}, session=session))
+
+    def exits_of(self, entry_signal_id: str, session: ClientSession) -> list[Document]:
+        """Orders that close an entry."""
+        return list(
+            self._store["orders"].find({"entry_signal_id": entry_signal_id}, session=session)
+        )
+
+    def working_orders(self, strategy_id: str, session: ClientSession) -> list[Document]:
+        """Orders of a strategy that are not at their end."""
+        query = {"working": True, "strategy_id": strategy_id}
+        return list(self._store["orders"].find(query, session=session))
+
+    def has_undecided_before(self, signal: Signal, session: ClientSession) -> bool:
+        """Whether an earlier signal of the strategy still waits for its decision."""
+        query = {
+            "undecided": True,
+            "strategy_id": signal.strategy_id,
+            "received_at": {"$lt": signal.received_at},
+        }
+        found = self._store["signal_store"].find_one(query, {"_id": 1}, session=session)
+        return found is not None
+
+    def save(self, decision: Decision, session: ClientSession) -> bool:
+        """Keep a decision with its orders and reservations; False where one exists already."""
+        denied = decision.outcome is Outcome.DENIED
+        status = _status_of(decision)
+        changed = self._store["signal_store"].update_one(
+            {"_id": decision.signal_id, "undecided": True},
+            {
+                "$set": {
+                    "status": status,
+                    "intent": decision.intent,
+                    "decision": decision.model_dump(exclude={"orders", "reservations"}),
+                    "stages.decided_at": decision.decided_at,
+                    **({"stages.completed_at": decision.decided_at} if denied else {}),
+                },
+                "$unset": {"undecided": ""},
+            },
+            session=session,
+        )
+        if not changed.modified_count:
+            return False
+        if decision.orders:
+            siblings = len(decision.orders)
+            rows = [_order_document(order, decision, siblings) for order in decision.orders]
+            self._store["orders"].insert_many(rows, session=session)
+            held = [_reservation_document(each) for each in decision.reservations]
+            self._store["reservations"].insert_many(held, session=session)
+        if decision.cancels:
+            self._store["orders"].update_many(
+                {"_id": {"$in": list(decision.cancels)}, "working": True},
+                {"$set": {"cancel_requested_at": decision.decided_at}},
+                session=session,
+            )
+        return True
+
+    def accounts_of(self, client_order_ids: tuple[str, ...]) -> dict[str, str]:
+        """Which account each order is in."""
+        found = self._store["orders"].find(
+            {"_id": {"$in": list(client_order_ids)}}, {"account_id": 1}
+        )
+        return {row["_id"]: row["account_id"] for row in found}
+
+
+def _status_of(decision: Decision) -> SignalStatus:
+    if decision.outcome is Outcome.DENIED:
+        expired = decision.code == "SIGNAL_EXPIRED"
+        return SignalStatus.EXPIRED if expired else SignalStatus.DENIED
+    return SignalStatus.DECIDED if decision.orders else SignalStatus.COMPLETED
+
+
+def _order_document(order: Order, decision: Decision, siblings: int) -> Document:
+    now = decision.decided_at
+    document: dict[str, Any] = {
+        "_id": order.client_order_id,
+        "client_order_id": order.client_order_id,
+        "signal_id": order.signal_id,
+        "strategy_id": order.strategy_id,
+        "account_id": order.account_id,
+        "sibling_count": siblings,
+        "status": OrderStatus.PENDING,
+        "working": True,
+        "order": to_document(order),
+        "broker_order_id": None,
+        "filled_quantity": ZERO,
+        "avg_fill_price": None,
+        "text": "",
+        "events": [
+            {"status": OrderStatus.PENDING, "occurred_at": now, "recorded_at": now, "text": ""}
+        ],
+        "created_at": now,
+        "updated_at": now,
+    }
+    if order.entry_signal_id:
+        document["entry_signal_id"] = order.entry_signal_id
+    return document
+
+
+def _reservation_document(reservation: Reservation) -> Document:
+    return {"_id": reservation.client_order_id, **to_document(reservation)}

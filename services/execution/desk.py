@@ -1,0 +1,290 @@
+"""One desk for one broker account: holds the lease, places, cancels, books, reconciles."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import timedelta
+
+from pymongo.errors import PyMongoError
+
+from brokers.broker import Broker
+from brokers.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    OrderRejected,
+    OrderStateUnknown,
+    UnsupportedOrder,
+)
+from services.common.bus import Publisher
+from services.common.clock import utc_now
+from services.common.incidents import clear_incident, raise_incident
+from services.common.leases import Lease
+from services.common.logs import road
+from services.common.store import Document, Store, from_document
+from services.common.topology import EXECUTION_CONFIRMATIONS
+from services.domain.errors import TransientError
+from services.domain.orders import TERMINAL, Order, OrderReport
+from services.domain.words import OrderStatus
+from services.execution.lifecycle import Advance
+from services.execution.store import ExecutionStore
+
+_log = logging.getLogger(__name__)
+_SAVE_CURSOR_SECONDS = 1.0
+_WORKING_AT_BROKER = frozenset({OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED})
+_NO_OUTCOME = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
+
+
+class Desk:
+    """The only hand on one account; a desk whose lease another holds stands by."""
+
+    def __init__(  # noqa: PLR0913 - what a desk is made of, by name
+        self,
+        *,
+        account_id: str,
+        broker: Broker,
+        store: Store,
+        queries: ExecutionStore,
+        publisher: Publisher,
+        lease: Lease,
+        absence_seconds: float,
+        reconcile_seconds: float,
+    ) -> None:
+        self.account_id = account_id
+        self._broker = broker
+        self._store = store
+        self._queries = queries
+        self._publisher = publisher
+        self._lease = lease
+        self._absence = timedelta(seconds=absence_seconds)
+        self._reconcile_seconds = reconcile_seconds
+        self._one_at_a_time = threading.RLock()
+        self._stop = threading.Event()
+        self._look = threading.Event()
+        self._open_epoch = 0
+        self._trouble = "not reconciled yet"
+        self._cursor_saved = 0.0
+        self._thread = threading.Thread(target=self._run, name=f"desk-{account_id}", daemon=True)
+
+    def start(self) -> None:
+        """Compete for the account; once ours: reconcile, then trade."""
+        self._lease.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the order at hand, then give the account back."""
+        self._stop.set()
+        self._look.set()
+        self._thread.join(timeout=15)
+        with self._one_at_a_time:
+            self._open_epoch = 0
+        self._broker.close()
+        self._lease.stop()
+
+    def state(self) -> str:
+        """For /health. Raises: TransientError while we own the account but cannot trade."""
+        if not self._lease.held():
+            return "standing by"
+        if not self._is_open():
+            raise TransientError(f"{self.account_id}: {self._trouble}")
+        return f"trading, epoch {self._open_epoch}"
+
+    def _is_open(self) -> bool:
+        return self._lease.held() and self._open_epoch == self._lease.epoch
+
+    def on_order(self, client_order_id: str) -> None:
+        """Place or cancel what the store says of this order.
+
+        Raises: TransientError where this desk may not act now; the order stays as it is.
+        """
+        with self._one_at_a_time:
+            if not self._is_open():
+                raise TransientError(f"account {self.account_id} is not open here")
+            stored = self._queries.order(client_order_id)
+            if stored is None or stored["account_id"] != self.account_id:
+                _log.error("there is no order %s in %s", client_order_id, self.account_id)
+            elif stored["status"] == OrderStatus.PENDING:
+                self._place(from_document(Order, stored["order"]), stored)
+            elif stored.get("cancel_requested_at") and stored["status"] in _WORKING_AT_BROKER:
+                self._cancel(from_document(Order, stored["order"]), stored["status"])
+
+    def _place(self, order: Order, stored: Document) -> None:
+        if stored.get("cancel_requested_at"):
+            self._book(_local(order, OrderStatus.CANCELED, "canceled before it was sent"))
+            return
+        refusal = self._queries.begin(order, self._lease)
+        if refusal is None:
+            self._send(order)
+            return
+        expired = refusal.kind == "SIGNAL_EXPIRED"
+        ended = OrderStatus.EXPIRED if expired else OrderStatus.DENIED
+        self._book(_local(order, ended, f"{refusal.kind}: {refusal.sentence}"))
+        if order.intent.reduces_risk:
+            raise_incident(
+                self._store,
+                kind="EXIT_DENIED",
+                key=order.client_order_id,
+                sentence=f"{order.strategy_id}: {order.intent} not sent: {refusal.sentence}",
+            )
+
+    def _send(self, order: Order) -> None:
+        road("SUBMITTING", order.signal_id, order=order.client_order_id, account=self.account_id)
+        try:
+            report = self._broker.place_order(order)
+        except OrderRejected as error:
+            report = _local(order, OrderStatus.REJECTED, f"{error.code}: {error}")
+        except UnsupportedOrder as error:
+            report = _local(order, OrderStatus.DENIED, f"UNSUPPORTED: {error}")
+        except BrokerUnavailable as error:
+            self._queries.move(
+                order.client_order_id,
+                before=OrderStatus.SUBMITTING,
+                after=OrderStatus.PENDING,
+                text=f"not sent: {error}",
+            )
+            raise TransientError(f"{self.account_id}: broker not reached: {error}") from error
+        except OrderStateUnknown as error:
+            _log.warning("order %s has no answer: %s", order.client_order_id, error)
+            report = _local(order, OrderStatus.UNKNOWN, f"no answer: {error}")
+            self._look.set()
+        self._book(report)
+
+    def _cancel(self, order: Order, status: str) -> None:
+        self._queries.move(
+            order.client_order_id,
+            before=OrderStatus(status),
+            after=OrderStatus.CANCEL_PENDING,
+            text="cancel requested",
+        )
+        try:
+            self._book(self._broker.cancel_order(order))
+        except BrokerError as error:
+            # CANCEL_PENDING is working: the reconciler asks the broker what became of it.
+            _log.warning("cancel of %s has no answer: %s", order.client_order_id, error)
+
+    def _book(self, report: OrderReport) -> Advance | None:
+        epoch = self._lease.epoch
+        result = self._queries.book(self.account_id, report, epoch=epoch)
+        if result is not None:
+            self._tell(result, report)
+        return result
+
+    def _tell(self, result: Advance, report: OrderReport) -> None:
+        state = result.state
+        order = state.order
+        for incident in result.incidents:
+            raise_incident(
+                self._store,
+                kind=incident.kind,
+                key=order.client_order_id,
+                sentence=incident.sentence,
+            )
+        if state.status not in _NO_OUTCOME:
+            clear_incident(self._store, kind="ORDER_UNKNOWN", key=order.client_order_id)
+        if state.status in TERMINAL or report.executions:
+            self._publisher.ring(
+                EXECUTION_CONFIRMATIONS,
+                key=self.account_id,
+                account_id=self.account_id,
+                client_order_id=order.client_order_id,
+            )
+        road(
+            str(state.status),
+            order.signal_id,
+            order=order.client_order_id,
+            account=self.account_id,
+            filled=state.filled_quantity,
+            price=state.avg_fill_price if state.avg_fill_price is not None else "-",
+            text=report.text or "-",
+        )
+
+    def _on_report(self, report: OrderReport, cursor: str) -> None:
+        """One report of the broker's stream; raising makes it come again."""
+        with self._one_at_a_time:
+            if not self._is_open():
+                raise TransientError(f"account {self.account_id} is not open here")
+            if not self._queries.is_booked(report):
+                self._book(report)
+            now = time.monotonic()
+            if now - self._cursor_saved > _SAVE_CURSOR_SECONDS:
+                self._queries.save_cursor(self.account_id, cursor)
+                self._cursor_saved = now
+
+    def _run(self) -> None:
+        streaming = False
+        while not self._stop.is_set():
+            try:
+                if self._lease.held():
+                    self._reconcile()
+                    if not streaming:
+                        cursor = self._queries.cursor(self.account_id)
+                        self._broker.stream_reports(self._on_report, after=cursor)
+                        streaming = True
+            except (BrokerError, PyMongoError, TransientError) as error:
+                self._trouble = f"{type(error).__name__}: {error}"
+                _log.warning("desk %s: %s", self.account_id, self._trouble)
+            pause = self._reconcile_seconds if self._is_open() else 0.5
+            self._look.wait(pause)
+            self._look.clear()
+
+    def _reconcile(self) -> None:
+        """Ask the broker about every order without an end; the desk opens once all is asked."""
+        if not self._is_open():
+            self._broker.connect()
+            self._queries.adopt(self.account_id, self._lease.epoch)
+        for stored in self._queries.unfinished(self.account_id):
+            with self._one_at_a_time:
+                fresh = self._queries.order(stored["_id"])  # it may have moved while we waited
+                if fresh is not None and fresh.get("working"):
+                    self._reconcile_order(from_document(Order, fresh["order"]), fresh)
+        if not self._is_open():
+            self._open_epoch = self._lease.epoch
+            _log.info("account %s is open, epoch %s", self.account_id, self._open_epoch)
+
+    def _reconcile_order(self, order: Order, stored: Document) -> None:
+        report = self._broker.find_order(order.client_order_id)
+        if report is not None:
+            self._book(report)
+            if stored.get("cancel_requested_at") and stored["status"] in _WORKING_AT_BROKER:
+                self._cancel(order, stored["status"])
+        elif stored["status"] in _NO_OUTCOME:
+            self._absent(order, stored)
+        else:
+            raise_incident(
+                self._store,
+                kind="ORDER_MISSING_AT_BROKER",
+                key=order.client_order_id,
+                sentence=f"order {order.client_order_id} is {stored['status']} in our books, "
+                f"and the broker of {self.account_id} does not know it",
+            )
+
+    def _absent(self, order: Order, stored: Document) -> None:
+        """The broker says it has no such order: believed only after a second look, and time."""
+        since = stored.get("absent_since")
+        now = utc_now()
+        if since is None:
+            self._queries.note_absent(order.client_order_id, now)
+            if stored["status"] == OrderStatus.UNKNOWN:
+                raise_incident(
+                    self._store,
+                    kind="ORDER_UNKNOWN",
+                    key=order.client_order_id,
+                    sentence=f"order {order.client_order_id} was sent to {self.account_id} and "
+                    "not answered; the broker does not show it, it is asked again",
+                )
+        elif now - since >= self._absence:
+            _log.warning("order %s never reached the broker: to be sent", order.client_order_id)
+            self._queries.move(
+                order.client_order_id,
+                before=OrderStatus(stored["status"]),
+                after=OrderStatus.PENDING,
+                text="the broker does not have it",
+            )
+
+
+def _local(order: Order, status: OrderStatus, text: str) -> OrderReport:
+    """A report that we make ourselves, because the broker was not asked or did not answer."""
+    return OrderReport(
+        client_order_id=order.client_order_id, status=status, text=text, occurred_at=utc_now()
+    )

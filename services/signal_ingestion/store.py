@@ -1,0 +1,91 @@
+"""All queries of ingestion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo.change_stream import ChangeStream
+from pymongo.errors import DuplicateKeyError
+
+from services.common.clock import utc_now
+from services.common.store import Document, Store
+
+_CHECKPOINT = "signal_ingestion"
+_AWAIT_MS = 250
+_SCAN_BATCH = 200
+
+
+class IngestionStore:
+    """Raw signals in, standardised signals out."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def watch(self, token: Any | None) -> ChangeStream[Document]:  # noqa: ANN401 - opaque
+        """New raw signals from just after `token`, or from now."""
+        return self._store["trading_signals_raw"].watch(
+            [{"$match": {"operationType": "insert"}}],
+            resume_after=token,
+            max_await_time_ms=_AWAIT_MS,
+        )
+
+    def checkpoint(self) -> tuple[Any | None, datetime | None]:
+        """Resume token and the time it was saved; None where there is none."""
+        found = self._store["checkpoints"].find_one({"_id": _CHECKPOINT})
+        return (found["token"], found["saved_at"]) if found else (None, None)
+
+    def save_checkpoint(self, token: Any, *, read_at: datetime) -> None:  # noqa: ANN401 - opaque
+        """Remember how far the stream is read. Losing it costs a scan, never a signal."""
+        self._store["checkpoints"].update_one(
+            {"_id": _CHECKPOINT}, {"$set": {"token": token, "saved_at": read_at}}, upsert=True
+        )
+
+    def forget_token(self) -> None:
+        """Give up a token whose history is gone, but keep the time to catch up from."""
+        self._store["checkpoints"].update_one({"_id": _CHECKPOINT}, {"$set": {"token": None}})
+
+    def raw_since(self, moment: datetime | None, *, overlap: timedelta) -> Iterator[Document]:
+        """Raw signals from `moment` less `overlap` on, and all whose id carries no time."""
+        query: Document = {}
+        if moment is not None:
+            first = ObjectId.from_datetime(moment - overlap)
+            query = {"$or": [{"_id": {"$gte": first}}, {"_id": {"$not": {"$type": "objectId"}}}]}
+        return iter(self._store["trading_signals_raw"].find(query).batch_size(_SCAN_BATCH))
+
+    def has_signal(self, signal_id: str) -> bool:
+        """Whether a raw signal already has its successor."""
+        return self._store["signal_store"].find_one({"_id": signal_id}, {"_id": 1}) is not None
+
+    def insert_signal(self, document: Document) -> bool:
+        """Store a signal's life; False where it is there already."""
+        try:
+            self._store["signal_store"].insert_one(document)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def strategy_exists(self, strategy_id: str) -> bool:
+        """Whether there is such a strategy."""
+        return self._store["strategies"].find_one({"_id": strategy_id}, {"_id": 1}) is not None
+
+
+def signal_document(
+    signal_id: str, *, strategy_id: str, raw: Document, status: str, more: Document
+) -> Document:
+    """One row of `signal_store`, as ingestion makes it."""
+    now = utc_now()
+    received_at = raw.get("received_at")
+    received_at = received_at if isinstance(received_at, datetime) else now
+    return {
+        "_id": signal_id,
+        "signal_id": signal_id,
+        "strategy_id": strategy_id,
+        "raw_id": raw["_id"],
+        "status": status,
+        "received_at": received_at,
+        "stages": {"received_at": received_at, "standardized_at": now},
+        **more,
+    }
