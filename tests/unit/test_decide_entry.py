@@ -1,0 +1,229 @@
+"""Entries: the golden vectors of the seed's formula, then each rule, then what must always hold.
+
+Golden vectors: account equity 1,000,000, allocation 89.35793382849425 %, sender equity 500,000.
+allocated = 893,579.3382849425; ratio = allocated / 500,000 = 1.787158676569885.
+Where the seed rounded half-even (17.87 → 18) we round down (17): an order never grows by rounding.
+"""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.cerebro.decide import decide
+from services.domain.words import (
+    AccountType,
+    ActiveStatus,
+    InstrumentType,
+    Outcome,
+    Side,
+    TradingState,
+)
+from tests.support.builders import (
+    make_account,
+    make_account_context,
+    make_context,
+    make_instrument,
+    make_leg,
+    make_limits,
+    make_position,
+    make_reservation,
+    make_signal,
+    make_strategy,
+)
+
+
+def quantities(decision):
+    return [order.quantity for order in decision.orders]
+
+
+def test_g1_ratio_sizing_rounds_down():
+    decision = decide(make_signal(), make_context())
+    assert quantities(decision) == [Decimal(17)]  # 10 × 1.787158 = 17.87 → 17 (seed: 18)
+    assert decision.outcome is Outcome.APPROVED
+    # Reg T: 17 × 150 × 50 % = 1,275
+    assert decision.reservations[0].margin == Decimal(1275)
+    assert decision.reservations[0].capital == Decimal(2550)
+
+
+def test_g2_two_legs_keep_their_ratio():
+    legs = (make_leg(), make_leg("NVDA", price="500", side=Side.SELL, leg_index=1))
+    decision = decide(make_signal(*legs), make_context())
+    assert quantities(decision) == [Decimal(17), Decimal(17)]
+    assert [order.side for order in decision.orders] == [Side.BUY, Side.SELL]
+
+
+def test_g6_second_entry_of_equal_size_gets_equal_size():
+    # The seed scaled by what was left and shrank equal signals (17.87 → 12.47 for 7 @ 151);
+    # against allocated capital 7 × 1.787158 = 12.51 → 12 whatever is deployed.
+    held = make_account_context(positions=(make_position("18", "150"),))
+    decision = decide(make_signal(make_leg(quantity="7", price="151")), make_context(held))
+    assert quantities(decision) == [Decimal(12)]
+
+
+def test_g7_fraction_of_equity_one_is_capped_by_available_capital():
+    # 0.95 × 893,579.34 = 848,900.37 shares at 117.52 would cost 99.8 million; the cap leaves
+    # 893,579.34 / 117.52 = 7,603.63 → 7,603 (the seed rejected it).
+    leg = make_leg("UPRO", quantity="0.95", price="117.52")
+    decision = decide(make_signal(leg, sender_equity="1"), make_context())
+    assert quantities(decision) == [Decimal(7603)]
+    assert decision.outcome is Outcome.RESIZED
+    assert decision.code == "AVAILABLE_CAPITAL_BOUND"
+
+
+@pytest.mark.parametrize(
+    ("kind", "symbol"), [(InstrumentType.FUTURE, "GC"), (InstrumentType.FOREX, "EURUSD")]
+)
+def test_unknown_margin_denies(kind, symbol):
+    leg = make_leg(instrument=make_instrument(symbol, kind))
+    decision = decide(make_signal(leg), make_context())
+    assert (decision.outcome, decision.code) == (Outcome.DENIED, "MARGIN_UNKNOWN")
+
+
+def test_reserved_capital_counts_before_it_is_filled():
+    # allocated 100,000; deployed 600 × 100 = 60,000; reserved 39,900 → 100 left → 1 share of 100
+    account = make_account_context(
+        ratio="0.1",
+        positions=(make_position("600", "100"),),
+        reservations=(make_reservation("39900"),),
+    )
+    decision = decide(make_signal(make_leg(quantity="50", price="100")), make_context(account))
+    assert quantities(decision) == [Decimal(1)]
+
+
+def test_another_strategys_reservation_leaves_the_allocation_alone():
+    other = make_reservation("99000", strategy_id="other")
+    account = make_account_context(ratio="0.1", reservations=(other,))
+    decision = decide(make_signal(make_leg(quantity="50", price="100")), make_context(account))
+    assert quantities(decision) == [Decimal(10)]  # 50 × 100,000 / 500,000
+
+
+def test_position_cap_counts_what_is_held():
+    # 10 % of 1,000,000 = 100,000; 90,000 held → 10,000 → 66 × 150 = 9,900
+    account = make_account_context(positions=(make_position("600", "150"),))
+    context = make_context(account, limits=make_limits(position="0.1"))
+    decision = decide(make_signal(make_leg(quantity="200")), context)
+    assert quantities(decision) == [Decimal(66)]
+    assert decision.code == "POSITION_SIZE_BOUND"
+
+
+def test_margin_counts_reservations_the_broker_cannot_know():
+    account = make_account_context(
+        make_account(available_funds=Decimal(10000)),
+        reservations=(make_reservation(margin=Decimal(9250), strategy_id="other"),),
+    )
+    decision = decide(make_signal(), make_context(account))
+    assert quantities(decision) == [Decimal(10)]  # 750 free / (150 × 50 %) = 10
+    assert decision.code == "MARGIN_BOUND"
+
+
+@pytest.mark.parametrize(
+    ("account", "code"),
+    [
+        (make_account_context(make_account(age_seconds=61)), "ACCOUNT_DATA_STALE"),
+        (make_account_context(make_account(age_seconds=None)), "ACCOUNT_DATA_STALE"),
+        (make_account_context(make_account(equity=None)), "ACCOUNT_DATA_STALE"),
+        (make_account_context(make_account(equity="0")), "EQUITY_NOT_POSITIVE"),
+        (make_account_context(make_account(available_funds=None)), "MARGIN_UNKNOWN"),
+        (make_account_context(make_account(currency="EUR")), "FX_RATE_MISSING"),
+        (make_account_context(ratio=None), "ALLOCATION_MISSING"),
+        (make_account_context(ratio="0"), "ALLOCATION_MISSING"),
+        (
+            make_account_context(make_account(status=ActiveStatus.INACTIVE)),
+            "ACCOUNT_INACTIVE",
+        ),
+        (
+            make_account_context(make_account(account_type=AccountType.LIVE)),
+            "ROUTING_STAGING_TO_LIVE",
+        ),
+    ],
+)
+def test_missing_knowledge_denies(account, code):
+    decision = decide(make_signal(), make_context(account))
+    assert (decision.outcome, decision.code, decision.orders) == (Outcome.DENIED, code, ())
+    assert decision.reason
+
+
+@pytest.mark.parametrize(
+    ("signal", "code"),
+    [
+        (make_signal(sender_equity=None), "SENDER_EQUITY_MISSING"),
+        (make_signal(make_leg(price=None)), "PRICE_MISSING"),
+        (make_signal(make_leg(quantity="0.1")), "QUANTITY_BELOW_LOT"),
+    ],
+)
+def test_incomplete_entry_is_denied_with_its_reason(signal, code):
+    assert decide(signal, make_context()).code == code
+
+
+@pytest.mark.parametrize("state", [TradingState.REDUCING, TradingState.HALTED])
+def test_kill_switch_stops_entries(state):
+    assert decide(make_signal(), make_context(state=state)).code == f"TRADING_{state}"
+
+
+def test_inactive_strategy_enters_nothing():
+    strategy = make_strategy("Mock-1", status=ActiveStatus.INACTIVE)
+    assert decide(make_signal(), make_context(strategy=strategy)).code == "STRATEGY_INACTIVE"
+
+
+def test_one_leg_below_a_lot_denies_the_group():
+    legs = (make_leg(), make_leg("NVDA", quantity="0.1", price="500", leg_index=1))
+    decision = decide(make_signal(*legs), make_context())
+    assert (decision.outcome, decision.orders) == (Outcome.DENIED, ())
+
+
+def test_one_stale_account_does_not_stop_the_other():
+    stale = make_account_context(make_account(account_id="Mock-2", age_seconds=500))
+    decision = decide(make_signal(), make_context(make_account_context(), stale))
+    assert [order.account_id for order in decision.orders] == ["Mock-1"]
+
+
+def test_same_context_gives_the_same_decision():
+    signal, context = make_signal(), make_context()
+    assert decide(signal, context) == decide(signal, context)
+
+
+amounts = st.decimals("0.01", "100000", places=2)
+ratios = st.decimals("0.001", "2", places=3)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    quantity=amounts,
+    price=amounts,
+    ratio=ratios,
+    deployed=amounts,
+    position=ratios,
+    free=st.decimals("0", "1000000", places=2),
+)
+def test_no_limit_is_ever_exceeded(quantity, price, ratio, deployed, position, free):
+    account = make_account_context(
+        make_account(available_funds=free),
+        ratio=str(ratio),
+        positions=(make_position("1", str(deployed), symbol="MSFT"),),
+    )
+    context = make_context(account, limits=make_limits(position=str(position)))
+    decision = decide(make_signal(make_leg(quantity=str(quantity), price=str(price))), context)
+    equity = Decimal(1_000_000)
+    for order in decision.orders:
+        notional = order.quantity * price
+        exact = quantity * equity * ratio / 500_000
+        assert order.quantity <= exact
+        assert order.quantity == order.quantity.to_integral_value()
+        assert notional <= equity * ratio - deployed
+        assert notional <= equity * position
+        assert notional / 2 <= free
+    assert decision.orders or decision.code
+
+
+@settings(max_examples=100, deadline=None)
+@given(small=ratios, more=ratios)
+def test_more_allocation_never_means_less(small, more):
+    signal = make_signal(make_leg(quantity="100"))
+
+    def size(ratio):
+        decision = decide(signal, make_context(make_account_context(ratio=str(ratio))))
+        return sum(quantities(decision))
+
+    assert size(small) <= size(small + more)

@@ -1,0 +1,136 @@
+"""Exits: close what the strategy holds, never more, and hardly anything may stop them."""
+
+from decimal import Decimal
+
+import pytest
+
+from services.cerebro.decide import decide
+from services.domain.words import ActiveStatus, Intent, Outcome, Side, TradingState
+from tests.support.builders import (
+    make_account,
+    make_account_context,
+    make_context,
+    make_instrument,
+    make_leg,
+    make_position,
+    make_reservation,
+    make_signal,
+    make_strategy,
+)
+
+AAPL = make_instrument().key
+
+
+def exit_signal(*legs, **fields):
+    return make_signal(*(legs or (make_leg(side=Side.SELL),)), intent=Intent.EXIT, **fields)
+
+
+def held(quantity="18", **fields):
+    return make_account_context(positions=(make_position(quantity),), **fields)
+
+
+def test_exit_closes_what_the_strategy_holds_whatever_was_asked():
+    decision = decide(exit_signal(make_leg(quantity="9999", side=Side.SELL)), make_context(held()))
+    assert decision.orders[0].quantity == Decimal(18)
+    assert decision.orders[0].side is Side.SELL
+    assert decision.reservations[0].closing_quantity == Decimal(18)
+
+
+def test_exit_of_a_short_buys():
+    decision = decide(exit_signal(make_leg(side=Side.BUY)), make_context(held("-5")))
+    assert (decision.orders[0].side, decision.orders[0].quantity) == (Side.BUY, Decimal(5))
+
+
+def test_exit_is_capped_by_other_exits_under_way():
+    account = held(reservations=(make_reservation(closing_quantity=Decimal(13)),))
+    assert decide(exit_signal(), make_context(account)).orders[0].quantity == Decimal(5)
+
+
+def test_second_exit_finds_nothing_left():
+    account = held(reservations=(make_reservation(closing_quantity=Decimal(18)),))
+    decision = decide(exit_signal(), make_context(account))
+    assert (decision.outcome, decision.code) == (Outcome.DENIED, "ALREADY_CLOSED")
+
+
+def test_exit_by_reference_closes_that_entry_only():
+    account = held(entry_filled={AAPL: Decimal(7)}, entry_closed={AAPL: Decimal(2)})
+    signal = exit_signal(entry_reference="sig_entry")
+    decision = decide(signal, make_context(account, entry_found=True))
+    assert decision.orders[0].quantity == Decimal(5)
+    assert decision.orders[0].entry_signal_id == "sig_entry"
+
+
+def test_exit_of_another_strategys_position_is_denied():
+    position = make_position(strategy_id="other")
+    account = make_account_context(positions=(position,))
+    assert decide(exit_signal(), make_context(account)).code == "NO_POSITION"
+
+
+def test_exit_in_the_wrong_direction_is_denied():
+    decision = decide(exit_signal(make_leg(side=Side.BUY)), make_context(held()))
+    assert decision.code == "POSITION_OPPOSITE"
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        make_context(held(ratio=None)),
+        make_context(held(account=make_account(age_seconds=90000))),
+        make_context(held(account=make_account(equity=None))),
+        make_context(held(account=make_account(available_funds=Decimal(0)))),
+        make_context(held(), state=TradingState.REDUCING),
+        make_context(held(), strategy=make_strategy("Mock-1", status=ActiveStatus.INACTIVE)),
+    ],
+    ids=["no allocation", "stale", "no equity", "no margin", "reducing", "inactive"],
+)
+def test_nothing_but_a_halt_stops_an_exit(context):
+    assert decide(exit_signal(), context).orders[0].quantity == Decimal(18)
+
+
+def test_halt_stops_an_exit():
+    decision = decide(exit_signal(), make_context(held(), state=TradingState.HALTED))
+    assert decision.code == "TRADING_HALTED"
+
+
+def test_unknown_entry_is_named():
+    decision = decide(exit_signal(entry_reference="x"), make_context(held(), entry_found=False))
+    assert decision.code == "ENTRY_NOT_FOUND"
+
+
+def test_what_can_be_closed_is_closed_where_another_leg_cannot():
+    legs = (make_leg(side=Side.SELL), make_leg("NVDA", side=Side.BUY, leg_index=1))
+    decision = decide(exit_signal(*legs), make_context(held()))
+    assert [order.instrument.symbol for order in decision.orders] == ["AAPL"]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "side", "intent"),
+    [
+        ("0", Side.BUY, Intent.ENTRY),
+        ("18", Side.BUY, Intent.SCALE_IN),
+        ("18", Side.SELL, Intent.EXIT),
+        ("-3", Side.BUY, Intent.EXIT),
+    ],
+)
+def test_missing_signal_type_is_inferred_from_the_position(quantity, side, intent):
+    signal = make_signal(make_leg(side=side), intent=None)
+    decision = decide(signal, make_context(held(quantity)))
+    assert decision.intent is intent
+    assert any(step.name == "intent" for step in decision.steps)
+
+
+def test_scale_out_is_scaled_like_its_entry():
+    # 2 × 1,000,000 × 0.89357… / 500,000 = 3.57 → 3
+    signal = make_signal(make_leg(quantity="2", side=Side.SELL), intent=Intent.SCALE_OUT)
+    assert decide(signal, make_context(held())).orders[0].quantity == Decimal(3)
+
+
+def test_cancel_names_the_orders_it_reaches():
+    account = make_account_context(cancelable=("MTA", "MTB"))
+    decision = decide(make_signal(intent=Intent.CANCEL), make_context(account))
+    assert (decision.outcome, decision.cancels) == (Outcome.APPROVED, ("MTA", "MTB"))
+
+
+def test_cancel_of_nothing_is_denied():
+    decision = decide(make_signal(intent=Intent.CANCEL), make_context())
+    assert decision.code == "NOTHING_TO_CANCEL"

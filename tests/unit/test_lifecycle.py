@@ -1,0 +1,107 @@
+"""Broker reports move an order: in any order, doubled, late, and never by guessing."""
+
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.domain.orders import TERMINAL, OrderReport
+from services.domain.words import Intent, OrderStatus, Side, TradingState
+from services.execution.lifecycle import OrderState, advance, gate
+from tests.support.builders import NOW, make_execution, make_order
+
+S = OrderStatus
+
+
+def state(status=S.SUBMITTING, **fields):
+    return OrderState(order=make_order("10"), status=status, **fields)
+
+
+def report(status, *executions, **fields):
+    return OrderReport(
+        client_order_id=make_order().client_order_id,
+        status=status,
+        executions=executions,
+        occurred_at=NOW,
+        **fields,
+    )
+
+
+def fill(quantity, price="150", execution_id="X1"):
+    return make_execution(quantity, price, execution_id=execution_id)
+
+
+def test_full_fill_before_the_acknowledgement():
+    after = advance(state(), report(S.FILLED, fill("10")), [fill("10")])
+    assert (after.state.status, after.state.filled_quantity) == (S.FILLED, 10)
+    assert after.incidents == ()
+
+
+def test_average_price_is_weighted():
+    begun = state(S.PARTIALLY_FILLED, filled_quantity=Decimal(4), avg_fill_price=Decimal("150"))
+    after = advance(begun, report(S.FILLED, fill("6", "151")), [fill("6", "151")])
+    # (4 × 150 + 6 × 151) / 10
+    assert after.state.avg_fill_price == Decimal("150.6")
+
+
+def test_filled_without_executions_stays_working():
+    assert advance(state(), report(S.FILLED), []).state.status is S.SUBMITTED
+
+
+def test_a_fill_after_the_cancel_is_booked_and_reported():
+    after = advance(state(S.CANCELED), report(S.FILLED, fill("10")), [fill("10")])
+    assert after.state.status is S.FILLED
+    assert [each.kind for each in after.incidents] == ["FILL_AFTER_END"]
+
+
+def test_an_overfill_is_booked_and_reported():
+    after = advance(state(), report(S.FILLED, fill("12")), [fill("12")])
+    assert after.state.filled_quantity == 12
+    assert [each.kind for each in after.incidents] == ["OVERFILL"]
+
+
+def test_late_acknowledgement_changes_nothing():
+    done = state(S.FILLED, filled_quantity=Decimal(10), avg_fill_price=Decimal(150))
+    assert not advance(done, report(S.SUBMITTED), []).changes(done)
+
+
+def test_cancel_pending_stays_until_the_broker_says_canceled():
+    begun = state(S.CANCEL_PENDING)
+    assert advance(begun, report(S.SUBMITTED), []).state.status is S.CANCEL_PENDING
+    assert advance(begun, report(S.CANCELED), []).state.status is S.CANCELED
+
+
+def test_no_answer_is_unknown_never_rejected():
+    assert advance(state(), report(S.UNKNOWN), []).state.status is S.UNKNOWN
+
+
+def test_the_gate_lets_exits_through_when_reducing():
+    entry, leaving = make_order(), make_order(intent=Intent.EXIT, side=Side.SELL)
+    assert gate(entry, trading_state=TradingState.REDUCING, now=NOW) is not None
+    assert gate(leaving, trading_state=TradingState.REDUCING, now=NOW) is None
+    assert gate(leaving, trading_state=TradingState.HALTED, now=NOW) is not None
+
+
+def test_the_gate_stops_what_has_expired():
+    late = make_order(expires_at=NOW.replace(hour=1))
+    refusal = gate(late, trading_state=TradingState.ACTIVE, now=NOW)
+    assert refusal is not None
+    assert refusal.kind == "SIGNAL_EXPIRED"
+
+
+pieces = st.lists(st.integers(1, 4), min_size=1, max_size=4)
+words = st.sampled_from([S.SUBMITTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.UNKNOWN])
+
+
+@settings(max_examples=300, deadline=None)
+@given(sizes=pieces, said=st.lists(words, min_size=4, max_size=4), start=st.sampled_from(list(S)))
+def test_every_fill_is_counted_whatever_the_broker_says(sizes, said, start):
+    current = state(start)
+    for number, size in enumerate(sizes):
+        execution = fill(str(size), execution_id=f"X{number}")
+        current = advance(current, report(said[number], execution), [execution]).state
+    assert current.filled_quantity == sum(sizes)
+    if start is not S.DENIED and start is not S.PENDING and sum(sizes) >= 10:
+        assert current.status is S.FILLED
+    if current.status is S.FILLED:
+        assert current.filled_quantity >= 10 or start in TERMINAL
