@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
@@ -36,6 +37,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) -> FastAPI:
     """The gateway's HTTP interface."""
     app = FastAPI(title="Mathematricks signal gateway", version="1")
+    app.state.service = service
+    app.state.max_body_bytes = max_body_bytes
     add_routes(app, health)
 
     @app.exception_handler(Refusal)
@@ -43,20 +46,6 @@ def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) 
         content = {"code": refusal.code, "message": str(refusal), "field": refusal.field}
         headers = {"Retry-After": "1"} if refusal.status == 503 else None
         return JSONResponse(content, status_code=refusal.status, headers=headers)
-
-    async def limited_body(request: Request) -> bytes:
-        declared = request.headers.get("content-length", "")
-        size = int(declared) if declared.isdigit() else 0
-        body = bytearray()
-        if size <= max_body_bytes:
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > max_body_bytes:
-                    break
-        size = max(size, len(body))
-        if size > max_body_bytes:
-            raise service.refuse_oversized(size, limit=max_body_bytes, remote=_remote(request))
-        return bytes(body)
 
     @app.post(
         "/api/v1/signals",
@@ -68,7 +57,7 @@ def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) 
     def post_signal(
         request: Request,
         response: Response,
-        body: Annotated[bytes, Depends(limited_body)],
+        body: Annotated[bytes, Depends(_limited_body)],
         authorization: Annotated[str | None, Header()] = None,
     ) -> SignalReceipt:
         """Send one signal. 202 once it is stored, 200 for a repeat of the same one."""
@@ -84,6 +73,25 @@ def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) 
         return service.life_of(signal_id, bearer=_bearer(authorization))
 
     return app
+
+
+async def _limited_body(request: Request) -> bytes:
+    """The body, read no further than the limit. Raises: Refusal."""
+    limit: int = request.app.state.max_body_bytes
+    declared = request.headers.get("content-length", "")
+    size = int(declared) if declared.isascii() and declared.isdigit() else 0
+    body = bytearray()
+    if size <= limit:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                break
+    size = max(size, len(body))
+    if size > limit:
+        service: GatewayService = request.app.state.service
+        remote = _remote(request)
+        raise await run_in_threadpool(service.refuse_oversized, size, limit=limit, remote=remote)
+    return bytes(body)
 
 
 def _bearer(header: str | None) -> str | None:

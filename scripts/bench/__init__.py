@@ -1,0 +1,1 @@
+"""Parts of the benchmarks: load, and what is measured of it."""

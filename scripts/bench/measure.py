@@ -1,0 +1,139 @@
+"""What happened to the signals of a run, read back from the store and the broker."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import psutil
+import urllib3
+
+from services.common.store import Store
+
+#: Stage → (from, to): names of `stages` in signal_store.
+STAGES = {
+    "received → standardized": ("received_at", "standardized_at"),
+    "standardized → decided": ("standardized_at", "decided_at"),
+    "decided → at the broker": ("decided_at", "submitted_at"),
+    "at the broker → booked": ("submitted_at", "completed_at"),
+    "accept → order at the broker": ("received_at", "submitted_at"),
+    "accept → booked": ("received_at", "completed_at"),
+}
+_NOT_ENDED = {"LOST", "RECEIVED", "STANDARDIZED", "DECIDED", "WORKING"}
+
+
+def percentiles(values: Iterable[float]) -> dict[str, float]:
+    """p50, p95, p99 and maximum, nearest rank; empty where there are no values."""
+    ordered = sorted(values)
+    if not ordered:
+        return {}
+    last = len(ordered) - 1
+    ranks = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
+    return {name: round(ordered[round(last * share)], 1) for name, share in ranks.items()}
+
+
+def stage_latencies(store: Store, signal_ids: Iterable[str]) -> dict[str, dict[str, float]]:
+    """Milliseconds of each stage over the signals of a run."""
+    fields = {"stages": 1}
+    lives = [
+        found["stages"]
+        for batch in _batches(signal_ids)
+        for found in store["signal_store"].find({"_id": {"$in": batch}}, fields)
+    ]
+    return {
+        name: percentiles(
+            _milliseconds(life[begin], life[end]) for life in lives if begin in life and end in life
+        )
+        for name, (begin, end) in STAGES.items()
+    }
+
+
+def outcomes(store: Store, signal_ids: Iterable[str]) -> dict[str, int]:
+    """How many signals of a run are where; LOST are those the store does not know."""
+    counts: dict[str, int] = {}
+    asked = 0
+    for batch in _batches(signal_ids):
+        asked += len(batch)
+        for found in store["signal_store"].find({"_id": {"$in": batch}}, {"status": 1}):
+            counts[found["status"]] = counts.get(found["status"], 0) + 1
+    missing = asked - sum(counts.values())
+    return counts | ({"LOST": missing} if missing else {})
+
+
+def lost(counts: Mapping[str, int]) -> int:
+    """Signals of a run without an end: unknown to the store, or left on the road."""
+    return sum(count for status, count in counts.items() if status in _NOT_ENDED)
+
+
+def unfinished(store: Store) -> int:
+    """Signals without a decision and orders without an end, now."""
+    undecided = store["signal_store"].count_documents({"undecided": True})
+    return undecided + store["orders"].count_documents({"working": True})
+
+
+def orders_at_broker(broker_url: str, account_ids: Iterable[str]) -> dict[str, int]:
+    """How often each client_order_id stands in the broker's own books; above 1 is doubled."""
+    counts: dict[str, int] = {}
+    for account_id in account_ids:
+        answer = urllib3.request("GET", f"{broker_url}/v1/accounts/{account_id}/orders")
+        for order in answer.json():
+            name = order["client_order_id"]
+            counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+class Processes:
+    """CPU and memory of the processes of an instance, from start to stop; samples the backlog."""
+
+    def __init__(self, pids: Mapping[str, int], store: Store) -> None:
+        self._processes = {name: psutil.Process(pid) for name, pid in pids.items()}
+        self._store = store
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._cpu_at_start: dict[str, float] = {}
+        self._begun = 0.0
+        self.backlog: list[int] = []
+
+    def start(self) -> None:
+        """Begin measuring."""
+        self._begun = time.perf_counter()
+        self._cpu_at_start = {n: _cpu_seconds(p) for n, p in self._processes.items()}
+        self._thread.start()
+
+    def stop(self) -> dict[str, dict[str, float]]:
+        """CPU percent of one core and resident megabytes of each process, and in all."""
+        self._stop.set()
+        self._thread.join()
+        seconds = time.perf_counter() - self._begun
+        rows = {}
+        for name, process in self._processes.items():
+            used = _cpu_seconds(process) - self._cpu_at_start[name]
+            rows[name] = {
+                "cpu_pct": round(100 * used / seconds, 1),
+                "rss_mb": round(process.memory_info().rss / 1e6, 1),
+            }
+        rows["all"] = {
+            key: round(sum(row[key] for row in rows.values()), 1) for key in ("cpu_pct", "rss_mb")
+        }
+        return rows
+
+    def _sample(self) -> None:
+        while not self._stop.wait(5.0):
+            self.backlog.append(unfinished(self._store))
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _milliseconds(begin: datetime, end: datetime) -> float:
+    return (end - begin).total_seconds() * 1000
+
+
+def _batches(signal_ids: Iterable[str], size: int = 500) -> Iterable[list[str]]:
+    every: list[Any] = list(signal_ids)
+    return (every[start : start + size] for start in range(0, len(every), size))

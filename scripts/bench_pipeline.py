@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""Measure the road of a signal under open-loop load, from HTTP to the mock broker's books.
+
+    .venv/bin/python scripts/bench_pipeline.py --rate 50 --duration 30 --strategies 10 --accounts 4
+
+Starts an instance of its own in a scratch MT_HOME, loads it, prints what it measured and writes the
+same as JSON. The load generator shares the machine with the system. Numbers, no verdict.
+"""
+
+# ruff: noqa: E402 - the repository must be on the path first
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path[0] = str(REPOSITORY)
+
+from scripts.bench import measure
+from scripts.bench.load import OpenLoop
+from services.common.clock import utc_now
+from services.common.credentials import create_key
+from services.common.settings import PORTS, CommonSettings, load
+from services.common.store import Store
+
+
+def main() -> int:
+    """Run the benchmark; exit code 1 where a signal was lost or doubled."""
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory(prefix="mt-bench-") as home:
+        os.environ["MT_HOME"] = home
+        os.environ["MT_PORT_OFFSET"] = str(arguments.port_offset)
+        _script("start.py", "--use-mock-broker", "--no-ui")
+        try:
+            result = _measure(load(CommonSettings), arguments)
+        finally:
+            _script("stop.py")
+    _print(result)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+    return 1 if result["lost"] or result["doubled"] else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rate", type=float, default=50, help="signals a second (%(default)s)")
+    parser.add_argument("--duration", type=float, default=30, help="seconds (%(default)s)")
+    parser.add_argument("--warm-up", type=float, default=5, help="seconds before (%(default)s)")
+    parser.add_argument("--strategies", type=int, default=10, help="(%(default)s)")
+    parser.add_argument("--accounts", type=int, default=4, help="(%(default)s)")
+    parser.add_argument("--drain", type=float, default=60, help="seconds to wait afterwards")
+    parser.add_argument("--port-offset", type=int, default=21000, help="(%(default)s)")
+    parser.add_argument("--json", type=Path, help="file to write the numbers to")
+    return parser.parse_args()
+
+
+def _script(name: str, *options: str) -> None:
+    command = [sys.executable, str(REPOSITORY / "scripts" / name), *options]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _measure(settings: CommonSettings, arguments: argparse.Namespace) -> dict[str, Any]:
+    store = Store.connect(settings)
+    accounts = [f"Bench-{number + 1}" for number in range(arguments.accounts)]
+    keys = _seed(store, accounts, arguments.strategies)
+    _wait_for_accounts(settings, store, accounts)
+    url = f"http://127.0.0.1:{settings.port('signal_gateway')}"
+    OpenLoop(url, keys, run_id=f"warm-{uuid.uuid4().hex[:6]}").run(
+        rate=arguments.rate, duration=arguments.warm_up
+    )
+    _drain(store, arguments.drain)
+    processes = measure.Processes(_pids(settings), store)
+    processes.start()
+    run_id = uuid.uuid4().hex[:8]
+    sent = OpenLoop(url, keys, run_id=run_id).run(rate=arguments.rate, duration=arguments.duration)
+    used = processes.stop()
+    drained_in = _drain(store, arguments.drain)
+    broker = measure.orders_at_broker(f"http://127.0.0.1:{settings.port('mock_broker')}", accounts)
+    outcomes = measure.outcomes(store, sent.accepted)
+    stages = measure.stage_latencies(store, sent.accepted)
+    booked = store["execution_confirmations"].count_documents({})
+    store.close()
+    return {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
+        f"{platform.python_version()}",
+        "asked": {n: getattr(arguments, n) for n in ("rate", "duration", "strategies", "accounts")},
+        "accepted": len(sent.accepted),
+        "accepted_per_s": round(len(sent.accepted) / sent.seconds, 1),
+        "refused": sent.refused[:10],
+        "left_late": sent.late,
+        "latency_ms": {"HTTP answer": measure.percentiles(sent.accepted.values()), **stages},
+        "backlog_every_5_s": processes.backlog,
+        "drained_in_s": drained_in,
+        "outcomes": outcomes,
+        "lost": measure.lost(outcomes),
+        "doubled": sum(1 for count in broker.values() if count > 1),
+        "orders_at_broker": sum(broker.values()),
+        "fills_booked": booked,
+        "processes": used,
+    }
+
+
+def _seed(store: Store, accounts: list[str], strategies: int) -> dict[str, str]:
+    """Accounts and strategies for the run; strategy → key."""
+    for account_id in accounts:
+        store["trading_accounts"].insert_one(
+            {
+                "_id": account_id,
+                "account_id": account_id,
+                "broker": "MOCK",
+                "account_type": "PAPER",
+                "status": "ACTIVE",
+                "currency": "USD",
+            }
+        )
+    keys, allocations = {}, []
+    for number in range(strategies):
+        strategy_id = f"Bench_{number + 1}"
+        keys[strategy_id], credential = create_key()
+        allocations.append({"strategy_id": strategy_id, "ratio": Decimal("0.1")})
+        store["strategies"].insert_one(
+            {
+                "_id": strategy_id,
+                "strategy_id": strategy_id,
+                "name": strategy_id,
+                "status": "ACTIVE",
+                "accounts": [
+                    {
+                        "account_id": accounts[number % len(accounts)],
+                        "weight_ratio": Decimal(1),
+                    }
+                ],
+                "credentials": [credential],
+                "created_at": utc_now(),
+            }
+        )
+    store["current_allocation"].replace_one(
+        {"_id": "current"}, {"version": 1, "allocations": allocations}, upsert=True
+    )
+    return keys
+
+
+def _wait_for_accounts(settings: CommonSettings, store: Store, accounts: list[str]) -> None:
+    """Until every account has been polled and every desk trades."""
+    health = f"http://127.0.0.1:{settings.port('execution')}/health"
+    until = time.monotonic() + 60
+    query = {"_id": {"$in": accounts}, "equity": {"$exists": True}}
+    while time.monotonic() < until:
+        detail = json.dumps(urllib3.request("GET", health).json())
+        polled = store["trading_accounts"].count_documents(query)
+        if polled == len(accounts) and all(f"{each}: trading" in detail for each in accounts):
+            return
+        time.sleep(0.3)
+    raise SystemExit("the accounts of the benchmark did not open within 60 s")
+
+
+def _pids(settings: CommonSettings) -> dict[str, int]:
+    found = {}
+    for path in sorted((settings.mt_home / "logs" / "pids").glob("*.pid")):
+        found[path.stem] = int(json.loads(path.read_text())["pid"])
+    if not set(PORTS) & set(found):
+        raise SystemExit(f"no processes found under {settings.mt_home}")
+    return found
+
+
+def _drain(store: Store, seconds: float) -> float:
+    """Seconds until nothing is unfinished any more, at most `seconds`."""
+    begin = time.monotonic()
+    while measure.unfinished(store) and time.monotonic() - begin < seconds:
+        time.sleep(0.1)
+    return round(time.monotonic() - begin, 1)
+
+
+def _print(result: dict[str, Any]) -> None:
+    asked = result["asked"]
+    print(f"{result['machine']}; {asked['rate']:g} signals/s for {asked['duration']:g} s, ", end="")
+    print(f"{asked['strategies']} strategies, {asked['accounts']} accounts")
+    print(f"\n{'milliseconds':<28}{'p50':>9}{'p95':>9}{'p99':>9}{'max':>9}")
+    for name, row in result["latency_ms"].items():
+        print(
+            f"{name:<28}" + "".join(f"{row.get(p, '-'):>9}" for p in ("p50", "p95", "p99", "max"))
+        )
+    print(f"\n{'process':<28}{'CPU %':>9}{'RSS MB':>9}")
+    for name, row in result["processes"].items():
+        print(f"{name:<28}{row['cpu_pct']:>9}{row['rss_mb']:>9}")
+    print()
+    for name in (
+        "accepted",
+        "accepted_per_s",
+        "refused",
+        "left_late",
+        "backlog_every_5_s",
+        "drained_in_s",
+        "outcomes",
+        "lost",
+        "doubled",
+        "orders_at_broker",
+        "fills_booked",
+    ):
+        print(f"{name:<28}{result[name]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""Cerebro on the real store: one decision a signal, whole or not at all, never over-allocated."""
+
+import threading
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from services.cerebro.service import Cerebro
+from services.cerebro.store import CerebroStore
+from services.common.clock import utc_now
+from services.common.store import to_document
+from services.domain.errors import InvalidMessage, TransientError
+from services.domain.standardize import standardize
+from tests.support.builders import make_limits
+from tests.support.rows import (
+    ACCOUNT,
+    STRATEGY,
+    SilentPublisher,
+    add_account,
+    add_strategy,
+    allow_trading,
+    envelope,
+)
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def publisher():
+    return SilentPublisher()
+
+
+@pytest.fixture
+def cerebro(store, publisher):
+    add_strategy(store)
+    add_account(store)
+    allow_trading(store)
+    return make_cerebro(store, publisher)
+
+
+def make_cerebro(store, publisher):
+    return Cerebro(
+        store,
+        CerebroStore(store, reference_seconds=0),
+        publisher,
+        limits=make_limits(position="0.1"),
+        exit_wait_seconds=Decimal(60),
+    )
+
+
+def add_signal(store, signal_id, *, age_seconds=0, **changes):
+    received_at = utc_now() - timedelta(seconds=age_seconds)
+    signal = standardize(
+        envelope(signal_id, **changes), signal_id=signal_id, received_at=received_at
+    )
+    store["signal_store"].insert_one(
+        {
+            "_id": signal_id,
+            "signal_id": signal_id,
+            "strategy_id": STRATEGY,
+            "external_id": signal.external_id,
+            "status": "STANDARDIZED",
+            "undecided": True,
+            "intent": signal.intent,
+            "signal": to_document(signal),
+            "received_at": received_at,
+            "stages": {"received_at": received_at},
+        }
+    )
+
+
+def exit_fields():
+    return {"signal_type": "EXIT", "leg": {"action": "SELL", "direction": "SHORT"}}
+
+
+def test_decision_orders_and_reservation_come_together(store, cerebro, publisher):
+    add_signal(store, "s1")
+    cerebro.on_signal({"signal_id": "s1"})
+    found = store["signal_store"].find_one({"_id": "s1"})
+    assert found["status"] == "DECIDED"
+    assert "undecided" not in found
+    (order,) = store["orders"].find()
+    # 1,000,000 × 0.5 / 500,000 × 10
+    assert order["order"]["quantity"] == Decimal(10)
+    assert (order["status"], order["working"]) == ("PENDING", True)
+    (held,) = store["reservations"].find()
+    assert (held["capital"], held["margin"]) == (Decimal(1500), Decimal(750))
+    assert publisher.rung == [
+        (
+            "trading-orders",
+            ACCOUNT,
+            {"client_order_id": order["_id"], "account_id": ACCOUNT},
+        )
+    ]
+
+
+def test_a_doubled_doorbell_decides_once(store, cerebro):
+    add_signal(store, "s1")
+    for _ in range(3):
+        cerebro.on_signal({"signal_id": "s1"})
+    assert store["orders"].count_documents({}) == 1
+
+
+def test_a_doorbell_for_nothing_is_invalid(cerebro):
+    with pytest.raises(InvalidMessage):
+        cerebro.on_signal({"signal_id": "nothing"})
+
+
+def test_a_denial_says_why_and_holds_nothing(store, cerebro):
+    add_signal(store, "s1", leg={"instrument_type": "FOREX", "instrument": "EURUSD"})
+    cerebro.on_signal({"signal_id": "s1"})
+    found = store["signal_store"].find_one({"_id": "s1"})
+    assert (found["status"], found["decision"]["code"]) == ("DENIED", "MARGIN_UNKNOWN")
+    assert found["stages"]["completed_at"]
+    assert store["orders"].count_documents({}) == store["reservations"].count_documents({}) == 0
+
+
+def test_missing_kill_switch_counts_as_halted(store, cerebro):
+    store["controls"].delete_many({})
+    add_signal(store, "s1")
+    cerebro.on_signal({"signal_id": "s1"})
+    decision = store["signal_store"].find_one({"_id": "s1"})["decision"]
+    assert decision["code"] == "TRADING_HALTED"
+
+
+def test_racing_signals_never_reserve_more_than_is_allocated(store, publisher):
+    # 0.001 × 1,000,000 = 1,000 allocated; each signal of 1 share asks 150 → 6 fit
+    add_strategy(store, ratio="0.001")
+    add_account(store)
+    allow_trading(store)
+    for number in range(24):
+        add_signal(store, f"s{number}", account_equity=1000, leg={"quantity": 1})
+    replicas = [make_cerebro(store, publisher) for _ in range(4)]
+
+    def work(replica, numbers):
+        for number in numbers:
+            while True:
+                try:
+                    replica.on_signal({"signal_id": f"s{number}"})
+                except TransientError:
+                    continue
+                break
+
+    threads = [
+        threading.Thread(target=work, args=(replica, range(start, 24, 4)))
+        for start, replica in enumerate(replicas)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    reserved = sum(each["capital"] for each in store["reservations"].find())
+    assert reserved == Decimal(900)
+    assert store["signal_store"].count_documents({"undecided": True}) == 0
+
+
+def test_an_exit_waits_for_an_entry_that_is_undecided(store, cerebro):
+    add_signal(store, "entry")
+    add_signal(store, "leave", entry_signal_id="entry", **exit_fields())
+    with pytest.raises(TransientError):
+        cerebro.on_signal({"signal_id": "leave"})
+    assert store["signal_store"].find_one({"_id": "leave"})["undecided"]
+
+
+def test_an_exit_waits_for_an_entry_that_is_not_filled_yet(store, cerebro):
+    add_signal(store, "entry")
+    cerebro.on_signal({"signal_id": "entry"})
+    add_signal(store, "leave", **exit_fields())
+    with pytest.raises(TransientError):
+        cerebro.on_signal({"signal_id": "leave"})
+
+
+def test_an_exit_does_not_wait_for_ever(store, cerebro):
+    add_signal(store, "leave", age_seconds=61, entry_signal_id="never", **exit_fields())
+    cerebro.on_signal({"signal_id": "leave"})
+    found = store["signal_store"].find_one({"_id": "leave"})
+    assert (found["status"], found["decision"]["code"]) == ("DENIED", "ENTRY_NOT_FOUND")
+    assert store["incidents"].count_documents({"kind": "EXIT_DENIED"}) == 1
+
+
+def test_cancel_marks_the_working_entry(store, cerebro, publisher):
+    add_signal(store, "entry", leg={"order_type": "LIMIT", "limit_price": 100})
+    cerebro.on_signal({"signal_id": "entry"})
+    add_signal(store, "stop", signal_type="CANCEL", entry_signal_id="$PREVIOUS")
+    cerebro.on_signal({"signal_id": "stop"})
+    (order,) = store["orders"].find()
+    assert order["cancel_requested_at"]
+    assert store["signal_store"].find_one({"_id": "stop"})["status"] == "COMPLETED"
+    assert publisher.rung[-1][2]["client_order_id"] == order["_id"]

@@ -1,0 +1,90 @@
+"""Rows that tests put into the store: a strategy with a key, an account, an allocation."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from services.common.clock import utc_now
+from services.common.credentials import create_key
+from services.common.store import Store
+
+STRATEGY = "SPX_1-D_Opt"
+ACCOUNT = "Mock-1"
+
+
+def add_strategy(store: Store, strategy_id: str = STRATEGY, accounts=(ACCOUNT,), ratio="0.5"):
+    """A strategy that may trade in these accounts; its key."""
+    key, credential = create_key()
+    store["strategies"].insert_one(
+        {
+            "_id": strategy_id,
+            "strategy_id": strategy_id,
+            "name": strategy_id,
+            "status": "ACTIVE",
+            "accounts": [
+                {"account_id": account_id, "weight_ratio": Decimal(1)} for account_id in accounts
+            ],
+            "credentials": [credential],
+        }
+    )
+    row = {"strategy_id": strategy_id, "ratio": Decimal(ratio)}
+    store["current_allocation"].update_one(
+        {"_id": "current"}, {"$push": {"allocations": row}}, upsert=True
+    )
+    return key
+
+
+def add_account(store: Store, account_id: str = ACCOUNT, equity: str = "1000000", **fields):
+    """A mock account whose data is fresh."""
+    amount = Decimal(equity)
+    row = {
+        "_id": account_id,
+        "account_id": account_id,
+        "broker": "MOCK",
+        "account_type": "PAPER",
+        "status": "ACTIVE",
+        "currency": "USD",
+        "equity": amount,
+        "cash": amount,
+        "available_funds": amount,
+        "as_of": utc_now(),
+    }
+    store["trading_accounts"].insert_one(row | fields)
+
+
+def allow_trading(store: Store, state: str = "ACTIVE"):
+    """Set the kill switch."""
+    store["controls"].update_one({"_id": "global"}, {"$set": {"trading_state": state}}, upsert=True)
+
+
+def envelope(signal_id: str = "e1", **changes):
+    """A signal as developers post it: BUY 10 AAPL at 150 for a 500,000 account."""
+    leg = {
+        "instrument": "AAPL",
+        "instrument_type": "STOCK",
+        "action": "BUY",
+        "direction": "LONG",
+        "quantity": 10,
+        "order_type": "MARKET",
+        "price": 150.0,
+    }
+    leg.update(changes.pop("leg", {}))
+    return {
+        "strategy_name": STRATEGY,
+        "signalID": signal_id,
+        "signal_type": "ENTRY",
+        "account_equity": 500000,
+        "signal_legs": [leg],
+    } | changes
+
+
+class SilentPublisher:
+    """A bus that loses everything, and remembers what it was asked to lose."""
+
+    def __init__(self):
+        self.rung = []
+
+    def ring(self, topic, *, key, **fields):
+        """Lose a doorbell."""
+        self.rung.append((topic, key, fields))
+        return False
