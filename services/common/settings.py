@@ -79,8 +79,8 @@ class CommonSettings(BaseSettings):
         """Where the database is; carries credentials, so never log it.
 
         `retryWrites=false` on the embedded one: SecantusDB 0.7 walks through every retryable write
-        of the last minutes on each new one (measured: 0.4 → 1.0 ms a write after 3,000 of them).
-        Every write of ours is idempotent by key or compare-and-set, so nothing relies on it.
+        it remembers on each new one (docs/decisions/0003). Every write of ours is idempotent by key
+        or compare-and-set, so nothing relies on the driver's retry.
         """
         if self.embedded_database:
             return f"mongodb://127.0.0.1:{self.port('mongodb')}/?retryWrites=false"
