@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -59,6 +63,7 @@ class Cerebro:
         self._publisher = publisher
         self._limits = limits
         self._exit_wait_seconds = float(exit_wait_seconds)
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def on_signal(self, fields: dict[str, str]) -> None:
         """Decide the signal that a doorbell names, unless it is decided already.
@@ -74,11 +79,24 @@ class Cerebro:
             return
         signal = from_document(Signal, stored["signal"])
         strategy = self._queries.strategy(signal.strategy_id)
-        decision = self._store.transaction(
-            lambda session: self._decide_and_save(signal, strategy, session)
-        )
+        with self._one_at_a_time(strategy):
+            decision = self._store.transaction(
+                lambda session: self._decide_and_save(signal, strategy, session)
+            )
         if decision is not None:
             self._announce(signal, decision)
+
+    @contextmanager
+    def _one_at_a_time(self, strategy: Strategy | None) -> Iterator[None]:
+        """Decisions on one account wait for each other here rather than conflict in the store.
+
+        Other replicas are excluded by the transaction; this only saves its repeats.
+        """
+        account_ids = sorted({each.account_id for each in strategy.accounts} if strategy else ())
+        with ExitStack() as held:
+            for account_id in account_ids:
+                held.enter_context(self._locks[account_id])
+            yield
 
     def _decide_and_save(
         self, signal: Signal, strategy: Strategy | None, session: ClientSession

@@ -60,8 +60,11 @@ class CerebroStore:
     def exclude_others(self, account_ids: list[str], session: ClientSession) -> None:
         """Make two decisions on one account conflict, so that neither spends what the other did."""
         for account_id in sorted(account_ids):
-            self._store["trading_accounts"].update_one(
-                {"_id": account_id}, {"$inc": {"decision_count": 1}}, session=session
+            self._store["checkpoints"].update_one(
+                {"_id": f"decisions|{account_id}"},
+                {"$inc": {"count": 1}},
+                upsert=True,
+                session=session,
             )
 
     def positions(self, account_ids: list[str], session: ClientSession) -> list[Position]:
@@ -127,7 +130,7 @@ class CerebroStore:
                 "$set": {
                     "status": status,
                     "intent": decision.intent,
-                    "decision": decision.model_dump(exclude={"orders", "reservations"}),
+                    "decision": _decision_document(decision),
                     "stages.decided_at": decision.decided_at,
                     **({"stages.completed_at": decision.decided_at} if denied else {}),
                 },
@@ -157,6 +160,15 @@ class CerebroStore:
             {"_id": {"$in": list(client_order_ids)}}, {"account_id": 1}
         )
         return {row["_id"]: row["account_id"] for row in found}
+
+
+def _decision_document(decision: Decision) -> Document:
+    """The decision as evidence: its steps, and its context as JSON text, exact and cheap to keep.
+
+    Orders and reservations are rows of their own.
+    """
+    document = decision.model_dump(exclude={"orders", "reservations", "context"}, exclude_none=True)
+    return document | {"context": decision.context.model_dump_json()}
 
 
 def _status_of(decision: Decision) -> SignalStatus:

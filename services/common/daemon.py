@@ -14,9 +14,6 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
-import uvicorn
-from fastapi import FastAPI
-
 from services.common import logs
 from services.common.ops import Health, OpsServer
 from services.common.settings import CommonSettings, load
@@ -62,17 +59,11 @@ class Process(Generic[S]):
         self._failure = sentence
         self._stopping.set()
 
-    def serve_ops(self) -> None:
-        """Answer /health and /metrics on this service's port."""
+    def serve_ops(self, port_name: str | None = None) -> None:
+        """Answer /health and /metrics on this service's port, or on the one of that name."""
         settings = self.settings
-        port = settings.port(self.service)
+        port = settings.port(port_name or self.service)
         self.add(OpsServer(self.health, host=settings.mt_bind_host, port=port))
-
-    def serve_http(self, app: FastAPI) -> None:
-        """Serve `app` on this service's port."""
-        settings = self.settings
-        port = settings.port(self.service)
-        self.add(_HttpServer(app, settings.mt_bind_host, port, on_death=self.fail))
 
     def run(self) -> int:
         """Start the parts, wait for SIGTERM, SIGINT or a failure, stop them; the exit code."""
@@ -98,37 +89,6 @@ class Process(Generic[S]):
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping.set()
-
-
-class _HttpServer:
-    def __init__(self, app: FastAPI, host: str, port: int, on_death: Callable[[str], None]) -> None:
-        config = uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=5,
-        )
-        self._server = uvicorn.Server(config)
-        self._on_death = on_death
-        self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
-
-    def _serve(self) -> None:
-        try:
-            self._server.run()
-        except SystemExit as error:
-            self._on_death(f"the HTTP server could not start (uvicorn exit code {error.code})")
-            return
-        if not self._server.should_exit:
-            self._on_death("the HTTP server ended by itself")
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=10)
 
 
 def main(service: str, settings: type[S], build: Callable[[Process[S]], None]) -> None:

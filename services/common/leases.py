@@ -14,12 +14,10 @@ import time
 import uuid
 from datetime import timedelta
 
-from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.common.clock import utc_now
 from services.common.store import Store
-from services.domain.errors import TransientError
 
 _log = logging.getLogger(__name__)
 
@@ -82,14 +80,6 @@ class Lease:
             self.epoch = epoch + 1
             _log.info("lease %s taken with epoch %s", self.name, self.epoch)
         return bool(taken.modified_count)
-
-    def check(self, session: ClientSession) -> None:
-        """Inside a transaction: raise TransientError unless the store still says we own it."""
-        present = self._store["leases"].find_one(
-            {"_id": self.name, "owner": self._owner, "epoch": self.epoch}, session=session
-        )
-        if present is None or not self.held():
-            raise TransientError(f"lease {self.name} is no longer ours (epoch {self.epoch})")
 
     def start(self) -> None:
         """Keep trying to hold the lease until `stop`."""

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
 #: Milliseconds from the arrival of a signal to each later stage, for every process.
@@ -63,22 +62,6 @@ def _ask(check: Check) -> dict[str, Any]:
         return {"ok": True, "detail": check()}
     except Exception as error:  # noqa: BLE001 - whatever a dependency throws, it is not usable
         return {"ok": False, "detail": f"{type(error).__name__}: {error}"[:300]}
-
-
-def add_routes(app: FastAPI, health: Health) -> None:
-    """Serve `/health` and `/metrics` from a process that has HTTP anyway."""
-
-    @app.get("/health", tags=["operations"])
-    def health_report(response: Response) -> dict[str, Any]:
-        """Live by answering; 503 until every dependency is usable."""
-        report = health.report()
-        response.status_code = 200 if report["ready"] else 503
-        return report
-
-    @app.get("/metrics", tags=["operations"])
-    def metrics() -> Response:
-        """Prometheus text format."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 class OpsServer:

@@ -107,19 +107,20 @@ class Desk:
             elif stored["status"] == OrderStatus.PENDING:
                 self._place(from_document(Order, stored["order"]), stored)
             elif stored.get("cancel_requested_at") and stored["status"] in _WORKING_AT_BROKER:
-                self._cancel(from_document(Order, stored["order"]), stored["status"])
+                self._cancel(from_document(Order, stored["order"]), stored)
 
     def _place(self, order: Order, stored: Document) -> None:
         if stored.get("cancel_requested_at"):
-            self._book(_local(order, OrderStatus.CANCELED, "canceled before it was sent"))
+            self._book(stored, _local(order, OrderStatus.CANCELED, "canceled before it was sent"))
             return
-        refusal = self._queries.begin(order, self._lease)
+        epoch = self._lease.epoch
+        refusal = self._queries.begin(order, epoch=epoch)
         if refusal is None:
-            self._send(order)
+            self._send(order, stored | {"status": OrderStatus.SUBMITTING, "owner_epoch": epoch})
             return
         expired = refusal.kind == "SIGNAL_EXPIRED"
         ended = OrderStatus.EXPIRED if expired else OrderStatus.DENIED
-        self._book(_local(order, ended, f"{refusal.kind}: {refusal.sentence}"))
+        self._book(stored, _local(order, ended, f"{refusal.kind}: {refusal.sentence}"))
         if order.intent.reduces_risk:
             raise_incident(
                 self._store,
@@ -128,7 +129,9 @@ class Desk:
                 sentence=f"{order.strategy_id}: {order.intent} not sent: {refusal.sentence}",
             )
 
-    def _send(self, order: Order) -> None:
+    def _send(self, order: Order, stored: Document) -> None:
+        if not self._lease.held():  # paused since the intent: the next owner asks what became of it
+            raise TransientError(f"account {self.account_id} was lost before the order left")
         road("SUBMITTING", order.signal_id, order=order.client_order_id, account=self.account_id)
         try:
             report = self._broker.place_order(order)
@@ -148,27 +151,29 @@ class Desk:
             _log.warning("order %s has no answer: %s", order.client_order_id, error)
             report = _local(order, OrderStatus.UNKNOWN, f"no answer: {error}")
             self._look.set()
-        self._book(report)
+        self._book(stored, report)
 
-    def _cancel(self, order: Order, status: str) -> None:
+    def _cancel(self, order: Order, stored: Document) -> None:
         self._queries.move(
             order.client_order_id,
-            before=OrderStatus(status),
+            before=OrderStatus(stored["status"]),
             after=OrderStatus.CANCEL_PENDING,
             text="cancel requested",
         )
         try:
-            self._book(self._broker.cancel_order(order))
+            report = self._broker.cancel_order(order)
+            self._book(stored | {"status": OrderStatus.CANCEL_PENDING}, report)
         except BrokerError as error:
             # CANCEL_PENDING is working: the reconciler asks the broker what became of it.
             _log.warning("cancel of %s has no answer: %s", order.client_order_id, error)
 
-    def _book(self, report: OrderReport) -> Advance | None:
-        epoch = self._lease.epoch
-        result = self._queries.book(self.account_id, report, epoch=epoch)
-        if result is not None:
-            self._tell(result, report)
-        return result
+    def _book(self, stored: Document, report: OrderReport) -> None:
+        result = self._queries.book(stored, report, epoch=self._lease.epoch)
+        if result is None:
+            return
+        self._tell(result, report)
+        if "absent_since" in stored and result.state.status not in _NO_OUTCOME:
+            clear_incident(self._store, kind="ORDER_UNKNOWN", key=report.client_order_id)
 
     def _tell(self, result: Advance, report: OrderReport) -> None:
         state = result.state
@@ -180,8 +185,6 @@ class Desk:
                 key=order.client_order_id,
                 sentence=incident.sentence,
             )
-        if state.status not in _NO_OUTCOME:
-            clear_incident(self._store, kind="ORDER_UNKNOWN", key=order.client_order_id)
         if state.status in TERMINAL or report.executions:
             self._publisher.ring(
                 EXECUTION_CONFIRMATIONS,
@@ -204,8 +207,9 @@ class Desk:
         with self._one_at_a_time:
             if not self._is_open():
                 raise TransientError(f"account {self.account_id} is not open here")
-            if not self._queries.is_booked(report):
-                self._book(report)
+            stored = self._queries.order(report.client_order_id)
+            if stored is not None and stored["account_id"] == self.account_id:
+                self._book(stored, report)
             now = time.monotonic()
             if now - self._cursor_saved > _SAVE_CURSOR_SECONDS:
                 self._queries.save_cursor(self.account_id, cursor)
@@ -245,9 +249,9 @@ class Desk:
     def _reconcile_order(self, order: Order, stored: Document) -> None:
         report = self._broker.find_order(order.client_order_id)
         if report is not None:
-            self._book(report)
+            self._book(stored, report)
             if stored.get("cancel_requested_at") and stored["status"] in _WORKING_AT_BROKER:
-                self._cancel(order, stored["status"])
+                self._cancel(order, stored)
         elif stored["status"] in _NO_OUTCOME:
             self._absent(order, stored)
         else:

@@ -10,14 +10,18 @@ from typing import Any
 from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
-from services.common.controls import trading_state
-from services.common.leases import Lease
+from services.common.controls import GLOBAL_CONTROL, trading_state
+from services.common.kept import Kept
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.books import Position, apply_execution, position_id
 from services.domain.errors import TransientError
 from services.domain.orders import TERMINAL, Execution, Order, OrderReport, Reservation
-from services.domain.words import AccountType, OrderStatus, SignalStatus
+from services.domain.words import AccountType, OrderStatus, SignalStatus, TradingState
 from services.execution.lifecycle import Advance, Incident, OrderState, advance, gate
+
+_TRIES = 5
+#: The kill switch may be this old when an order leaves; it must act within a second.
+_SWITCH_SECONDS = 0.2
 
 
 class AccountRow:
@@ -34,6 +38,9 @@ class ExecutionStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._trading_state: Kept[str, TradingState] = Kept(
+            lambda _: trading_state(store), seconds=_SWITCH_SECONDS
+        )
 
     def accounts(self) -> list[AccountRow]:
         """Accounts that take part."""
@@ -59,33 +66,23 @@ class ExecutionStore:
             {"working": True, "account_id": account_id}, {"$set": {"owner_epoch": epoch}}
         )
 
-    def begin(self, order: Order, lease: Lease) -> Incident | None:
-        """The last gate and the intent in one step, durable before the broker is called.
-
-        In one transaction: the account is still ours, the kill switch and the order's expiry are
-        looked at, and the order becomes SUBMITTING, which only one can do.
+    def begin(self, order: Order, *, epoch: int) -> Incident | None:
+        """The last gate, then the intent: durable before the broker is called, and by one only.
 
         Returns: why the order may not leave; None once it is ours to send.
 
         Raises:
-            TransientError: the account or the order is somebody else's now.
+            TransientError: the order was taken up meanwhile, or the account has a newer owner.
         """
-
-        def work(session: ClientSession) -> Incident | None:
-            lease.check(session)
-            state = trading_state(self._store, session)
-            refusal = gate(order, trading_state=state, now=utc_now())
-            if refusal is None and not self._move(
-                order.client_order_id,
-                before=OrderStatus.PENDING,
-                after=OrderStatus.SUBMITTING,
-                epoch=lease.epoch,
-                session=session,
-            ):
-                raise TransientError(f"order {order.client_order_id} was taken up meanwhile")
-            return refusal
-
-        return self._store.transaction(work)
+        refusal = gate(order, trading_state=self._trading_state(GLOBAL_CONTROL), now=utc_now())
+        if refusal is None and not self._move(
+            order.client_order_id,
+            before=OrderStatus.PENDING,
+            after=OrderStatus.SUBMITTING,
+            epoch=epoch,
+        ):
+            raise TransientError(f"order {order.client_order_id} was taken up meanwhile")
+        return refusal
 
     def move(
         self, client_order_id: str, *, before: OrderStatus, after: OrderStatus, text: str = ""
@@ -101,17 +98,16 @@ class ExecutionStore:
         after: OrderStatus,
         text: str = "",
         epoch: int | None = None,
-        session: ClientSession | None = None,
     ) -> bool:
         now = utc_now()
         owner = {} if epoch is None else {"owner_epoch": epoch}
+        mine = {} if epoch is None else {"owner_epoch": {"$not": {"$gt": epoch}}}
         changed = self._store["orders"].update_one(
-            {"_id": client_order_id, "status": before},
+            {"_id": client_order_id, "status": before, **mine},
             {
                 "$set": {"status": after, "updated_at": now, "text": text, **owner},
                 "$push": {"events": _event(after, now, now, text)},
             },
-            session=session,
         )
         return bool(changed.modified_count)
 
@@ -122,57 +118,59 @@ class ExecutionStore:
             {"$set": {"absent_since": since}},
         )
 
-    def is_booked(self, report: OrderReport) -> bool:
-        """Whether a report can tell nothing new: the order has ended with as much filled."""
-        found = self._store["orders"].find_one(
-            {"_id": report.client_order_id}, {"status": 1, "filled_quantity": 1}
-        )
-        return (
-            found is not None
-            and found["status"] in TERMINAL
-            and found["filled_quantity"] >= report.filled_quantity
-        )
-
-    def book(self, account_id: str, report: OrderReport, *, epoch: int) -> Advance | None:
+    def book(self, stored: Document, report: OrderReport, *, epoch: int) -> Advance | None:
         """Apply a broker's report: order, fills, position, reservation and signal, or nothing.
+
+        Args:
+            stored: the order as it was read; where it has moved since, it is read again.
+            report: the broker's words.
+            epoch: of the lease that this is done under.
 
         Returns: the order afterwards, or None where the report told nothing new.
 
         Raises:
-            TransientError: a newer owner has the account.
+            TransientError: a newer owner has the account, or the order would not hold still.
         """
-        return self._store.transaction(
-            lambda session: self._book(account_id, report, epoch=epoch, session=session)
-        )
+        for _ in range(_TRIES):
+            if stored.get("owner_epoch", 0) > epoch:
+                raise TransientError(f"{stored['account_id']} has a newer owner than {epoch}")
+            before = from_document(OrderState, stored)
+            fresh = self._unbooked(stored, report.executions)
+            after = advance(before, report, fresh)
+            if not after.changes(before):
+                return None
+            if self._book(stored, after.state, report, fresh):
+                return after
+            read = self.order(stored["_id"])
+            if read is None:
+                return None
+            stored = read
+        raise TransientError(f"order {stored['_id']} is moved by somebody else")
 
     def _book(
-        self, account_id: str, report: OrderReport, *, epoch: int, session: ClientSession
-    ) -> Advance | None:
-        stored = self._store["orders"].find_one({"_id": report.client_order_id}, session=session)
-        if stored is None or stored["account_id"] != account_id:
-            return None
-        if stored.get("owner_epoch", 0) > epoch:
-            raise TransientError(f"account {account_id} has a newer owner than epoch {epoch}")
-        before = from_document(OrderState, stored)
-        fresh = self._unbooked(account_id, report.executions, session)
-        after = advance(before, report, fresh)
-        if not after.changes(before):
-            return None
-        self._book_fills(stored, fresh, session)
-        self._update_order(stored, after.state, report, session)
-        self._update_reservation(after.state, session)
-        self._update_signal(stored, after.state, report, fresh, session)
-        return after
+        self,
+        stored: Document,
+        after: OrderState,
+        report: OrderReport,
+        fresh: Sequence[Execution],
+    ) -> bool:
+        """One transaction; False, with nothing written, where the order is not as it was read."""
 
-    def _unbooked(
-        self, account_id: str, executions: Sequence[Execution], session: ClientSession
-    ) -> list[Execution]:
-        if not executions:
-            return []
-        ids = {f"{account_id}|{each.execution_id}": each for each in executions}
-        found = self._store["execution_confirmations"].find(
-            {"_id": {"$in": list(ids)}}, {"_id": 1}, session=session
-        )
+        def work(session: ClientSession) -> bool:
+            if not self._update_order(stored, after, report, session):
+                return False
+            self._book_fills(stored, fresh, session)
+            self._update_reservation(after, session)
+            self._update_signal(stored, after, report, fresh, session)
+            return True
+
+        return self._store.transaction(work)
+
+    def _unbooked(self, stored: Document, executions: Sequence[Execution]) -> list[Execution]:
+        if not executions or not stored["filled_quantity"]:
+            return list({each.execution_id: each for each in executions}.values())
+        ids = {f"{stored['account_id']}|{each.execution_id}": each for each in executions}
+        found = self._store["execution_confirmations"].find({"_id": {"$in": list(ids)}}, {"_id": 1})
         booked = {row["_id"] for row in found}
         return [each for key, each in ids.items() if key not in booked]
 
@@ -207,11 +205,15 @@ class ExecutionStore:
 
     def _update_order(
         self, stored: Document, after: OrderState, report: OrderReport, session: ClientSession
-    ) -> None:
+    ) -> bool:
         now = utc_now()
         ended = after.status in TERMINAL
-        self._store["orders"].update_one(
-            {"_id": stored["_id"]},
+        changed = self._store["orders"].update_one(
+            {
+                "_id": stored["_id"],
+                "status": stored["status"],
+                "filled_quantity": stored["filled_quantity"],
+            },
             {
                 "$set": {
                     "status": after.status,
@@ -227,6 +229,7 @@ class ExecutionStore:
             },
             session=session,
         )
+        return bool(changed.modified_count)
 
     def _update_reservation(self, after: OrderState, session: ClientSession) -> None:
         reservations = self._store["reservations"]

@@ -34,6 +34,7 @@ from services.signal_ingestion.store import IngestionStore, signal_document
 _log = logging.getLogger(__name__)
 _SAVE_TOKEN_SECONDS = 1.0
 _PAUSE_SECONDS = 1.0
+_SCAN_OVERLAP = timedelta(seconds=5)
 
 
 class _Identity(NamedTuple):
@@ -104,7 +105,7 @@ class Ingestion:
     def _read_until_stopped(self) -> None:
         token, saved_at = self._store.checkpoint()
         with self._store.watch(token) as stream:  # first the stream, then the scan: they overlap
-            self.catch_up(saved_at)
+            self.catch_up(saved_at and saved_at - self._overlap)
             self._caught_up = True
             self._follow(stream)
 
@@ -122,7 +123,7 @@ class Ingestion:
                 self._store.save_checkpoint(stream.resume_token, read_at=read_at)
                 saved = now
             if now - scanned > self._catch_up_seconds:
-                found = self.catch_up(scanned_at)
+                found = self.catch_up(scanned_at - _SCAN_OVERLAP)
                 scanned, scanned_at = now, utc_now()
                 if found:
                     _log.warning("the scan found %s signals that the stream had not", found)
@@ -132,12 +133,12 @@ class Ingestion:
     def catch_up(self, since: datetime | None) -> int:
         """Ingest every raw signal since then that has no successor; how many there were."""
         found = 0
-        for raw in self._store.raw_since(since, overlap=self._overlap):
+        for batch in self._store.raw_since(since):
             if self._stop.is_set():
                 break
-            identity = _identity(raw)
-            if not self._store.has_signal(identity.signal_id):
-                found += self.ingest(raw)
+            by_id = {_identity(raw).signal_id: raw for raw in batch}
+            known = self._store.known(list(by_id))
+            found += sum(self.ingest(raw) for name, raw in by_id.items() if name not in known)
         return found
 
     def ingest(self, raw: Document) -> bool:

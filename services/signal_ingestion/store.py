@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from bson import ObjectId
@@ -11,11 +12,13 @@ from pymongo.change_stream import ChangeStream
 from pymongo.errors import DuplicateKeyError
 
 from services.common.clock import utc_now
+from services.common.kept import Kept
 from services.common.store import Document, Store
 
 _CHECKPOINT = "signal_ingestion"
 _AWAIT_MS = 250
 _SCAN_BATCH = 200
+_STRATEGY_SECONDS = 5.0
 
 
 class IngestionStore:
@@ -23,6 +26,7 @@ class IngestionStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._strategy = Kept(self._find_strategy, seconds=_STRATEGY_SECONDS)
 
     def watch(self, token: Any | None) -> ChangeStream[Document]:  # noqa: ANN401 - opaque
         """New raw signals from just after `token`, or from now."""
@@ -47,17 +51,20 @@ class IngestionStore:
         """Give up a token whose history is gone, but keep the time to catch up from."""
         self._store["checkpoints"].update_one({"_id": _CHECKPOINT}, {"$set": {"token": None}})
 
-    def raw_since(self, moment: datetime | None, *, overlap: timedelta) -> Iterator[Document]:
-        """Raw signals from `moment` less `overlap` on, and all whose id carries no time."""
+    def raw_since(self, moment: datetime | None) -> Iterator[list[Document]]:
+        """Raw signals from `moment` on, and all whose id carries no time, in batches."""
         query: Document = {}
         if moment is not None:
-            first = ObjectId.from_datetime(moment - overlap)
+            first = ObjectId.from_datetime(moment)
             query = {"$or": [{"_id": {"$gte": first}}, {"_id": {"$not": {"$type": "objectId"}}}]}
-        return iter(self._store["trading_signals_raw"].find(query).batch_size(_SCAN_BATCH))
+        cursor = self._store["trading_signals_raw"].find(query).batch_size(_SCAN_BATCH)
+        while batch := list(islice(cursor, _SCAN_BATCH)):
+            yield batch
 
-    def has_signal(self, signal_id: str) -> bool:
-        """Whether a raw signal already has its successor."""
-        return self._store["signal_store"].find_one({"_id": signal_id}, {"_id": 1}) is not None
+    def known(self, signal_ids: list[str]) -> set[str]:
+        """Which of these have their successor already."""
+        found = self._store["signal_store"].find({"_id": {"$in": signal_ids}}, {"_id": 1})
+        return {row["_id"] for row in found}
 
     def insert_signal(self, document: Document) -> bool:
         """Store a signal's life; False where it is there already."""
@@ -67,9 +74,12 @@ class IngestionStore:
             return False
         return True
 
+    def _find_strategy(self, strategy_id: str) -> Document | None:
+        return self._store["strategies"].find_one({"_id": strategy_id}, {"_id": 1})
+
     def strategy_exists(self, strategy_id: str) -> bool:
-        """Whether there is such a strategy."""
-        return self._store["strategies"].find_one({"_id": strategy_id}, {"_id": 1}) is not None
+        """Whether there is such a strategy, or was a moment ago."""
+        return self._strategy(strategy_id) is not None
 
 
 def signal_document(

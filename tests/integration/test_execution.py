@@ -273,5 +273,5 @@ def test_a_stale_owner_can_book_nothing(store, broker, desk):
     order_id = add_order(store, order, status="SUBMITTED", owner_epoch=99)
     broker.sent.append(order)
     with pytest.raises(TransientError):
-        desk._book(broker.find_order(order_id))
+        desk._book(stored(store, order_id), broker.find_order(order_id))
     assert stored(store, order_id)["status"] == "SUBMITTED"

@@ -1,0 +1,195 @@
+"""The adapter to the mock broker's HTTP interface."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+
+import urllib3
+from pydantic import TypeAdapter, ValidationError
+
+from brokers.broker import AccountState, Broker, BrokerPosition, Capabilities, ReportHandler
+from brokers.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    OrderRejected,
+    OrderStateUnknown,
+    UnsupportedOrder,
+)
+from services.domain.errors import TransientError
+from services.domain.orders import Execution, Order, OrderReport
+from services.domain.words import InstrumentType, OrderType, TimeInForce
+
+_log = logging.getLogger(__name__)
+_WAIT_SECONDS: Final = 10
+_PAUSE_SECONDS: Final = 0.5
+_REPORTS: Final = TypeAdapter(list[OrderReport])
+_EXECUTIONS: Final = TypeAdapter(list[Execution])
+_POSITIONS: Final = TypeAdapter(list[BrokerPosition])
+#: Errors before the first byte has left: the broker cannot have heard anything.
+_NOT_SENT: Final = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NameResolutionError,
+)
+
+
+class MockBroker(Broker):
+    """One account at the mock broker."""
+
+    capabilities = Capabilities(
+        order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
+        times_in_force=frozenset(
+            {TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}
+        ),
+        instrument_types=frozenset(InstrumentType),
+    )
+
+    def __init__(self, account_id: str, *, base_url: str, timeout_seconds: float) -> None:
+        super().__init__(account_id)
+        self._url = f"{base_url}/v1/accounts/{account_id}"
+        self._timeout = timeout_seconds
+        # retries=False: nothing below us may send an order twice.
+        self._pool = urllib3.PoolManager(retries=False, maxsize=4)
+        self._connected = False
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def connect(self) -> None:
+        """Ask for the account once."""
+        self.account_state()
+
+    def close(self) -> None:
+        """End the stream; its open request ends by itself within seconds."""
+        self._stop.set()
+        self._pool.clear()
+        self._connected = False
+
+    def is_connected(self) -> bool:
+        """Whether the last request was answered."""
+        return self._connected
+
+    def place_order(self, order: Order) -> OrderReport:
+        """Send one order, once."""
+        able = self.capabilities
+        if order.order_type not in able.order_types or (
+            order.time_in_force not in able.times_in_force
+        ):
+            raise UnsupportedOrder(
+                f"the mock broker takes no {order.order_type} {order.time_in_force} orders"
+            )
+        body = order.model_dump_json().encode()
+        status, answer = self._request("POST", "/orders", body=body, places=True)
+        if status == 422:
+            problem = json.loads(answer)
+            code, text = problem.get("code", "BAD_ORDER"), problem.get("message", problem)
+            raise OrderRejected(str(code), str(text))
+        try:
+            return OrderReport.model_validate_json(answer)
+        except ValidationError as error:
+            raise OrderStateUnknown(f"the answer cannot be read: {answer[:200]!r}") from error
+
+    def cancel_order(self, order: Order) -> OrderReport:
+        """Ask to cancel."""
+        path = f"/orders/{order.client_order_id}/cancel"
+        _, answer = self._request("POST", path, places=True)
+        report = _the_one(order.client_order_id, _REPORTS.validate_json(answer))
+        if report is None:
+            raise OrderStateUnknown(f"the broker has no order {order.client_order_id} to cancel")
+        return report
+
+    def find_order(self, client_order_id: str) -> OrderReport | None:
+        """The broker's own record of an order.
+
+        Raises: OrderStateUnknown where the broker has two orders of this id.
+        """
+        return _the_one(
+            client_order_id, _REPORTS.validate_json(self._get(f"/orders/{client_order_id}"))
+        )
+
+    def open_orders(self) -> Sequence[OrderReport]:
+        """Resting orders."""
+        rows = json.loads(self._get("/orders?open_only=true"))
+        return _REPORTS.validate_python([row["report"] for row in rows])
+
+    def executions(self) -> Sequence[Execution]:
+        """Every fill."""
+        return _EXECUTIONS.validate_json(self._get("/executions"))
+
+    def positions(self) -> Sequence[BrokerPosition]:
+        """Open positions."""
+        return _POSITIONS.validate_json(self._get("/positions"))
+
+    def account_state(self) -> AccountState:
+        """Equity and margin now."""
+        return AccountState.model_validate_json(self._get("/state"))
+
+    def stream_reports(self, handler: ReportHandler, *, after: str | None) -> None:
+        """Long-poll for reports in a thread."""
+        self._thread = threading.Thread(
+            target=self._follow,
+            args=(handler, after or "0"),
+            name=f"reports-{self.account_id}",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def _follow(self, handler: ReportHandler, cursor: str) -> None:
+        while not self._stop.is_set():
+            try:
+                path = f"/reports?after={cursor}&wait_s={_WAIT_SECONDS}"
+                for row in json.loads(self._get(path, waits=_WAIT_SECONDS)):
+                    handler(OrderReport.model_validate(row["report"]), row["cursor"])
+                    cursor = row["cursor"]
+            except (BrokerError, TransientError) as error:
+                _log.info("reports of %s: %s", self.account_id, error)
+                self._stop.wait(_PAUSE_SECONDS)
+            except Exception:  # noqa: BLE001 - no report may be skipped: it comes again
+                _log.exception("reports of %s: the handler failed", self.account_id)
+                self._stop.wait(_PAUSE_SECONDS)
+
+    def _get(self, path: str, *, waits: float = 0) -> bytes:
+        status, answer = self._request("GET", path, waits=waits)
+        if status != 200:
+            raise BrokerUnavailable(f"the mock broker answered {status} for {path}")
+        return answer
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        places: bool = False,
+        waits: float = 0,
+    ) -> tuple[int, bytes]:
+        """Send once; errors are sorted by whether the broker may have heard it."""
+        headers = {"Content-Type": "application/json"} if body else None
+        timeout = urllib3.Timeout(connect=self._timeout, read=self._timeout + waits)
+        try:
+            answer = self._pool.request(
+                method, self._url + path, body=body, headers=headers, timeout=timeout
+            )
+        except _NOT_SENT as error:
+            self._connected = False
+            raise BrokerUnavailable(f"the mock broker does not answer: {error}") from error
+        except urllib3.exceptions.HTTPError as error:
+            self._connected = False
+            raise _silent(places, f"{type(error).__name__}: {error}") from error
+        self._connected = True
+        if answer.status >= 500:
+            raise _silent(places, f"the mock broker answered {answer.status}")
+        return answer.status, answer.data
+
+
+def _silent(places: bool, sentence: str) -> BrokerError:
+    return OrderStateUnknown(sentence) if places else BrokerUnavailable(sentence)
+
+
+def _the_one(client_order_id: str, found: list[Any]) -> OrderReport | None:
+    if len(found) > 1:
+        raise OrderStateUnknown(f"the broker has {len(found)} orders {client_order_id}: doubled")
+    return found[0] if found else None

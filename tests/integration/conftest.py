@@ -1,0 +1,57 @@
+"""What every integration test starts from: one real database and bus, a fresh corner of each."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.common.settings import CommonSettings
+from services.common.store import Store
+from tests.support.servers import Server, start_bus, start_database
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The embedded database; `address` is its URI."""
+    with start_database(tmp_path_factory.mktemp("database")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The local Pub/Sub server; `address` is host:port."""
+    with start_bus(tmp_path_factory.mktemp("bus")) as server:
+        yield server
+
+
+@pytest.fixture
+def connection(database: Server, tmp_path: Path) -> dict[str, Any]:
+    """Fields for any settings class: a database of this test's own, no bus."""
+    return {
+        "mt_home": tmp_path,
+        "mongodb_uri": database.address,
+        "mongodb_database": f"t_{uuid.uuid4().hex[:12]}",
+    }
+
+
+@pytest.fixture
+def bus_connection(connection: dict[str, Any], bus: Server) -> dict[str, Any]:
+    """The same with a bus project of this test's own; call `create_topology` to fill it."""
+    project = f"t-{uuid.uuid4().hex[:12]}"
+    return {**connection, "pubsub_emulator_host": bus.address, "pubsub_project_id": project}
+
+
+@pytest.fixture
+def store(connection: dict[str, Any]) -> Iterator[Store]:
+    """A store on that database, with all indexes; the database is dropped afterwards."""
+    opened = Store.connect(CommonSettings(**connection))
+    try:
+        opened.create_indexes()
+        yield opened
+        opened.client.drop_database(connection["mongodb_database"])
+    finally:
+        opened.close()

@@ -1,0 +1,61 @@
+"""Builders for tests of account data: stored accounts, answers, and a broker that gives them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from brokers.broker import AccountState
+from services.common.clock import utc_now
+
+NOW = datetime(2025, 11, 21, 9, 30, tzinfo=UTC)
+FIGURES = {
+    "equity": Decimal("1000000.50"),
+    "cash": Decimal("900000.50"),
+    "initial_margin": Decimal(50000),
+    "maintenance_margin": Decimal(40000),
+    "available_funds": Decimal("950000.50"),
+    "buying_power": Decimal("1900001.00"),
+}
+
+
+def make_document(account_id: str = "Mock-1", **fields: object) -> dict[str, object]:
+    known = {"account_id": account_id, "broker": "MOCK", "status": "ACTIVE", "currency": "USD"}
+    return {"_id": account_id, **known, **FIGURES, "as_of": NOW, "recorded_at": NOW, **fields}
+
+
+def make_state(account_id: str = "Mock-1", **fields: object) -> AccountState:
+    return AccountState(
+        **{"account_id": account_id, "currency": "USD", "as_of": utc_now(), **FIGURES, **fields}
+    )
+
+
+class ScriptedBroker:
+    """Answers with what the test put in `answers`, then with the last of them again."""
+
+    def __init__(self, *answers: AccountState | Exception) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+        self.closed = False
+
+    def is_connected(self) -> bool:
+        return True
+
+    def account_state(self) -> AccountState:
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until, "waited 10 s in vain"
+        time.sleep(0.01)
