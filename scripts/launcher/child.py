@@ -1,0 +1,129 @@
+"""One process of ours, from its start to its end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from scripts.launcher import identity, probes
+from scripts.launcher.errors import EXIT_CONFIGURATION, ScriptError
+from scripts.launcher.home import REPOSITORY, Home
+from scripts.launcher.identity import Identity
+from scripts.launcher.policy import RestartPolicy, Verdict
+from scripts.launcher.record import ProcessState
+from scripts.launcher.table import Process
+
+_LARGEST_OUTPUT_BYTES = 10_000_000
+
+
+class Child:
+    """Runs one process of the table, and starts it again when told to."""
+
+    def __init__(self, process: Process, home: Home, environment: Mapping[str, str]) -> None:
+        self.process = process
+        self.identity: Identity | None = None
+        self.restarts = 0
+        self.restart_at: float | None = None
+        self.misconfigured = False
+        self.spawned_at = 0.0
+        self._policy = RestartPolicy()
+        self._home = home
+        self._environment = {**os.environ, **environment, **process.environment}
+        self._output = home.logs / f"{process.name}.out"
+        self._output_began = 0
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    @property
+    def state(self) -> ProcessState:
+        """How it stands in the record."""
+        if self.misconfigured:
+            return "misconfigured"
+        return "up" if self.restart_at is None else "restarting"
+
+    @property
+    def pid_file(self) -> Path:
+        """Where its identity is kept."""
+        return self._home.pids / f"{self.process.name}.pid"
+
+    def spawn(self) -> None:
+        """Start it in a session of its own, so that Ctrl-C and our death do not reach it."""
+        self.restart_at = None
+        self._rotate_output()
+        with self._output.open("ab") as output:
+            self._output_began = output.tell()
+            try:
+                self._popen = subprocess.Popen(
+                    self.process.command,
+                    cwd=self._home.root,
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise ScriptError(
+                    f"{self.process.name} cannot be started: {error.strerror} "
+                    f"({self.process.command[0]})"
+                ) from error
+        self.spawned_at = time.monotonic()
+        self.identity = identity.of(self._popen.pid)
+        if self.identity:
+            identity.write(self.pid_file, self.identity)
+
+    def exit_code(self) -> int | None:
+        """Its exit code (negative: the signal) once it has died."""
+        return self._popen.poll() if self._popen else None
+
+    def bury(self, now: float) -> Verdict | None:
+        """Note that it died; None when it must not start again."""
+        code = self.exit_code()
+        self.pid_file.unlink(missing_ok=True)
+        self._popen = None
+        if code == EXIT_CONFIGURATION:
+            self.misconfigured = True
+            return None
+        verdict = self._policy.died(now=now, alive_s=now - self.spawned_at)
+        self._policy = verdict.policy
+        self.restart_at = now + verdict.delay_s
+        return verdict
+
+    def ask(self) -> probes.Answer:
+        """How it is; only its own answer counts, not that of whoever else has the port."""
+        process = self.process
+        if process.probe == "mongodb":
+            return probes.embedded_database(process.port)
+        answer = probes.health(process.host, process.port)
+        pid = answer.report.get("pid")
+        if self._popen and pid not in (None, self._popen.pid):
+            return probes.Answer(False, f"another process (pid {pid}) answers on its port", {})
+        return answer
+
+    def last_words(self, lines: int = 8) -> list[str]:
+        """The end of what it wrote since its last start."""
+        with self._output.open("rb") as output:
+            output.seek(self._output_began)
+            text = output.read()[-8000:].decode(errors="replace")
+        return [line for line in text.splitlines() if line.strip()][-lines:]
+
+    def _rotate_output(self) -> None:
+        if self._output.exists() and self._output.stat().st_size > _LARGEST_OUTPUT_BYTES:
+            self._output.replace(self._output.with_suffix(".out.1"))
+
+
+def environment(
+    *, home: Home, port_offset: int, trading_mode: str, use_mock_broker: bool
+) -> dict[str, str]:
+    """What every process of the instance is told."""
+    return {
+        "MT_HOME": str(home.root),
+        "MT_PORT_OFFSET": str(port_offset),
+        "TRADING_MODE": trading_mode,
+        "USE_MOCK_BROKER": "true" if use_mock_broker else "false",
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONUNBUFFERED": "1",
+        "MT_SUPERVISED": "1",
+    }

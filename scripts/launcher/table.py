@@ -1,0 +1,107 @@
+"""The processes of one instance: commands, ports, and the order of their start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from services.common.settings import CommonSettings
+
+Probe = Literal["health", "mongodb"]
+
+#: Downstream first and the gateway last: nothing comes in before what handles it is there. A drain
+#: goes the other way round.
+SERVICES = (
+    "dashboard_creator",
+    "account_data",
+    "execution",
+    "cerebro",
+    "signal_ingestion",
+    "signal_gateway",
+)
+ORDER = ("mongodb", "pubsub_local", "mock_broker", *SERVICES)
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process to run.
+
+    Attributes:
+        port: where `probe` is asked.
+        ports: everything it listens on, `port` included.
+        patience_s: seconds it may take to be ready.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    port: int
+    host: str = "127.0.0.1"
+    ports: tuple[int, ...] = ()
+    probe: Probe = "health"
+    patience_s: float = 60.0
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def listens_on(self) -> tuple[int, ...]:
+        """Every port it needs."""
+        return self.ports or (self.port,)
+
+    @property
+    def url(self) -> str:
+        """Where it tells how it is."""
+        if self.probe == "mongodb":
+            return f"mongodb://{self.host}:{self.port}"
+        return f"http://{self.host}:{self.port}/health"
+
+
+def infrastructure(settings: CommonSettings, *, mock_broker: bool) -> tuple[Process, ...]:
+    """What the services need before they start."""
+    wanted = []
+    if settings.embedded_database:
+        wanted.append(_database(settings))
+    if settings.embedded_bus:
+        ports = (settings.port("pubsub_local"), settings.port("pubsub_local_ops"))
+        wanted.append(_python(settings, "pubsub_local", "services.pubsub_local", ports[1], ports))
+    if mock_broker:
+        wanted.append(
+            _python(settings, "mock_broker", "brokers.mock", settings.port("mock_broker"))
+        )
+    return tuple(wanted)
+
+
+def services(settings: CommonSettings) -> tuple[Process, ...]:
+    """The daemons, in the order of their start."""
+    return tuple(
+        _python(settings, name, f"services.{name}", settings.port(name)) for name in SERVICES
+    )
+
+
+def reachable_host(settings: CommonSettings) -> str:
+    """Address at which this machine reaches its own servers."""
+    everywhere = settings.mt_bind_host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
+    host = "127.0.0.1" if everywhere else settings.mt_bind_host
+    return f"[{host}]" if ":" in host else host
+
+
+def _python(
+    settings: CommonSettings, name: str, module: str, port: int, ports: tuple[int, ...] = ()
+) -> Process:
+    command = (sys.executable, "-m", module)
+    return Process(name, command, port, host=reachable_host(settings), ports=ports)
+
+
+def _database(settings: CommonSettings) -> Process:
+    """SecantusDB, always as a program of its own (GPL-2.0), never imported."""
+    port = settings.port("mongodb")
+    storage = settings.mt_home / ".data" / "mongodb"
+    command = (
+        str(Path(sys.executable).parent / "secantusd-py"),
+        *("--host", "127.0.0.1", "--port", str(port), "--storage-path", str(storage)),
+        *("--sync-on-commit", "--cache-size", "256M", "--log-level", "WARNING"),
+        *("--oplog-retention-seconds", "604800", "--oplog-max-entries", "1000000"),
+        *("--noop-heartbeat-seconds", "10"),
+    )
+    return Process("mongodb", command, port, probe="mongodb", patience_s=120.0)

@@ -1,0 +1,61 @@
+"""Wiring of account data."""
+
+from __future__ import annotations
+
+from brokers.broker import Broker
+from brokers.factory import BrokerConnection, create_broker
+from services.account_data.api import create_app
+from services.account_data.service import AccountData
+from services.account_data.store import Account, AccountStore
+from services.common.bus import Subscriber
+from services.common.daemon import Process, main
+from services.common.http import serve_http
+from services.common.settings import AccountDataSettings, CerebroSettings, load
+from services.common.store import Store
+from services.common.topology import ACCOUNT_DATA_CONFIRMATIONS
+
+_MOCK = "MOCK"
+
+
+def build(process: Process[AccountDataSettings]) -> None:
+    """Store and brokers → pollers; doorbells → pollers; store → HTTP."""
+    settings = process.settings
+    store = Store.connect(settings)
+    process.on_exit(store.close)
+    connection = BrokerConnection(
+        mock_base_url=f"http://127.0.0.1:{settings.port('mock_broker')}",
+        timeout_seconds=settings.order_timeout_s,
+    )
+
+    def open_broker(account: Account) -> Broker:
+        broker = _MOCK if settings.use_mock_broker else account.broker
+        return create_broker(broker, account.account_id, connection=connection)
+
+    # Stale means the same here as to Cerebro, which denies entries on it.
+    max_age = float(load(CerebroSettings).account_max_age_s)
+    accounts = AccountStore(store)
+    polling = AccountData(
+        accounts,
+        open_broker,
+        poll_seconds=settings.account_poll_s,
+        max_age_seconds=max_age,
+        on_death=process.fail,
+    )
+    subscriber = Subscriber(
+        settings,
+        store,
+        ACCOUNT_DATA_CONFIRMATIONS,
+        polling.on_confirmation,
+        workers=2,
+        on_death=process.fail,
+    )
+    process.health.add("mongodb", store.state)
+    process.health.add("bus", subscriber.state)
+    process.health.add("accounts", polling.state)
+    process.add(polling)
+    process.add(subscriber)
+    serve_http(process, create_app(accounts, process.health, max_age_seconds=max_age))
+
+
+if __name__ == "__main__":
+    main("account_data", AccountDataSettings, build)

@@ -1,0 +1,7 @@
+"""dashboard_creator: what people look at: fund, accounts, strategies, signals and their road.
+
+Port 8004. Reads: signal_store, orders, execution_confirmations, positions, reservations,
+strategies, trading_accounts, current_allocation, controls, incidents, dead_letters.
+Writes nothing, publishes nothing. Decimals leave as strings, times as ISO 8601 in UTC; a figure
+nobody knows is null, never zero, and amounts of different currencies are never added up.
+"""

@@ -1,0 +1,31 @@
+"""Wiring of the dashboards."""
+
+from __future__ import annotations
+
+from services.common.daemon import Process, main
+from services.common.http import serve_http
+from services.common.settings import CerebroSettings, DashboardSettings, load
+from services.common.store import Store
+from services.dashboard_creator.api import create_app
+from services.dashboard_creator.service import Dashboards
+from services.dashboard_creator.store import DashboardStore
+
+
+def build(process: Process[DashboardSettings]) -> None:
+    """Store → dashboards → HTTP."""
+    settings = process.settings
+    store = Store.connect(settings)
+    process.on_exit(store.close)
+    process.health.add("mongodb", store.state)
+    dashboards = Dashboards(
+        DashboardStore(store),
+        trading_mode=settings.trading_mode,
+        # Stale means the same here as to Cerebro, which denies entries on it.
+        max_age_seconds=float(load(CerebroSettings).account_max_age_s),
+        refresh_seconds=settings.dashboard_refresh_s,
+    )
+    serve_http(process, create_app(dashboards, process.health))
+
+
+if __name__ == "__main__":
+    main("dashboard_creator", DashboardSettings, build)

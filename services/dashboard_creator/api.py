@@ -1,0 +1,119 @@
+"""HTTP of the dashboards: pages of JSON, read only."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, Query
+from fastapi.routing import APIRoute
+
+from services.common.http import add_routes
+from services.common.ops import Health
+from services.dashboard_creator.models import (
+    OrderView,
+    PositionView,
+    QuarantinedSignal,
+    SignalPage,
+    SignalSummary,
+)
+from services.dashboard_creator.pages import (
+    Dashboard,
+    DeadLetter,
+    Endpoint,
+    Incident,
+    Index,
+    Problem,
+)
+from services.dashboard_creator.problems import UnknownSignal, add_problems
+from services.dashboard_creator.service import Dashboards
+from services.domain.words import SignalStatus
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem} for status in (404, 422, 500, 503)
+}
+Limit = Annotated[int, Query(ge=1, le=500, description="at most so many, newest first")]
+
+
+def create_app(dashboards: Dashboards, health: Health) -> FastAPI:
+    """The HTTP interface."""
+    app = FastAPI(
+        title="Mathematricks dashboards",
+        version="1",
+        responses=_PROBLEMS,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    add_problems(app)
+    _add_index(app)
+    _add_signals(app, dashboards)
+    _add_books(app, dashboards)
+    _add_troubles(app, dashboards)
+    add_routes(app, health)
+    return app
+
+
+def _add_index(app: FastAPI) -> None:
+    @app.get("/")
+    def get_index() -> Index:
+        """What can be asked here."""
+        routes = [route for route in app.routes if isinstance(route, APIRoute)]
+        return Index(
+            endpoints=tuple(
+                Endpoint(path=route.path, what=route.description.partition("\n")[0])
+                for route in routes
+            )
+        )
+
+
+def _add_signals(app: FastAPI, dashboards: Dashboards) -> None:
+    @app.get("/api/v1/dashboard")
+    def get_dashboard() -> Dashboard:
+        """All on one page: fund, accounts, strategies, the last signals, what needs a person."""
+        return dashboards.dashboard()
+
+    @app.get("/api/v1/signals")
+    def get_signals(
+        limit: Limit = 50, strategy_id: str | None = None, status: SignalStatus | None = None
+    ) -> list[SignalSummary]:
+        """The newest signals with their road."""
+        return dashboards.signals(limit=limit, strategy_id=strategy_id, status=status)
+
+    @app.get("/api/v1/signals/{signal_id}")
+    def get_signal(signal_id: str) -> SignalPage:
+        """Everything of one signal: sentence, road, decision, orders, fills, positions."""
+        page = dashboards.signal(signal_id)
+        if page is None:
+            raise UnknownSignal(f"there is no signal {signal_id!r}")
+        return page
+
+    @app.get("/api/v1/quarantine")
+    def get_quarantine(limit: Limit = 50) -> list[QuarantinedSignal]:
+        """Signals that could not be read, and why."""
+        return dashboards.quarantine(limit=limit)
+
+
+def _add_books(app: FastAPI, dashboards: Dashboards) -> None:
+    @app.get("/api/v1/orders")
+    def get_orders(limit: Limit = 100, working: bool | None = None) -> list[OrderView]:
+        """The newest orders; `working=true` for those that are not at their end."""
+        return dashboards.orders(working=working, limit=limit)
+
+    @app.get("/api/v1/positions")
+    def get_positions(open_only: bool = False) -> list[PositionView]:
+        """What every strategy holds in every account; flat ones carry their realized P&L."""
+        return dashboards.positions(open_only=open_only)
+
+
+def _add_troubles(app: FastAPI, dashboards: Dashboards) -> None:
+    @app.get("/api/v1/incidents")
+    def get_incidents(
+        limit: Limit = 100, status: Literal["OPEN", "CLEARED"] | None = None
+    ) -> list[Incident]:
+        """What a person must see, last seen first."""
+        return dashboards.incidents(status=status, limit=limit)
+
+    @app.get("/api/v1/dead-letters")
+    def get_dead_letters(
+        limit: Limit = 100, status: Literal["FAILING", "DEAD", "RECOVERED"] | None = None
+    ) -> list[DeadLetter]:
+        """Messages that could not be handled, last failed first."""
+        return dashboards.dead_letters(status=status, limit=limit)
