@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.common.daemon import Process, main
+from services.common.http import serve_http
 from services.common.settings import GatewaySettings
 from services.common.store import Store
 from services.signal_gateway.api import create_app
@@ -20,7 +21,7 @@ def build(process: Process[GatewaySettings]) -> None:
         GatewayStore(store, credential_cache_seconds=settings.credential_cache_s)
     )
     app = create_app(service, process.health, max_body_bytes=settings.gateway_max_body_bytes)
-    process.serve_http(app)
+    serve_http(process, app)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from services.common.ops import Health, add_routes
+from services.common.http import add_routes
+from services.common.ops import Health
 from services.signal_gateway.service import GatewayService, Refusal
 
 

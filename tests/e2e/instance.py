@@ -20,7 +20,7 @@ from services.common.settings import PORTS, CommonSettings
 from services.common.store import Store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_KEY_LINE = re.compile(r"(\S+)\s+(mtk_\S+)")
+_KEY_LINE = re.compile(r"(\S+): key (mtk_\S+)")
 
 
 class Instance:
