@@ -89,7 +89,7 @@ class OpenLoop:
 
 
 def _signal(strategy: str, external_id: str, number: int) -> dict[str, object]:
-    """A small market order: 1 share at 10.00, sized 1 : 1 by `account_equity`."""
+    """A small market order: 1 share at 10.00, sized 1.5 → 1 by `account_equity`."""
     return {
         "strategy_name": strategy,
         "signalID": external_id,
@@ -101,7 +101,7 @@ def _signal(strategy: str, external_id: str, number: int) -> dict[str, object]:
                 "instrument_type": "STOCK",
                 "action": "BUY",
                 "direction": "LONG",
-                "quantity": 0.01,
+                "quantity": 0.015,
                 "order_type": "MARKET",
                 "price": 10.0,
             }

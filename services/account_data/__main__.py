@@ -45,8 +45,7 @@ def build(process: Process[AccountDataSettings]) -> None:
         settings,
         store,
         ACCOUNT_DATA_CONFIRMATIONS,
-        polling.on_confirmation,
-        workers=2,
+        polling.on_confirmations,
         on_death=process.fail,
     )
     process.health.add("mongodb", store.state)

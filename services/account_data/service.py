@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pymongo.errors import PyMongoError
 
@@ -57,18 +57,19 @@ class AccountData:
         for poller in pollers:
             poller.join(max(0.0, until - time.monotonic()))
 
-    def on_confirmation(self, fields: dict[str, str]) -> None:
-        """An order of an account has moved, and its figures with it.
+    def on_confirmations(self, batch: Sequence[dict[str, str]]) -> None:
+        """Orders of accounts have moved, and their figures with them.
 
         An account that is not polled is left alone: it is inactive, or the next round finds it.
         """
-        account_id = fields.get("account_id")
-        if not account_id:
-            raise InvalidMessage(f"expected an account_id, found {sorted(fields)}")
-        with self._lock:
-            poller = self._pollers.get(account_id)
-        if poller:
-            poller.ring()
+        for fields in batch:
+            account_id = fields.get("account_id")
+            if not account_id:
+                raise InvalidMessage(f"expected an account_id, found {sorted(fields)}")
+            with self._lock:
+                poller = self._pollers.get(account_id)
+            if poller:
+                poller.ring()
 
     def follow(self) -> None:
         """Make the pollers match the list of accounts. Raises PyMongoError."""

@@ -22,7 +22,6 @@ UNTAKEN = Pending(
     id_field="client_order_id",
     key_field="account_id",
 )
-_WORKERS = 4
 
 
 def build(process: Process[CerebroSettings]) -> None:
@@ -44,7 +43,7 @@ def build(process: Process[CerebroSettings]) -> None:
         exit_wait_seconds=settings.exit_wait_s,
     )
     subscriber = Subscriber(
-        settings, store, CEREBRO_SIGNALS, cerebro.on_signal, workers=_WORKERS, on_death=process.fail
+        settings, store, CEREBRO_SIGNALS, cerebro.on_signals, on_death=process.fail
     )
     process.health.add("mongodb", store.state)
     process.health.add("signals", subscriber.state)

@@ -1,21 +1,17 @@
-"""One doorbell, one decision: load, decide, save, publish."""
+"""Doorbells in, decisions out: load, decide, save, publish; all that wait at once in one go."""
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pymongo.client_session import ClientSession
 
 from services.cerebro.decide import decide
 from services.cerebro.store import CerebroStore
-from services.common.bus import Publisher
+from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
 from services.common.incidents import raise_incident
 from services.common.logs import road
@@ -23,9 +19,10 @@ from services.common.ops import STAGE_LATENCY
 from services.common.store import Document, Store, from_document
 from services.common.topology import TRADING_ORDERS
 from services.domain.accounts import AccountContext, DecisionContext, RiskLimits, Strategy
+from services.domain.books import Position
 from services.domain.decisions import Decision
 from services.domain.errors import InvalidMessage, TransientError
-from services.domain.orders import Order
+from services.domain.orders import Order, Reservation
 from services.domain.signals import Signal
 from services.domain.values import ZERO
 from services.domain.words import Intent, Outcome
@@ -46,6 +43,16 @@ class _Entry(NamedTuple):
     exits: list[Document]
 
 
+class _Books(NamedTuple):
+    """What is held in the accounts of a batch, as its decisions change it."""
+
+    positions: list[Position]
+    reservations: list[Reservation]
+
+
+R = TypeVar("R", Position, Reservation)
+
+
 class Cerebro:
     """Decides signals; safe to run in any number of threads and replicas."""
 
@@ -63,57 +70,73 @@ class Cerebro:
         self._publisher = publisher
         self._limits = limits
         self._exit_wait_seconds = float(exit_wait_seconds)
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
-    def on_signal(self, fields: dict[str, str]) -> None:
-        """Decide the signal that a doorbell names, unless it is decided already.
+    def on_signals(self, batch: Sequence[dict[str, str]]) -> None:
+        """Decide the signals that these doorbells name, in one transaction; decided ones stay.
 
         Raises:
             InvalidMessage: there is no such signal.
-            TransientError: not now, e.g. the entry that this exit closes is still on the road.
+            TransientError: not now, e.g. the entry that an exit closes is still on the road.
         """
-        stored = self._queries.signal(fields.get("signal_id", ""))
-        if stored is None:
-            raise InvalidMessage(f"there is no signal {fields.get('signal_id')!r}")
-        if not stored.get("undecided"):
+        named = list(dict.fromkeys(fields.get("signal_id", "") for fields in batch))
+        lives = self._queries.signals(named)
+        missing = set(named) - {life["signal_id"] for life in lives}
+        if missing:
+            raise InvalidMessage(f"there is no signal {', '.join(sorted(missing))}")
+        signals = [from_document(Signal, life["signal"]) for life in lives if life.get("undecided")]
+        if not signals:
             return
-        signal = from_document(Signal, stored["signal"])
-        strategy = self._queries.strategy(signal.strategy_id)
-        with self._one_at_a_time(strategy):
-            decision = self._store.transaction(
-                lambda session: self._decide_and_save(signal, strategy, session)
-            )
-        if decision is not None:
-            self._announce(signal, decision)
+        decisions = self._store.transaction(lambda session: self._decide_and_save(signals, session))
+        self._announce(signals, decisions)
 
-    @contextmanager
-    def _one_at_a_time(self, strategy: Strategy | None) -> Iterator[None]:
-        """Decisions on one account wait for each other here rather than conflict in the store.
-
-        Other replicas are excluded by the transaction; this only saves its repeats.
-        """
-        account_ids = sorted({each.account_id for each in strategy.accounts} if strategy else ())
-        with ExitStack() as held:
-            for account_id in account_ids:
-                held.enter_context(self._locks[account_id])
-            yield
-
-    def _decide_and_save(
-        self, signal: Signal, strategy: Strategy | None, session: ClientSession
-    ) -> Decision | None:
-        account_ids = [each.account_id for each in strategy.accounts] if strategy else []
+    def _decide_and_save(self, signals: Sequence[Signal], session: ClientSession) -> list[Decision]:
+        """Each decision sees what those before it have reserved."""
+        strategies = {
+            each: self._queries.strategy(each) for each in {s.strategy_id for s in signals}
+        }
+        account_ids = sorted(
+            {
+                account.account_id
+                for strategy in strategies.values()
+                if strategy
+                for account in strategy.accounts
+            }
+        )
         self._queries.exclude_others(account_ids, session)
+        books = _Books(
+            positions=self._queries.positions(account_ids, session),
+            reservations=self._queries.reservations(account_ids, session),
+        )
+        decisions = []
+        for signal in signals:
+            strategy = strategies[signal.strategy_id]
+            decision = self._decide(signal, strategy, books, session)
+            books.reservations.extend(decision.reservations)
+            decisions.append(decision)
+        self._queries.save(decisions, session)
+        return decisions
+
+    def _decide(
+        self, signal: Signal, strategy: Strategy | None, books: _Books, session: ClientSession
+    ) -> Decision:
         now = utc_now()
         entry = self._entry(signal, session)
         if entry.signal_id is not None:
             signal = signal.model_copy(update={"entry_reference": entry.signal_id})
-        context = self._context(signal, strategy, entry, now, session)
+        context = DecisionContext(
+            now=now,
+            trading_state=self._queries.trading_state(),
+            strategy=strategy,
+            accounts=self._accounts(signal, strategy, entry, books, session) if strategy else (),
+            limits=self._limits,
+            entry_found=entry.found,
+        )
         decision = decide(signal, context)
-        if self._should_wait(signal, decision, entry, now, session):
+        if self._should_wait(signal, decision, entry, session):
             raise TransientError(
                 f"{decision.intent} {signal.signal_id} waits for its entry: {decision.reason}"
             )
-        return decision if self._queries.save(decision, session) else None
+        return decision
 
     def _entry(self, signal: Signal, session: ClientSession) -> _Entry:
         if signal.entry_reference is None:
@@ -130,33 +153,18 @@ class Cerebro:
             exits=self._queries.exits_of(signal_id, session),
         )
 
-    def _context(
+    def _accounts(
         self,
         signal: Signal,
-        strategy: Strategy | None,
+        strategy: Strategy,
         entry: _Entry,
-        now: datetime,
+        books: _Books,
         session: ClientSession,
-    ) -> DecisionContext:
-        return DecisionContext(
-            now=now,
-            trading_state=self._queries.trading_state(),
-            strategy=strategy,
-            accounts=self._accounts(signal, strategy, entry, session) if strategy else (),
-            limits=self._limits,
-            entry_found=entry.found,
-        )
-
-    def _accounts(
-        self, signal: Signal, strategy: Strategy, entry: _Entry, session: ClientSession
     ) -> tuple[AccountContext, ...]:
-        account_ids = [each.account_id for each in strategy.accounts]
-        positions = self._queries.positions(account_ids, session)
-        reservations = self._queries.reservations(account_ids, session)
         working: list[Document] = []
         if signal.intent is Intent.CANCEL:
             working = entry.orders or self._queries.working_orders(signal.strategy_id, session)
-        symbols = {leg.instrument.key for leg in signal.legs}
+        keys = {leg.instrument.key for leg in signal.legs}
         contexts = []
         for each in strategy.accounts:
             snapshot = self._queries.account(each.account_id)
@@ -170,22 +178,17 @@ class Cerebro:
                     account=snapshot,
                     weight_ratio=each.weight_ratio,
                     allocation_ratio=self._queries.allocation_ratio(strategy.strategy_id),
-                    positions=tuple(p for p in positions if p.account_id == each.account_id),
-                    reservations=tuple(r for r in reservations if r.account_id == each.account_id),
+                    positions=_of(each.account_id, books.positions),
+                    reservations=_of(each.account_id, books.reservations),
                     entry_filled=_by_instrument(mine, spoken_for=False),
                     entry_closed=_by_instrument(exits, spoken_for=True),
-                    cancelable=_cancelable(working, each.account_id, symbols),
+                    cancelable=_cancelable(working, each.account_id, keys),
                 )
             )
         return tuple(contexts)
 
     def _should_wait(
-        self,
-        signal: Signal,
-        decision: Decision,
-        entry: _Entry,
-        now: datetime,
-        session: ClientSession,
+        self, signal: Signal, decision: Decision, entry: _Entry, session: ClientSession
     ) -> bool:
         """Whether an exit that finds nothing to close came before its entry was through.
 
@@ -193,7 +196,7 @@ class Cerebro:
         """
         if decision.code not in _MAY_COME:
             return False
-        if (now - signal.received_at).total_seconds() > self._exit_wait_seconds:
+        if (decision.decided_at - signal.received_at).total_seconds() > self._exit_wait_seconds:
             return False
         if entry.found is False or entry.undecided:
             return True
@@ -210,41 +213,47 @@ class Cerebro:
             for held in account.reservations
         )
 
-    def _announce(self, signal: Signal, decision: Decision) -> None:
-        waited = (utc_now() - signal.received_at).total_seconds() * 1000
-        STAGE_LATENCY.labels("decided").observe(waited)
-        for order in decision.orders:
-            self._ring(order.client_order_id, order.account_id)
-        if decision.cancels:
-            for order_id, account_id in self._queries.accounts_of(decision.cancels).items():
-                self._ring(order_id, account_id)
-        road(
-            "DECISION",
-            signal.signal_id,
-            outcome=decision.outcome,
-            code=decision.code or "-",
-            orders=" ".join(_in_words(order) for order in decision.orders) or "-",
-            ms=f"{waited:.0f}",
-            reason=decision.reason or "-",
-        )
-        if decision.outcome is Outcome.DENIED and decision.intent in {
-            Intent.EXIT,
-            Intent.SCALE_OUT,
-        }:
-            raise_incident(
-                self._store,
-                kind="EXIT_DENIED",
-                key=signal.signal_id,
-                sentence=f"{signal.strategy_id}: {decision.intent} denied: {decision.reason}",
+    def _announce(self, signals: Sequence[Signal], decisions: Sequence[Decision]) -> None:
+        self._publisher.ring(TRADING_ORDERS, self._rings(decisions))
+        now = utc_now()
+        for signal, decision in zip(signals, decisions, strict=True):
+            waited = (now - signal.received_at).total_seconds() * 1000
+            STAGE_LATENCY.labels("decided").observe(waited)
+            road(
+                "DECISION",
+                signal.signal_id,
+                outcome=decision.outcome,
+                code=decision.code or "-",
+                orders=" ".join(_in_words(order) for order in decision.orders) or "-",
+                ms=f"{waited:.0f}",
+                reason=decision.reason or "-",
             )
+            leaves = decision.intent in {Intent.EXIT, Intent.SCALE_OUT}
+            if decision.outcome is Outcome.DENIED and leaves:
+                raise_incident(
+                    self._store,
+                    kind="EXIT_DENIED",
+                    key=signal.signal_id,
+                    sentence=f"{signal.strategy_id}: {decision.intent} denied: {decision.reason}",
+                )
 
-    def _ring(self, client_order_id: str, account_id: str) -> None:
-        self._publisher.ring(
-            TRADING_ORDERS,
-            key=account_id,
-            client_order_id=client_order_id,
-            account_id=account_id,
-        )
+    def _rings(self, decisions: Sequence[Decision]) -> list[Ring]:
+        accounts = {
+            order.client_order_id: order.account_id
+            for decision in decisions
+            for order in decision.orders
+        }
+        cancels = [order_id for decision in decisions for order_id in decision.cancels]
+        if cancels:
+            accounts |= self._queries.accounts_of(cancels)
+        return [
+            Ring(account_id, {"client_order_id": order_id, "account_id": account_id})
+            for order_id, account_id in accounts.items()
+        ]
+
+
+def _of(account_id: str, rows: Iterable[R]) -> tuple[R, ...]:
+    return tuple(row for row in rows if row.account_id == account_id)
 
 
 def _by_instrument(orders: list[Document], *, spoken_for: bool) -> dict[str, Decimal]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from services.common.controls import trading_state
@@ -13,10 +15,13 @@ from services.common.store import Document, Store, from_document, to_document
 from services.domain.accounts import AccountSnapshot, Strategy
 from services.domain.books import Position
 from services.domain.decisions import Decision
+from services.domain.errors import TransientError
 from services.domain.orders import Order, Reservation
 from services.domain.signals import PREVIOUS, Signal
 from services.domain.values import ZERO
 from services.domain.words import Intent, OrderStatus, Outcome, SignalStatus, TradingState
+
+_GUARD_SECONDS = 600.0
 
 
 class CerebroStore:
@@ -28,6 +33,7 @@ class CerebroStore:
         self.account = Kept(self._account, seconds=reference_seconds)
         self._ratios = Kept(self._load_ratios, seconds=reference_seconds)
         self._state = Kept(self._load_state, seconds=reference_seconds)
+        self._guard = Kept(self._make_guard, seconds=_GUARD_SECONDS)
 
     def _strategy(self, strategy_id: str) -> Strategy | None:
         found = self._store["strategies"].find_one({"_id": strategy_id})
@@ -53,19 +59,31 @@ class CerebroStore:
         """The kill switch."""
         return self._state("global")
 
-    def signal(self, signal_id: str) -> Document | None:
-        """The stored life of one signal."""
-        return self._store["signal_store"].find_one({"_id": signal_id})
+    def signals(self, signal_ids: Sequence[str]) -> list[Document]:
+        """The stored lives of these signals, the oldest first."""
+        found = self._store["signal_store"].find({"_id": {"$in": list(signal_ids)}})
+        return sorted(found, key=lambda life: life["received_at"])
 
     def exclude_others(self, account_ids: list[str], session: ClientSession) -> None:
-        """Make two decisions on one account conflict, so that neither spends what the other did."""
-        for account_id in sorted(account_ids):
-            self._store["checkpoints"].update_one(
-                {"_id": f"decisions|{account_id}"},
-                {"$inc": {"count": 1}},
-                upsert=True,
-                session=session,
-            )
+        """Make two decisions on one account conflict, so that neither spends what the other did.
+
+        Both write the account's guard: the second transaction fails, and runs again on what the
+        first one left.
+        """
+        for account_id in account_ids:
+            self._guard(account_id)
+        self._store["checkpoints"].update_many(
+            {"_id": {"$in": [_guard_id(account_id) for account_id in account_ids]}},
+            {"$inc": {"decisions": 1}},
+            session=session,
+        )
+
+    def _make_guard(self, account_id: str) -> bool:
+        guard = {"_id": _guard_id(account_id)}
+        self._store["checkpoints"].update_one(
+            guard, {"$setOnInsert": {"decisions": 0}}, upsert=True
+        )
+        return True
 
     def positions(self, account_ids: list[str], session: ClientSession) -> list[Position]:
         """Open positions of all strategies in these accounts."""
@@ -120,46 +138,62 @@ class CerebroStore:
         found = self._store["signal_store"].find_one(query, {"_id": 1}, session=session)
         return found is not None
 
-    def save(self, decision: Decision, session: ClientSession) -> bool:
-        """Keep a decision with its orders and reservations; False where one exists already."""
-        denied = decision.outcome is Outcome.DENIED
-        status = _status_of(decision)
-        changed = self._store["signal_store"].update_one(
-            {"_id": decision.signal_id, "undecided": True},
-            {
-                "$set": {
-                    "status": status,
-                    "intent": decision.intent,
-                    "decision": _decision_document(decision),
-                    "stages.decided_at": decision.decided_at,
-                    **({"stages.completed_at": decision.decided_at} if denied else {}),
-                },
-                "$unset": {"undecided": ""},
-            },
-            session=session,
-        )
-        if not changed.modified_count:
-            return False
-        if decision.orders:
-            siblings = len(decision.orders)
-            rows = [_order_document(order, decision, siblings) for order in decision.orders]
-            self._store["orders"].insert_many(rows, session=session)
-            held = [_reservation_document(each) for each in decision.reservations]
-            self._store["reservations"].insert_many(held, session=session)
-        if decision.cancels:
-            self._store["orders"].update_many(
-                {"_id": {"$in": list(decision.cancels)}, "working": True},
-                {"$set": {"cancel_requested_at": decision.decided_at}},
-                session=session,
-            )
-        return True
+    def save(self, decisions: Sequence[Decision], session: ClientSession) -> None:
+        """Keep decisions with their orders and reservations, all of them.
 
-    def accounts_of(self, client_order_ids: tuple[str, ...]) -> dict[str, str]:
+        Raises:
+            TransientError: one of the signals was decided meanwhile.
+        """
+        updates = [_decided(decision) for decision in decisions]
+        changed = self._store["signal_store"].bulk_write(updates, ordered=False, session=session)
+        if changed.modified_count != len(decisions):
+            raise TransientError("a signal of this batch was decided meanwhile")
+        orders = [
+            _order_document(order, decision) for decision in decisions for order in decision.orders
+        ]
+        if orders:
+            self._store["orders"].insert_many(orders, session=session)
+            held = [
+                _reservation_document(each)
+                for decision in decisions
+                for each in decision.reservations
+            ]
+            self._store["reservations"].insert_many(held, session=session)
+        for decision in decisions:
+            if decision.cancels:
+                self._store["orders"].update_many(
+                    {"_id": {"$in": list(decision.cancels)}, "working": True},
+                    {"$set": {"cancel_requested_at": decision.decided_at}},
+                    session=session,
+                )
+
+    def accounts_of(self, client_order_ids: Sequence[str]) -> dict[str, str]:
         """Which account each order is in."""
         found = self._store["orders"].find(
             {"_id": {"$in": list(client_order_ids)}}, {"account_id": 1}
         )
         return {row["_id"]: row["account_id"] for row in found}
+
+
+def _guard_id(account_id: str) -> str:
+    return f"decisions|{account_id}"
+
+
+def _decided(decision: Decision) -> UpdateOne:
+    """The compare-and-set that makes a decision the only one of its signal."""
+    ended = decision.outcome is Outcome.DENIED
+    changes: Document = {
+        "status": _status_of(decision),
+        "intent": decision.intent,
+        "decision": _decision_document(decision),
+        "stages.decided_at": decision.decided_at,
+    }
+    if ended:
+        changes["stages.completed_at"] = decision.decided_at
+    return UpdateOne(
+        {"_id": decision.signal_id, "undecided": True},
+        {"$set": changes, "$unset": {"undecided": ""}},
+    )
 
 
 def _decision_document(decision: Decision) -> Document:
@@ -178,7 +212,7 @@ def _status_of(decision: Decision) -> SignalStatus:
     return SignalStatus.DECIDED if decision.orders else SignalStatus.COMPLETED
 
 
-def _order_document(order: Order, decision: Decision, siblings: int) -> Document:
+def _order_document(order: Order, decision: Decision) -> Document:
     now = decision.decided_at
     document: dict[str, Any] = {
         "_id": order.client_order_id,
@@ -186,7 +220,7 @@ def _order_document(order: Order, decision: Decision, siblings: int) -> Document
         "signal_id": order.signal_id,
         "strategy_id": order.strategy_id,
         "account_id": order.account_id,
-        "sibling_count": siblings,
+        "sibling_count": len(decision.orders),
         "status": OrderStatus.PENDING,
         "working": True,
         "order": to_document(order),

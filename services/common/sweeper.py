@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pymongo.errors import PyMongoError
 
-from services.common.bus import Publisher
+from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
 from services.common.store import Store
 
@@ -32,7 +32,7 @@ class Pending(NamedTuple):
         query: finds the rows without a successor; covered by a partial index.
         age_field: time since which a row has been waiting.
         id_field: field of the row that the message names it by.
-        key_field: field of the row that is the ordering key; in the message too.
+        key_field: field of the row that is the key of the message; in the message too.
     """
 
     collection: str
@@ -78,12 +78,11 @@ class Sweeper:
             .sort(pending.age_field)
             .limit(_BATCH)
         )
-        for row in rows:
-            self._publisher.ring(
-                pending.topic,
-                key=row[pending.key_field],
-                **{name: row[name] for name in (pending.id_field, pending.key_field)},
-            )
+        names = (pending.id_field, pending.key_field)
+        self._publisher.ring(
+            pending.topic,
+            [Ring(row[pending.key_field], {name: row[name] for name in names}) for row in rows],
+        )
         if rows:
             _log.warning("published %s on %s again: no successor yet", len(rows), pending.topic)
         return len(rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from brokers.factory import BrokerConnection, create_broker
-
 from services.common.bus import Publisher, Subscriber
 from services.common.daemon import Process, main
 from services.common.leases import Lease
@@ -14,7 +13,6 @@ from services.execution.desk import Desk
 from services.execution.service import Execution
 from services.execution.store import AccountRow, ExecutionStore
 
-_WORKERS = 8
 _SETTLING_SECONDS = 1.0
 
 
@@ -48,9 +46,9 @@ def build(process: Process[ExecutionSettings]) -> None:
         settings,
         store,
         EXECUTION_ORDERS,
-        execution.on_order,
-        workers=_WORKERS,
+        execution.on_orders,
         on_death=process.fail,
+        by_key=True,
     )
     process.health.add("mongodb", store.state)
     process.health.add("accounts", execution.state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 from pymongo.errors import PyMongoError
@@ -17,7 +18,7 @@ from brokers.errors import (
     OrderStateUnknown,
     UnsupportedOrder,
 )
-from services.common.bus import Publisher
+from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
 from services.common.incidents import clear_incident, raise_incident
 from services.common.leases import Lease
@@ -25,10 +26,9 @@ from services.common.logs import road
 from services.common.store import Document, Store, from_document
 from services.common.topology import EXECUTION_CONFIRMATIONS
 from services.domain.errors import TransientError
-from services.domain.orders import TERMINAL, Order, OrderReport
+from services.domain.orders import Order, OrderReport
 from services.domain.words import OrderStatus
-from services.execution.lifecycle import Advance
-from services.execution.store import ExecutionStore
+from services.execution.store import Booking, ExecutionStore
 
 _log = logging.getLogger(__name__)
 _SAVE_CURSOR_SECONDS = 1.0
@@ -93,34 +93,61 @@ class Desk:
     def _is_open(self) -> bool:
         return self._lease.held() and self._open_epoch == self._lease.epoch
 
-    def on_order(self, client_order_id: str) -> None:
-        """Place or cancel what the store says of this order.
+    def on_orders(self, client_order_ids: Sequence[str]) -> None:
+        """Place or cancel what the store says of these orders.
 
-        Raises: TransientError where this desk may not act now; the order stays as it is.
+        Raises: TransientError where this desk may not act now; the orders stay as they are.
         """
         with self._one_at_a_time:
             if not self._is_open():
                 raise TransientError(f"account {self.account_id} is not open here")
-            stored = self._queries.order(client_order_id)
-            if stored is None or stored["account_id"] != self.account_id:
-                _log.error("there is no order %s in %s", client_order_id, self.account_id)
-            elif stored["status"] == OrderStatus.PENDING:
-                self._place(from_document(Order, stored["order"]), stored)
-            elif stored.get("cancel_requested_at") and stored["status"] in _WORKING_AT_BROKER:
-                self._cancel(from_document(Order, stored["order"]), stored)
+            pending = []
+            for stored in self._queries.orders(client_order_ids):
+                if stored["account_id"] != self.account_id:
+                    _log.error("order %s is not of %s", stored["_id"], self.account_id)
+                elif stored["status"] == OrderStatus.PENDING:
+                    pending.append(stored)
+                elif stored.get("cancel_requested_at") and stored["status"] in _WORKING_AT_BROKER:
+                    self._cancel(from_document(Order, stored["order"]), stored)
+            if pending:
+                self._place(pending)
 
-    def _place(self, order: Order, stored: Document) -> None:
+    def _place(self, pending: Sequence[Document]) -> None:
+        orders = {stored["_id"]: from_document(Order, stored["order"]) for stored in pending}
+        refused = [
+            (stored, report)
+            for stored in pending
+            if (report := self._refusal(orders[stored["_id"]], stored)) is not None
+        ]
+        self._book(refused)
+        held_back = {stored["_id"] for stored, _ in refused}
+        leaving = [stored for stored in pending if stored["_id"] not in held_back]
+        if not leaving:
+            return
+        answered, unreached = [], None
+        for stored in self._queries.begin(leaving, epoch=self._lease.epoch):
+            order = orders[stored["_id"]]
+            try:
+                answered.append((stored, self._send(order)))
+            except (BrokerUnavailable, TransientError) as error:
+                unreached = error
+                self._queries.move(
+                    order.client_order_id,
+                    before=OrderStatus.SUBMITTING,
+                    after=OrderStatus.PENDING,
+                    text=f"not sent: {error}",
+                )
+        self._book(answered)
+        if unreached is not None:
+            raise TransientError(f"{self.account_id}: not sent: {unreached}") from unreached
+
+    def _refusal(self, order: Order, stored: Document) -> OrderReport | None:
+        """Why an order ends here instead of leaving."""
         if stored.get("cancel_requested_at"):
-            self._book(stored, _local(order, OrderStatus.CANCELED, "canceled before it was sent"))
-            return
-        epoch = self._lease.epoch
-        refusal = self._queries.begin(order, epoch=epoch)
+            return _local(order, OrderStatus.CANCELED, "canceled before it was sent")
+        refusal = self._queries.refusal(order)
         if refusal is None:
-            self._send(order, stored | {"status": OrderStatus.SUBMITTING, "owner_epoch": epoch})
-            return
-        expired = refusal.kind == "SIGNAL_EXPIRED"
-        ended = OrderStatus.EXPIRED if expired else OrderStatus.DENIED
-        self._book(stored, _local(order, ended, f"{refusal.kind}: {refusal.sentence}"))
+            return None
         if order.intent.reduces_risk:
             raise_incident(
                 self._store,
@@ -128,30 +155,25 @@ class Desk:
                 key=order.client_order_id,
                 sentence=f"{order.strategy_id}: {order.intent} not sent: {refusal.sentence}",
             )
+        expired = refusal.kind == "SIGNAL_EXPIRED"
+        ended = OrderStatus.EXPIRED if expired else OrderStatus.DENIED
+        return _local(order, ended, f"{refusal.kind}: {refusal.sentence}")
 
-    def _send(self, order: Order, stored: Document) -> None:
-        if not self._lease.held():  # paused since the intent: the next owner asks what became of it
+    def _send(self, order: Order) -> OrderReport:
+        """Call the broker, once. Raises: BrokerUnavailable, TransientError: it did not leave."""
+        if not self._lease.held():  # paused since the intent: the account may be another's
             raise TransientError(f"account {self.account_id} was lost before the order left")
         road("SUBMITTING", order.signal_id, order=order.client_order_id, account=self.account_id)
         try:
-            report = self._broker.place_order(order)
+            return self._broker.place_order(order)
         except OrderRejected as error:
-            report = _local(order, OrderStatus.REJECTED, f"{error.code}: {error}")
+            return _local(order, OrderStatus.REJECTED, f"{error.code}: {error}")
         except UnsupportedOrder as error:
-            report = _local(order, OrderStatus.DENIED, f"UNSUPPORTED: {error}")
-        except BrokerUnavailable as error:
-            self._queries.move(
-                order.client_order_id,
-                before=OrderStatus.SUBMITTING,
-                after=OrderStatus.PENDING,
-                text=f"not sent: {error}",
-            )
-            raise TransientError(f"{self.account_id}: broker not reached: {error}") from error
+            return _local(order, OrderStatus.DENIED, f"UNSUPPORTED: {error}")
         except OrderStateUnknown as error:
             _log.warning("order %s has no answer: %s", order.client_order_id, error)
-            report = _local(order, OrderStatus.UNKNOWN, f"no answer: {error}")
             self._look.set()
-        self._book(stored, report)
+            return _local(order, OrderStatus.UNKNOWN, f"no answer: {error}")
 
     def _cancel(self, order: Order, stored: Document) -> None:
         self._queries.move(
@@ -162,40 +184,39 @@ class Desk:
         )
         try:
             report = self._broker.cancel_order(order)
-            self._book(stored | {"status": OrderStatus.CANCEL_PENDING}, report)
+            self._book([(stored | {"status": OrderStatus.CANCEL_PENDING}, report)])
         except BrokerError as error:
             # CANCEL_PENDING is working: the reconciler asks the broker what became of it.
             _log.warning("cancel of %s has no answer: %s", order.client_order_id, error)
 
-    def _book(self, stored: Document, report: OrderReport) -> None:
-        result = self._queries.book(stored, report, epoch=self._lease.epoch)
-        if result is None:
-            return
-        self._tell(result, report)
-        if "absent_since" in stored and result.state.status not in _NO_OUTCOME:
-            clear_incident(self._store, kind="ORDER_UNKNOWN", key=report.client_order_id)
+    def _book(self, reports: Sequence[tuple[Document, OrderReport]]) -> None:
+        bookings = self._queries.book(reports, epoch=self._lease.epoch) if reports else []
+        news = [each for each in bookings if each.ended or each.fresh]
+        self._publisher.ring(
+            EXECUTION_CONFIRMATIONS,
+            [
+                Ring(
+                    self.account_id,
+                    {"account_id": self.account_id, "client_order_id": each.order_id},
+                )
+                for each in news
+            ],
+        )
+        for booking in bookings:
+            self._tell(booking)
 
-    def _tell(self, result: Advance, report: OrderReport) -> None:
-        state = result.state
-        order = state.order
-        for incident in result.incidents:
+    def _tell(self, booking: Booking) -> None:
+        state, report = booking.after.state, booking.report
+        for incident in booking.after.incidents:
             raise_incident(
-                self._store,
-                kind=incident.kind,
-                key=order.client_order_id,
-                sentence=incident.sentence,
+                self._store, kind=incident.kind, key=booking.order_id, sentence=incident.sentence
             )
-        if state.status in TERMINAL or report.executions:
-            self._publisher.ring(
-                EXECUTION_CONFIRMATIONS,
-                key=self.account_id,
-                account_id=self.account_id,
-                client_order_id=order.client_order_id,
-            )
+        if "absent_since" in booking.stored and state.status not in _NO_OUTCOME:
+            clear_incident(self._store, kind="ORDER_UNKNOWN", key=booking.order_id)
         road(
             str(state.status),
-            order.signal_id,
-            order=order.client_order_id,
+            state.order.signal_id,
+            order=booking.order_id,
             account=self.account_id,
             filled=state.filled_quantity,
             price=state.avg_fill_price if state.avg_fill_price is not None else "-",
@@ -209,7 +230,7 @@ class Desk:
                 raise TransientError(f"account {self.account_id} is not open here")
             stored = self._queries.order(report.client_order_id)
             if stored is not None and stored["account_id"] == self.account_id:
-                self._book(stored, report)
+                self._book([(stored, report)])
             now = time.monotonic()
             if now - self._cursor_saved > _SAVE_CURSOR_SECONDS:
                 self._queries.save_cursor(self.account_id, cursor)
@@ -249,7 +270,7 @@ class Desk:
     def _reconcile_order(self, order: Order, stored: Document) -> None:
         report = self._broker.find_order(order.client_order_id)
         if report is not None:
-            self._book(stored, report)
+            self._book([(stored, report)])
             if stored.get("cancel_requested_at") and stored["status"] in _WORKING_AT_BROKER:
                 self._cancel(order, stored)
         elif stored["status"] in _NO_OUTCOME:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pymongo.errors import PyMongoError
 
@@ -53,15 +53,19 @@ class Execution:
         """For /health: every desk's state. Raises: TransientError while one cannot trade."""
         return "; ".join(f"{name}: {desk.state()}" for name, desk in self._desks.items()) or "none"
 
-    def on_order(self, fields: dict[str, str]) -> None:
-        """Hand an order to its account's desk. Raises: InvalidMessage, TransientError."""
-        account_id, order_id = fields.get("account_id"), fields.get("client_order_id")
-        if not account_id or not order_id:
-            raise InvalidMessage(f"expected account_id and client_order_id, found {fields}")
-        desk = self._desks.get(account_id)
-        if desk is None:
-            raise TransientError(f"there is no desk for account {account_id} here")
-        desk.on_order(order_id)
+    def on_orders(self, batch: Sequence[dict[str, str]]) -> None:
+        """Hand orders to their accounts' desks. Raises: InvalidMessage, TransientError."""
+        by_account: dict[str, list[str]] = {}
+        for fields in batch:
+            account_id, order_id = fields.get("account_id"), fields.get("client_order_id")
+            if not account_id or not order_id:
+                raise InvalidMessage(f"expected account_id and client_order_id, found {fields}")
+            by_account.setdefault(account_id, []).append(order_id)
+        for account_id, order_ids in by_account.items():
+            desk = self._desks.get(account_id)
+            if desk is None:
+                raise TransientError(f"there is no desk for account {account_id} here")
+            desk.on_orders(order_ids)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
+from pymongo import ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
@@ -16,12 +17,45 @@ from services.common.store import Document, Store, from_document, to_document
 from services.domain.books import Position, apply_execution, position_id
 from services.domain.errors import TransientError
 from services.domain.orders import TERMINAL, Execution, Order, OrderReport, Reservation
-from services.domain.words import AccountType, OrderStatus, SignalStatus, TradingState
+from services.domain.values import ZERO
+from services.domain.words import AccountType, Intent, OrderStatus, SignalStatus, TradingState
 from services.execution.lifecycle import Advance, Incident, OrderState, advance, gate
 
 _TRIES = 5
+_NOTHING_HELD = {"capital": ZERO, "margin": ZERO, "closing_quantity": ZERO}
+#: Statuses that say that the broker has, or had, the order.
+_AT_BROKER = frozenset(OrderStatus) - {
+    OrderStatus.PENDING,
+    OrderStatus.SUBMITTING,
+    OrderStatus.UNKNOWN,
+    OrderStatus.DENIED,
+}
 #: The kill switch may be this old when an order leaves; it must act within a second.
 _SWITCH_SECONDS = 0.2
+
+
+class _Moved(Exception):
+    """An order is not any more as it was read: nothing of the transaction may stay."""
+
+
+class Booking(NamedTuple):
+    """One report applied to one order, and what of it is new."""
+
+    stored: Document
+    report: OrderReport
+    fresh: tuple[Execution, ...]
+    after: Advance
+    changes: bool
+
+    @property
+    def order_id(self) -> str:
+        """client_order_id."""
+        return str(self.stored["_id"])
+
+    @property
+    def ended(self) -> bool:
+        """Whether the order is at its end now."""
+        return self.after.state.status in TERMINAL
 
 
 class AccountRow:
@@ -51,6 +85,14 @@ class ExecutionStore:
         """One order with all that is stored of it."""
         return self._store["orders"].find_one({"_id": client_order_id})
 
+    def orders(self, client_order_ids: Sequence[str]) -> list[Document]:
+        """These orders: what reduces risk first, then the oldest first."""
+        found = self._store["orders"].find({"_id": {"$in": list(client_order_ids)}})
+        return sorted(
+            found,
+            key=lambda row: (not Intent(row["order"]["intent"]).reduces_risk, row["created_at"]),
+        )
+
     def unfinished(self, account_id: str) -> list[Document]:
         """Orders of the account that were taken up and are not at their end."""
         query = {
@@ -66,46 +108,50 @@ class ExecutionStore:
             {"working": True, "account_id": account_id}, {"$set": {"owner_epoch": epoch}}
         )
 
-    def begin(self, order: Order, *, epoch: int) -> Incident | None:
-        """The last gate, then the intent: durable before the broker is called, and by one only.
+    def refusal(self, order: Order) -> Incident | None:
+        """The last gate before an order leaves; why it may not, or None."""
+        return gate(order, trading_state=self._trading_state(GLOBAL_CONTROL), now=utc_now())
 
-        Returns: why the order may not leave; None once it is ours to send.
+    def begin(self, pending: Sequence[Document], *, epoch: int) -> list[Document]:
+        """The intent, durable before the broker is called: PENDING orders become SUBMITTING.
 
-        Raises:
-            TransientError: the order was taken up meanwhile, or the account has a newer owner.
+        Returns: those that are ours to send now; what a newer owner or somebody else took is not.
         """
-        refusal = gate(order, trading_state=self._trading_state(GLOBAL_CONTROL), now=utc_now())
-        if refusal is None and not self._move(
-            order.client_order_id,
-            before=OrderStatus.PENDING,
-            after=OrderStatus.SUBMITTING,
-            epoch=epoch,
-        ):
-            raise TransientError(f"order {order.client_order_id} was taken up meanwhile")
-        return refusal
+        now = utc_now()
+        ids = [stored["_id"] for stored in pending]
+        changes = {
+            "status": OrderStatus.SUBMITTING,
+            "owner_epoch": epoch,
+            "updated_at": now,
+            "text": "",
+        }
+        taken = self._store["orders"].update_many(
+            {
+                "_id": {"$in": ids},
+                "status": OrderStatus.PENDING,
+                "owner_epoch": {"$not": {"$gt": epoch}},
+            },
+            {
+                "$set": changes,
+                "$push": {"events": _event(OrderStatus.SUBMITTING, now, now, "")},
+            },
+        )
+        if taken.modified_count != len(ids):
+            ours = {"status": OrderStatus.SUBMITTING, "owner_epoch": epoch, "updated_at": now}
+            found = self._store["orders"].find({"_id": {"$in": ids}, **ours}, {"_id": 1})
+            kept = {row["_id"] for row in found}
+            pending = [stored for stored in pending if stored["_id"] in kept]
+        return [stored | changes for stored in pending]
 
     def move(
         self, client_order_id: str, *, before: OrderStatus, after: OrderStatus, text: str = ""
     ) -> bool:
         """Compare-and-set of a status that changes nothing else."""
-        return self._move(client_order_id, before=before, after=after, text=text)
-
-    def _move(
-        self,
-        client_order_id: str,
-        *,
-        before: OrderStatus,
-        after: OrderStatus,
-        text: str = "",
-        epoch: int | None = None,
-    ) -> bool:
         now = utc_now()
-        owner = {} if epoch is None else {"owner_epoch": epoch}
-        mine = {} if epoch is None else {"owner_epoch": {"$not": {"$gt": epoch}}}
         changed = self._store["orders"].update_one(
-            {"_id": client_order_id, "status": before, **mine},
+            {"_id": client_order_id, "status": before},
             {
-                "$set": {"status": after, "updated_at": now, "text": text, **owner},
+                "$set": {"status": after, "updated_at": now, "text": text},
                 "$push": {"events": _event(after, now, now, text)},
             },
         )
@@ -118,53 +164,44 @@ class ExecutionStore:
             {"$set": {"absent_since": since}},
         )
 
-    def book(self, stored: Document, report: OrderReport, *, epoch: int) -> Advance | None:
-        """Apply a broker's report: order, fills, position, reservation and signal, or nothing.
+    def book(self, reports: Sequence[tuple[Document, OrderReport]], *, epoch: int) -> list[Booking]:
+        """Apply reports in one transaction: orders, fills, positions, reservations, signals.
 
         Args:
-            stored: the order as it was read; where it has moved since, it is read again.
-            report: the broker's words.
+            reports: each with its order as it was read; where one has moved since, each is booked
+                by itself, read again.
             epoch: of the lease that this is done under.
 
-        Returns: the order afterwards, or None where the report told nothing new.
+        Returns: what was changed; a report that told nothing new is not among it.
 
         Raises:
-            TransientError: a newer owner has the account, or the order would not hold still.
+            TransientError: a newer owner has the account, or an order would not hold still.
         """
+        bookings = [self._plan(stored, report, epoch) for stored, report in reports]
+        changed = [booking for booking in bookings if booking.changes]
+        if not changed or self._book(changed):
+            return changed
+        return [each for stored, report in reports for each in self._retried(stored, report, epoch)]
+
+    def _retried(self, stored: Document, report: OrderReport, epoch: int) -> list[Booking]:
         for _ in range(_TRIES):
-            if stored.get("owner_epoch", 0) > epoch:
-                raise TransientError(f"{stored['account_id']} has a newer owner than {epoch}")
-            before = from_document(OrderState, stored)
-            fresh = self._unbooked(stored, report.executions)
-            after = advance(before, report, fresh)
-            if not after.changes(before):
-                return None
-            if self._book(stored, after.state, report, fresh):
-                return after
             read = self.order(stored["_id"])
             if read is None:
-                return None
-            stored = read
+                return []
+            booking = self._plan(read, report, epoch)
+            if not booking.changes:
+                return []
+            if self._book([booking]):
+                return [booking]
         raise TransientError(f"order {stored['_id']} is moved by somebody else")
 
-    def _book(
-        self,
-        stored: Document,
-        after: OrderState,
-        report: OrderReport,
-        fresh: Sequence[Execution],
-    ) -> bool:
-        """One transaction; False, with nothing written, where the order is not as it was read."""
-
-        def work(session: ClientSession) -> bool:
-            if not self._update_order(stored, after, report, session):
-                return False
-            self._book_fills(stored, fresh, session)
-            self._update_reservation(after, session)
-            self._update_signal(stored, after, report, fresh, session)
-            return True
-
-        return self._store.transaction(work)
+    def _plan(self, stored: Document, report: OrderReport, epoch: int) -> Booking:
+        if stored.get("owner_epoch", 0) > epoch:
+            raise TransientError(f"{stored['account_id']} has a newer owner than {epoch}")
+        before = from_document(OrderState, stored)
+        fresh = self._unbooked(stored, report.executions)
+        after = advance(before, report, fresh)
+        return Booking(stored, report, tuple(fresh), after, after.changes(before))
 
     def _unbooked(self, stored: Document, executions: Sequence[Execution]) -> list[Execution]:
         if not executions or not stored["filled_quantity"]:
@@ -174,108 +211,87 @@ class ExecutionStore:
         booked = {row["_id"] for row in found}
         return [each for key, each in ids.items() if key not in booked]
 
-    def _book_fills(
-        self, stored: Document, fresh: Sequence[Execution], session: ClientSession
-    ) -> None:
-        if not fresh:
-            return
-        instrument = fresh[0].instrument
-        key = position_id(stored["strategy_id"], stored["account_id"], instrument)
-        found = self._store["positions"].find_one({"_id": key}, session=session)
-        position = (
-            from_document(Position, found)
-            if found
-            else Position(
-                strategy_id=stored["strategy_id"],
-                account_id=stored["account_id"],
-                instrument=instrument,
-            )
-        )
-        rows = []
-        for execution in sorted(fresh, key=lambda each: each.occurred_at):
-            after = apply_execution(position, execution)
-            gain = after.realized_pnl - position.realized_pnl
-            rows.append(_confirmation(stored, execution, gain))
-            position = after
-        self._store["execution_confirmations"].insert_many(rows, session=session)
-        document = {"instrument_key": instrument.key, **to_document(position)}
-        if position.quantity:
-            document["open"] = True
-        self._store["positions"].replace_one({"_id": key}, document, upsert=True, session=session)
+    def _book(self, bookings: Sequence[Booking]) -> bool:
+        """One transaction; False, with nothing written, where an order is not as it was read."""
+        updates = [_order_update(booking) for booking in bookings]
 
-    def _update_order(
-        self, stored: Document, after: OrderState, report: OrderReport, session: ClientSession
-    ) -> bool:
-        now = utc_now()
-        ended = after.status in TERMINAL
-        changed = self._store["orders"].update_one(
-            {
-                "_id": stored["_id"],
-                "status": stored["status"],
-                "filled_quantity": stored["filled_quantity"],
-            },
-            {
-                "$set": {
-                    "status": after.status,
-                    "broker_order_id": after.broker_order_id,
-                    "filled_quantity": after.filled_quantity,
-                    "avg_fill_price": after.avg_fill_price,
-                    "text": report.text,
-                    "updated_at": now,
-                    **({} if ended else {"working": True}),
-                },
-                "$push": {"events": _event(after.status, report.occurred_at, now, report.text)},
-                "$unset": {"absent_since": "", **({"working": ""} if ended else {})},
-            },
+        def work(session: ClientSession) -> None:
+            changed = self._store["orders"].bulk_write(updates, ordered=False, session=session)
+            if changed.modified_count != len(updates):
+                raise _Moved
+            self._book_fills(bookings, session)
+            self._update_reservations(bookings, session)
+            self._update_signals(bookings, session)
+
+        try:
+            self._store.transaction(work)
+        except _Moved:
+            return False
+        return True
+
+    def _book_fills(self, bookings: Sequence[Booking], session: ClientSession) -> None:
+        fills = [
+            (booking.stored, execution)
+            for booking in bookings
+            for execution in sorted(booking.fresh, key=lambda each: each.occurred_at)
+        ]
+        if not fills:
+            return
+        keys = {_position_key(stored, execution) for stored, execution in fills}
+        found = self._store["positions"].find({"_id": {"$in": list(keys)}}, session=session)
+        positions = {row["_id"]: from_document(Position, row) for row in found}
+        rows = []
+        for stored, execution in fills:
+            key = _position_key(stored, execution)
+            before = positions.get(key) or _flat(stored, execution)
+            positions[key] = after = apply_execution(before, execution)
+            rows.append(_confirmation(stored, execution, after.realized_pnl - before.realized_pnl))
+        self._store["execution_confirmations"].insert_many(rows, session=session)
+        self._store["positions"].bulk_write(
+            [
+                ReplaceOne({"_id": key}, _position_document(position), upsert=True)
+                for key, position in positions.items()
+            ],
+            ordered=False,
             session=session,
         )
-        return bool(changed.modified_count)
 
-    def _update_reservation(self, after: OrderState, session: ClientSession) -> None:
+    def _update_reservations(self, bookings: Sequence[Booking], session: ClientSession) -> None:
         reservations = self._store["reservations"]
-        order_id = after.order.client_order_id
-        if after.status in TERMINAL:
-            reservations.delete_one({"_id": order_id}, session=session)
-        elif after.filled_quantity:
-            found = reservations.find_one({"_id": order_id}, session=session)
-            if found is None:
-                return
-            whole = Reservation.model_validate(found.get("whole") or _plain(found))
-            left = whole.after_fill(after.filled_quantity)
-            if left is None:
-                reservations.delete_one({"_id": order_id}, session=session)
-                return
-            row = {**to_document(left), "whole": to_document(whole)}
-            reservations.replace_one({"_id": order_id}, row, session=session)
+        ended = [booking.order_id for booking in bookings if booking.ended]
+        if ended:
+            reservations.delete_many({"_id": {"$in": ended}}, session=session)
+        for booking in bookings:
+            filled = booking.after.state.filled_quantity
+            if booking.ended or not filled:
+                continue
+            found = reservations.find_one({"_id": booking.order_id}, session=session)
+            if found is not None:
+                whole = from_document(Reservation, found.get("whole") or found)
+                left = whole.after_fill(filled) or whole.model_copy(update=_NOTHING_HELD)
+                row = {**to_document(left), "whole": to_document(whole)}
+                reservations.replace_one({"_id": booking.order_id}, row, session=session)
 
-    def _update_signal(
-        self,
-        stored: Document,
-        after: OrderState,
-        report: OrderReport,
-        fresh: Sequence[Execution],
-        session: ClientSession,
-    ) -> None:
-        status: SignalStatus | None = SignalStatus.WORKING
-        now = utc_now()
-        changes: Document = {}
-        first: Document = {"stages.submitted_at": report.occurred_at}
-        if fresh:
-            first["stages.first_fill_at"] = min(each.occurred_at for each in fresh)
-        if after.status in TERMINAL:
-            status = self._outcome(stored, after, session)
-            if status is not None:
-                changes["stages.completed_at"] = now
-        changes["status"] = status or SignalStatus.WORKING
-        self._store["signal_store"].update_one(
-            {"_id": stored["signal_id"]}, {"$set": changes, "$min": first}, session=session
-        )
+    def _update_signals(self, bookings: Sequence[Booking], session: ClientSession) -> None:
+        updates = []
+        for booking in bookings:
+            outcome = self._outcome(booking, session) if booking.ended else None
+            changes: Document = {"status": outcome or SignalStatus.WORKING}
+            if outcome is not None:
+                changes["stages.completed_at"] = utc_now()
+            first: Document = {}
+            if booking.after.state.status in _AT_BROKER:
+                first["stages.submitted_at"] = booking.report.occurred_at
+            if booking.fresh:
+                first["stages.first_fill_at"] = min(e.occurred_at for e in booking.fresh)
+            update: Document = {"$set": changes, **({"$min": first} if first else {})}
+            updates.append(UpdateOne({"_id": booking.stored["signal_id"]}, update))
+        self._store["signal_store"].bulk_write(updates, session=session)
 
-    def _outcome(
-        self, stored: Document, after: OrderState, session: ClientSession
-    ) -> SignalStatus | None:
+    def _outcome(self, booking: Booking, session: ClientSession) -> SignalStatus | None:
         """The outcome of the signal once its last order has ended; None while others work."""
-        filled = bool(after.filled_quantity)
+        stored, state = booking.stored, booking.after.state
+        filled = bool(state.filled_quantity)
         if stored.get("sibling_count", 1) > 1:
             others = self._store["orders"].find(
                 {"signal_id": stored["signal_id"], "_id": {"$ne": stored["_id"]}},
@@ -286,7 +302,7 @@ class ExecutionStore:
                 if other.get("working"):
                     return None
                 filled = filled or bool(other["filled_quantity"])
-        return SignalStatus.COMPLETED if filled else SignalStatus(after.status)
+        return SignalStatus.COMPLETED if filled else SignalStatus(state.status)
 
     def cursor(self, account_id: str) -> str | None:
         """Where the stream of the broker's reports was left."""
@@ -313,8 +329,47 @@ def _event(
     }
 
 
-def _plain(document: Document) -> Document:
-    return {name: value for name, value in document.items() if name not in {"_id", "whole"}}
+def _order_update(booking: Booking) -> UpdateOne:
+    """Compare-and-set: the order as it was read becomes the order after the report."""
+    stored, report, state = booking.stored, booking.report, booking.after.state
+    now = utc_now()
+    return UpdateOne(
+        {
+            "_id": stored["_id"],
+            "status": stored["status"],
+            "filled_quantity": stored["filled_quantity"],
+        },
+        {
+            "$set": {
+                "status": state.status,
+                "broker_order_id": state.broker_order_id,
+                "filled_quantity": state.filled_quantity,
+                "avg_fill_price": state.avg_fill_price,
+                "text": report.text,
+                "updated_at": now,
+                **({} if booking.ended else {"working": True}),
+            },
+            "$push": {"events": _event(state.status, report.occurred_at, now, report.text)},
+            "$unset": {"absent_since": "", **({"working": ""} if booking.ended else {})},
+        },
+    )
+
+
+def _position_key(stored: Document, execution: Execution) -> str:
+    return position_id(stored["strategy_id"], stored["account_id"], execution.instrument)
+
+
+def _flat(stored: Document, execution: Execution) -> Position:
+    return Position(
+        strategy_id=stored["strategy_id"],
+        account_id=stored["account_id"],
+        instrument=execution.instrument,
+    )
+
+
+def _position_document(position: Position) -> Document:
+    document = {"instrument_key": position.instrument.key, **to_document(position)}
+    return document | {"open": True} if position.quantity else document
 
 
 def _confirmation(stored: Document, execution: Execution, gain: Decimal) -> Document:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from pymongo.change_stream import ChangeStream
 from pymongo.errors import OperationFailure, PyMongoError
 
-from services.common.bus import Publisher
+from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
 from services.common.incidents import raise_incident
 from services.common.leases import Lease
@@ -169,9 +169,8 @@ class Ingestion:
         )
         if not self._store.insert_signal(document):
             return False
-        self._publisher.ring(
-            STANDARDIZED_SIGNALS, key=signal.strategy_id, signal_id=signal.signal_id
-        )
+        ring = Ring(signal.strategy_id, {"signal_id": signal.signal_id})
+        self._publisher.ring(STANDARDIZED_SIGNALS, [ring])
         waited = (utc_now() - received_at).total_seconds() * 1000
         STAGE_LATENCY.labels("standardized").observe(waited)
         road("STANDARDIZED", signal.signal_id, strategy=signal.strategy_id, ms=f"{waited:.0f}")

@@ -154,8 +154,7 @@ def test_a_doorbell_on_the_bus_asks_the_account_at_once(store, bus_connection):
         settings,
         store,
         ACCOUNT_DATA_CONFIRMATIONS,
-        polling.on_confirmation,
-        workers=2,
+        polling.on_confirmations,
         on_death=died.append,
     )
     polling.start()

@@ -76,7 +76,7 @@ def exit_fields():
 
 def test_decision_orders_and_reservation_come_together(store, cerebro, publisher):
     add_signal(store, "s1")
-    cerebro.on_signal({"signal_id": "s1"})
+    cerebro.on_signals([{"signal_id": "s1"}])
     found = store["signal_store"].find_one({"_id": "s1"})
     assert found["status"] == "DECIDED"
     assert "undecided" not in found
@@ -98,18 +98,18 @@ def test_decision_orders_and_reservation_come_together(store, cerebro, publisher
 def test_a_doubled_doorbell_decides_once(store, cerebro):
     add_signal(store, "s1")
     for _ in range(3):
-        cerebro.on_signal({"signal_id": "s1"})
+        cerebro.on_signals([{"signal_id": "s1"}])
     assert store["orders"].count_documents({}) == 1
 
 
 def test_a_doorbell_for_nothing_is_invalid(cerebro):
     with pytest.raises(InvalidMessage):
-        cerebro.on_signal({"signal_id": "nothing"})
+        cerebro.on_signals([{"signal_id": "nothing"}])
 
 
 def test_a_denial_says_why_and_holds_nothing(store, cerebro):
     add_signal(store, "s1", leg={"instrument_type": "FOREX", "instrument": "EURUSD"})
-    cerebro.on_signal({"signal_id": "s1"})
+    cerebro.on_signals([{"signal_id": "s1"}])
     found = store["signal_store"].find_one({"_id": "s1"})
     assert (found["status"], found["decision"]["code"]) == ("DENIED", "MARGIN_UNKNOWN")
     assert found["stages"]["completed_at"]
@@ -119,7 +119,7 @@ def test_a_denial_says_why_and_holds_nothing(store, cerebro):
 def test_missing_kill_switch_counts_as_halted(store, cerebro):
     store["controls"].delete_many({})
     add_signal(store, "s1")
-    cerebro.on_signal({"signal_id": "s1"})
+    cerebro.on_signals([{"signal_id": "s1"}])
     decision = store["signal_store"].find_one({"_id": "s1"})["decision"]
     assert decision["code"] == "TRADING_HALTED"
 
@@ -137,7 +137,7 @@ def test_racing_signals_never_reserve_more_than_is_allocated(store, publisher):
         for number in numbers:
             while True:
                 try:
-                    replica.on_signal({"signal_id": f"s{number}"})
+                    replica.on_signals([{"signal_id": f"s{number}"}])
                 except TransientError:
                     continue
                 break
@@ -159,21 +159,21 @@ def test_an_exit_waits_for_an_entry_that_is_undecided(store, cerebro):
     add_signal(store, "entry")
     add_signal(store, "leave", entry_signal_id="entry", **exit_fields())
     with pytest.raises(TransientError):
-        cerebro.on_signal({"signal_id": "leave"})
+        cerebro.on_signals([{"signal_id": "leave"}])
     assert store["signal_store"].find_one({"_id": "leave"})["undecided"]
 
 
 def test_an_exit_waits_for_an_entry_that_is_not_filled_yet(store, cerebro):
     add_signal(store, "entry")
-    cerebro.on_signal({"signal_id": "entry"})
+    cerebro.on_signals([{"signal_id": "entry"}])
     add_signal(store, "leave", **exit_fields())
     with pytest.raises(TransientError):
-        cerebro.on_signal({"signal_id": "leave"})
+        cerebro.on_signals([{"signal_id": "leave"}])
 
 
 def test_an_exit_does_not_wait_for_ever(store, cerebro):
     add_signal(store, "leave", age_seconds=61, entry_signal_id="never", **exit_fields())
-    cerebro.on_signal({"signal_id": "leave"})
+    cerebro.on_signals([{"signal_id": "leave"}])
     found = store["signal_store"].find_one({"_id": "leave"})
     assert (found["status"], found["decision"]["code"]) == ("DENIED", "ENTRY_NOT_FOUND")
     assert store["incidents"].count_documents({"kind": "EXIT_DENIED"}) == 1
@@ -181,9 +181,9 @@ def test_an_exit_does_not_wait_for_ever(store, cerebro):
 
 def test_cancel_marks_the_working_entry(store, cerebro, publisher):
     add_signal(store, "entry", leg={"order_type": "LIMIT", "limit_price": 100})
-    cerebro.on_signal({"signal_id": "entry"})
+    cerebro.on_signals([{"signal_id": "entry"}])
     add_signal(store, "stop", signal_type="CANCEL", entry_signal_id="$PREVIOUS")
-    cerebro.on_signal({"signal_id": "stop"})
+    cerebro.on_signals([{"signal_id": "stop"}])
     (order,) = store["orders"].find()
     assert order["cancel_requested_at"]
     assert store["signal_store"].find_one({"_id": "stop"})["status"] == "COMPLETED"

@@ -106,7 +106,7 @@ def books(store):
 
 def test_an_order_is_placed_and_booked_whole(store, broker, desk):
     order_id = add_order(store, make_order())
-    desk.on_order(order_id)
+    desk.on_orders([order_id])
     found = stored(store, order_id)
     assert (found["status"], found["filled_quantity"]) == ("FILLED", Decimal(17))
     assert "working" not in found
@@ -118,10 +118,10 @@ def test_an_order_is_placed_and_booked_whole(store, broker, desk):
 
 
 def test_entry_and_exit_make_the_profit_to_the_cent(store, broker, desk):
-    desk.on_order(add_order(store, make_order()))
+    desk.on_orders([add_order(store, make_order())])
     leaving = make_order(side=Side.SELL, intent=Intent.EXIT, signal_id="sig_2")
     leaving = leaving.model_copy(update={"reference_price": Decimal("152.35")})
-    desk.on_order(add_order(store, leaving))
+    desk.on_orders([add_order(store, leaving)])
     # (152.35 − 150) × 17
     assert books(store) == (Decimal(0), Decimal("39.95"), 0)
 
@@ -129,12 +129,12 @@ def test_entry_and_exit_make_the_profit_to_the_cent(store, broker, desk):
 def test_the_same_doorbell_again_sends_nothing(store, broker, desk):
     order_id = add_order(store, make_order())
     for _ in range(3):
-        desk.on_order(order_id)
+        desk.on_orders([order_id])
     assert len(broker.sent) == 1
 
 
 def test_the_stream_may_repeat_every_fill(store, broker, desk):
-    desk.on_order(add_order(store, make_order()))
+    desk.on_orders([add_order(store, make_order())])
     broker.stream_all()
     broker.stream_all()
     assert books(store)[0] == Decimal(17)
@@ -144,7 +144,7 @@ def test_the_stream_may_repeat_every_fill(store, broker, desk):
 def test_a_rejection_is_final_and_frees_the_capital(store, broker, desk):
     broker.fail, broker.lose = OrderRejected("INSUFFICIENT_FUNDS", "no money"), True
     order_id = add_order(store, make_order())
-    desk.on_order(order_id)
+    desk.on_orders([order_id])
     assert stored(store, order_id)["status"] == "REJECTED"
     assert store["reservations"].count_documents({}) == 0
     assert store["signal_store"].find_one({"_id": "sig_1"})["status"] == "REJECTED"
@@ -154,17 +154,17 @@ def test_an_unreachable_broker_leaves_the_order_pending(store, broker, desk):
     broker.down = True
     order_id = add_order(store, make_order())
     with pytest.raises(TransientError):
-        desk.on_order(order_id)
+        desk.on_orders([order_id])
     assert stored(store, order_id)["status"] == "PENDING"
     broker.down = False
-    desk.on_order(order_id)
+    desk.on_orders([order_id])
     assert stored(store, order_id)["status"] == "FILLED"
 
 
 def test_no_answer_but_it_arrived_is_adopted_not_resent(store, broker, desk):
     broker.fail = OrderStateUnknown("timed out")
     order_id = add_order(store, make_order())
-    desk.on_order(order_id)
+    desk.on_orders([order_id])
     wait_for(lambda: stored(store, order_id)["status"] == "FILLED")
     assert len(broker.sent) == 1
     assert books(store)[0] == Decimal(17)
@@ -173,10 +173,10 @@ def test_no_answer_but_it_arrived_is_adopted_not_resent(store, broker, desk):
 def test_no_answer_and_it_never_arrived_is_sent_once_more(store, broker, desk):
     broker.fail, broker.lose = OrderStateUnknown("timed out"), True
     order_id = add_order(store, make_order())
-    desk.on_order(order_id)
+    desk.on_orders([order_id])
     wait_for(lambda: stored(store, order_id)["status"] == "PENDING")
     assert store["incidents"].count_documents({"kind": "ORDER_UNKNOWN"}) == 1
-    desk.on_order(order_id)  # the sweeper's doorbell
+    desk.on_orders([order_id])  # the sweeper's doorbell
     assert stored(store, order_id)["status"] == "FILLED"
     assert len(broker.sent) == 1
     incident = store["incidents"].find_one({"kind": "ORDER_UNKNOWN"})
@@ -186,7 +186,7 @@ def test_no_answer_and_it_never_arrived_is_sent_once_more(store, broker, desk):
 def test_while_the_broker_cannot_be_asked_nothing_is_resent(store, broker, desk):
     broker.fail, broker.lose = OrderStateUnknown("timed out"), True
     order_id = add_order(store, make_order())
-    desk.on_order(order_id)
+    desk.on_orders([order_id])
     broker.down = True
     time.sleep(1.0)
     assert stored(store, order_id)["status"] == "UNKNOWN"
@@ -205,7 +205,7 @@ def test_a_crash_after_the_intent_ends_in_one_order(store, broker, reached):
     try:
         wait_for(lambda: stored(store, order_id)["status"] in {"FILLED", "PENDING"})
         wait_for(desk._is_open)
-        desk.on_order(order_id)
+        desk.on_orders([order_id])
         assert stored(store, order_id)["status"] == "FILLED"
     finally:
         desk.stop()
@@ -216,7 +216,7 @@ def test_a_crash_after_the_intent_ends_in_one_order(store, broker, reached):
 def test_halted_sends_nothing(store, broker, desk):
     allow_trading(store, "HALTED")
     order_id = add_order(store, make_order())
-    desk.on_order(order_id)
+    desk.on_orders([order_id])
     assert stored(store, order_id)["status"] == "DENIED"
     assert broker.sent == []
     assert store["reservations"].count_documents({}) == 0
@@ -224,7 +224,7 @@ def test_halted_sends_nothing(store, broker, desk):
 
 def test_an_expired_entry_is_not_sent(store, broker, desk):
     order_id = add_order(store, make_order(expires_at=utc_now().replace(year=2020)))
-    desk.on_order(order_id)
+    desk.on_orders([order_id])
     assert stored(store, order_id)["status"] == "EXPIRED"
     assert broker.sent == []
 
@@ -232,7 +232,7 @@ def test_an_expired_entry_is_not_sent(store, broker, desk):
 def test_an_order_canceled_before_it_was_sent_never_leaves(store, broker, desk):
     order = make_order(order_type=OrderType.MARKET)
     order_id = add_order(store, order, cancel_requested_at=utc_now())
-    desk.on_order(order_id)
+    desk.on_orders([order_id])
     assert stored(store, order_id)["status"] == "CANCELED"
     assert broker.sent == []
 
@@ -244,7 +244,7 @@ def test_a_second_desk_on_the_account_stands_by(store, broker, desk):
     try:
         order_id = add_order(store, make_order())
         with pytest.raises(TransientError):
-            other.on_order(order_id)
+            other.on_orders([order_id])
     finally:
         other.stop()
     assert other_broker.sent == []
@@ -259,10 +259,10 @@ def test_the_desk_opens_only_after_it_has_asked_the_broker(store, broker):
         wait_for(desk._lease.held)
         order_id = add_order(store, make_order())
         with pytest.raises(TransientError):
-            desk.on_order(order_id)
+            desk.on_orders([order_id])
         broker.down = False
         wait_for(desk._is_open)
-        desk.on_order(order_id)
+        desk.on_orders([order_id])
     finally:
         desk.stop()
     assert len(broker.sent) == 1
@@ -273,5 +273,5 @@ def test_a_stale_owner_can_book_nothing(store, broker, desk):
     order_id = add_order(store, order, status="SUBMITTED", owner_epoch=99)
     broker.sent.append(order)
     with pytest.raises(TransientError):
-        desk._book(stored(store, order_id), broker.find_order(order_id))
+        desk._book([(stored(store, order_id), broker.find_order(order_id))])
     assert stored(store, order_id)["status"] == "SUBMITTED"

@@ -71,11 +71,11 @@ def make_polling() -> AccountData:
 
 def test_a_confirmation_without_an_account_is_invalid():
     with pytest.raises(InvalidMessage, match="expected an account_id"):
-        make_polling().on_confirmation({"client_order_id": "MT1"})
+        make_polling().on_confirmations([{"client_order_id": "MT1"}])
 
 
 def test_a_confirmation_of_an_unknown_account_is_no_error():
-    make_polling().on_confirmation({"account_id": "Nobody"})
+    make_polling().on_confirmations([{"account_id": "Nobody"}])
 
 
 def test_a_view_carries_age_and_no_field_of_its_own_accord():
