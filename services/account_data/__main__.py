@@ -10,7 +10,7 @@ from services.account_data.store import Account, AccountStore
 from services.common.bus import Subscriber
 from services.common.daemon import Process, main
 from services.common.http import serve_http
-from services.common.settings import AccountDataSettings, CerebroSettings, load
+from services.common.settings import AccountDataSettings
 from services.common.store import Store
 from services.common.topology import ACCOUNT_DATA_CONFIRMATIONS
 
@@ -32,7 +32,7 @@ def build(process: Process[AccountDataSettings]) -> None:
         return create_broker(broker, account.account_id, connection=connection)
 
     # Stale means the same here as to Cerebro, which denies entries on it.
-    max_age = float(load(CerebroSettings).account_max_age_s)
+    max_age = float(settings.account_max_age_s)
     accounts = AccountStore(store)
     polling = AccountData(
         accounts,

@@ -181,11 +181,23 @@ def _limited(
         scale = waterfall.cap("position_size", scale, wanted=asked, limit=room)
     room = equity * limits.max_broker_allocation_ratio - _exposure(account, None)
     scale = waterfall.cap("broker_share", scale, wanted=notional, limit=room)
-    free = account.account.available_funds
-    if free is None:
+    return waterfall.cap("margin", scale, wanted=margin, limit=_free_margin(account, equity))
+
+
+def _free_margin(account: AccountContext, equity: Decimal) -> Decimal:
+    """Margin for new risk: the smaller of the broker's figure and our own, less what is reserved.
+
+    The broker's figure is as old as the last poll and misses what has filled since; ours is equity
+    less the margin of the positions in our books, which knows every fill.
+    """
+    reported = account.account.available_funds
+    if reported is None:
         raise Denied("MARGIN_UNKNOWN", "the account's available funds are not known")
-    free -= sum((r.margin for r in account.reservations), ZERO)
-    return waterfall.cap("margin", scale, wanted=margin, limit=free)
+    used = sum(
+        (p.deployed * (initial_margin_ratio(p.instrument) or 1) for p in account.positions), ZERO
+    )
+    reserved = sum((r.margin for r in account.reservations), ZERO)
+    return min(reported, equity - used) - reserved
 
 
 def _exposure(account: AccountContext, instrument: Instrument | None) -> Decimal:

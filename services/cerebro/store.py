@@ -17,7 +17,7 @@ from services.domain.books import Position
 from services.domain.decisions import Decision
 from services.domain.errors import TransientError
 from services.domain.orders import Order, Reservation
-from services.domain.signals import PREVIOUS, Signal
+from services.domain.signals import PREVIOUS, Signal, signal_id_for
 from services.domain.values import ZERO
 from services.domain.words import Intent, OrderStatus, Outcome, SignalStatus, TradingState
 
@@ -107,11 +107,10 @@ class CerebroStore:
             return signals.find_one(
                 {**own, **earlier}, fields, sort=[("received_at", -1)], session=session
             )
-        by_ours = {**own, "_id": signal.entry_reference}
-        by_theirs = {**own, "external_id": signal.entry_reference}
-        return signals.find_one(by_ours, fields, session=session) or signals.find_one(
-            by_theirs, fields, session=session
-        )
+        # What the sender calls it is what our id is made of, so both are found by `_id`.
+        reference = signal.entry_reference or ""
+        ids = [reference, signal_id_for(signal.strategy_id, reference)]
+        return signals.find_one({**own, "_id": {"$in": ids}}, fields, session=session)
 
     def orders_of(self, signal_id: str, session: ClientSession) -> list[Document]:
         """Orders that an entry made."""

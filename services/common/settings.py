@@ -55,6 +55,9 @@ class CommonSettings(BaseSettings):
     lease_ttl_s: float = Field(
         5, ge=1, le=120, description="seconds until a dead owner's work is taken over"
     )
+    account_max_age_s: Decimal = Field(
+        Decimal(60), gt=0, description="seconds; older account data denies entries, never exits"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least important log lines that are written"
     )
@@ -129,9 +132,6 @@ class IngestionSettings(CommonSettings):
 class CerebroSettings(CommonSettings):
     """cerebro."""
 
-    account_max_age_s: Decimal = Field(
-        Decimal(60), gt=0, description="seconds; older account data denies entries, never exits"
-    )
     max_position_size_pct: Decimal = Field(
         Decimal(10), gt=0, le=100, description="percent of account equity, one instrument"
     )

@@ -55,10 +55,6 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         ([("strategy_id", ASCENDING), ("received_at", DESCENDING)], {}),
         ([("received_at", DESCENDING)], {}),
         (
-            [("strategy_id", ASCENDING), ("external_id", ASCENDING)],
-            {"partialFilterExpression": {"external_id": {"$type": "string"}}},
-        ),
-        (
             [("undecided", ASCENDING), ("received_at", ASCENDING)],
             {"partialFilterExpression": {"undecided": True}},
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.common.daemon import Process, main
 from services.common.http import serve_http
-from services.common.settings import CerebroSettings, DashboardSettings, load
+from services.common.settings import DashboardSettings
 from services.common.store import Store
 from services.dashboard_creator.api import create_app
 from services.dashboard_creator.service import Dashboards
@@ -21,7 +21,7 @@ def build(process: Process[DashboardSettings]) -> None:
         DashboardStore(store),
         trading_mode=settings.trading_mode,
         # Stale means the same here as to Cerebro, which denies entries on it.
-        max_age_seconds=float(load(CerebroSettings).account_max_age_s),
+        max_age_seconds=float(settings.account_max_age_s),
         refresh_seconds=settings.dashboard_refresh_s,
     )
     serve_http(process, create_app(dashboards, process.health))

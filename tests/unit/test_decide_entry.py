@@ -118,6 +118,20 @@ def test_margin_counts_reservations_the_broker_cannot_know():
     assert decision.code == "MARGIN_BOUND"
 
 
+def test_margin_counts_fills_the_broker_figure_is_too_old_for():
+    # equity 10,000; 120 × 150 × 50 % = 9,000 used by our books → 1,000 free, whatever the
+    # broker said before those fills → 13 × 150 × 50 % = 975
+    account = make_account_context(
+        make_account("10000", available_funds=Decimal(10000)),
+        ratio="10",
+        positions=(make_position("120", "150", symbol="MSFT", strategy_id="other"),),
+    )
+    signal = make_signal(make_leg(quantity="200"), sender_equity="100000")
+    decision = decide(signal, make_context(account))
+    assert quantities(decision) == [Decimal(13)]
+    assert [step.name for step in decision.steps if step.bound] == ["position_size", "margin"]
+
+
 @pytest.mark.parametrize(
     ("account", "code"),
     [
