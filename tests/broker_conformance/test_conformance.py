@@ -1,0 +1,208 @@
+"""What every adapter guarantees (brokers/broker.py), whatever the broker behind it."""
+
+import queue
+import time
+from decimal import Decimal
+
+import pytest
+
+from brokers.errors import BrokerUnavailable, OrderRejected, OrderStateUnknown, UnsupportedOrder
+from services.domain.words import OrderStatus, OrderType, Side, TimeInForce
+from tests.support.builders import make_order
+
+pytestmark = pytest.mark.servers
+
+
+def order(number, quantity="10", side=Side.BUY, **fields):
+    return make_order(
+        quantity, side=side, signal_id=f"sig_{number}", account_id="Conformance-1", **fields
+    )
+
+
+def limit(number, price, **fields):
+    return order(number, order_type=OrderType.LIMIT, limit_price=Decimal(price), **fields)
+
+
+def test_a_market_order_fills_and_is_in_every_book(broker):
+    report = broker.place_order(order(1))
+    assert (report.status, report.filled_quantity) == (OrderStatus.FILLED, Decimal(10))
+    (execution,) = report.executions
+    assert (execution.price, execution.quantity) == (Decimal(150), Decimal(10))
+    assert execution.client_order_id == order(1).client_order_id
+    assert broker.find_order(order(1).client_order_id) == report.model_copy(
+        update={"occurred_at": broker.find_order(order(1).client_order_id).occurred_at}
+    )
+    assert list(broker.executions()) == [execution]
+    (position,) = broker.positions()
+    assert (position.quantity, position.average_price) == (Decimal(10), Decimal(150))
+
+
+def test_cash_and_equity_to_the_cent(broker):
+    before = broker.account_state()
+    broker.place_order(order(1))
+    after = broker.account_state()
+    # 10 × 150 and a commission of 1.00 (the minimum)
+    assert before.cash - after.cash == Decimal("1501.00")
+    assert before.equity - after.equity == Decimal("1.00")
+    assert after.as_of > before.as_of
+
+
+def test_an_unknown_order_is_none_not_an_error(broker):
+    assert broker.find_order("MTNEVERSENT") is None
+
+
+def test_a_rejection_says_why_and_leaves_nothing(broker):
+    with pytest.raises(OrderRejected) as caught:
+        broker.place_order(order(1, quantity="1000000"))
+    assert caught.value.code == "INSUFFICIENT_FUNDS"
+    assert list(broker.positions()) == []
+    assert list(broker.executions()) == []
+    assert broker.find_order(order(1).client_order_id).status is OrderStatus.REJECTED
+
+
+def test_what_the_broker_cannot_do_is_refused_before_sending(broker):
+    stop = order(1, order_type=OrderType.STOP, stop_price=Decimal(140))
+    with pytest.raises(UnsupportedOrder):
+        broker.place_order(stop)
+    assert broker.find_order(stop.client_order_id) is None
+
+
+def test_a_broker_that_is_down_is_unavailable_never_empty(bench, broker):
+    bench.kill()
+    for question in (broker.open_orders, broker.executions, broker.positions, broker.account_state):
+        with pytest.raises(BrokerUnavailable):
+            question()
+    with pytest.raises(BrokerUnavailable):
+        broker.find_order("MTX")
+    with pytest.raises(BrokerUnavailable):
+        bench.adapter().place_order(order(1))
+    assert not broker.is_connected()
+
+
+def test_accepted_without_an_answer_is_unknown_and_found_once(bench):
+    broker = bench.adapter(timeout_seconds=0.5)
+    bench.break_next("ACCEPT_THEN_SILENCE", seconds=2)
+    with pytest.raises(OrderStateUnknown):
+        broker.place_order(order(1))
+    found = broker.find_order(order(1).client_order_id)
+    assert found.status is OrderStatus.FILLED
+    assert len(broker.executions()) == 1
+
+
+def test_lost_before_it_was_accepted_is_unknown_and_not_found(bench):
+    broker = bench.adapter(timeout_seconds=0.5)
+    bench.break_next("DROP_BEFORE_ACCEPT", seconds=2)
+    with pytest.raises(OrderStateUnknown):
+        broker.place_order(order(1))
+    assert broker.find_order(order(1).client_order_id) is None
+
+
+def test_two_orders_of_one_id_are_seen_not_hidden(broker):
+    broker.place_order(order(1))
+    broker.place_order(order(1))
+    assert len(broker.executions()) == 2
+    assert len({each.execution_id for each in broker.executions()}) == 2
+    with pytest.raises(OrderStateUnknown):
+        broker.find_order(order(1).client_order_id)
+
+
+def test_a_limit_order_rests_until_its_price_comes(bench, broker):
+    resting = limit(1, "149")
+    report = broker.place_order(resting)
+    assert report.status is OrderStatus.SUBMITTED
+    assert [each.client_order_id for each in broker.open_orders()] == [resting.client_order_id]
+    bench.set_price(resting.instrument, "148.50")
+    found = broker.find_order(resting.client_order_id)
+    assert (found.status, found.executions[0].price) == (OrderStatus.FILLED, Decimal("148.50"))
+    assert list(broker.open_orders()) == []
+
+
+def test_an_immediate_limit_does_not_rest(broker):
+    report = broker.place_order(limit(1, "149", time_in_force=TimeInForce.IOC))
+    assert (report.status, report.filled_quantity) == (OrderStatus.CANCELED, 0)
+
+
+def test_cancel_ends_a_resting_order(broker):
+    resting = limit(1, "149")
+    broker.place_order(resting)
+    assert broker.cancel_order(resting).status is OrderStatus.CANCELED
+    assert list(broker.open_orders()) == []
+
+
+def test_cancel_of_a_filled_order_reports_the_fill(broker):
+    broker.place_order(order(1))
+    report = broker.cancel_order(order(1))
+    assert (report.status, report.filled_quantity) == (OrderStatus.FILLED, Decimal(10))
+
+
+def collect(broker, after=None):
+    arrived = queue.Queue()
+    broker.stream_reports(lambda report, cursor: arrived.put((report, cursor)), after=after)
+    return arrived
+
+
+def test_the_stream_brings_each_report_once_in_order_from_any_cursor(bench, broker):
+    arrived = collect(broker)
+    for number in range(3):
+        broker.place_order(order(number))
+    got = [arrived.get(timeout=10) for _ in range(3)]
+    sent = [order(number).client_order_id for number in range(3)]
+    assert [report.client_order_id for report, _ in got] == sent
+    again = collect(bench.adapter(), after=got[0][1])
+    rest = [again.get(timeout=10)[0].client_order_id for _ in range(2)]
+    assert rest == sent[1:]
+    time.sleep(0.2)
+    assert arrived.empty()
+    assert again.empty()
+
+
+def test_a_report_whose_handler_failed_comes_again(broker):
+    seen = queue.Queue()
+    failures = [RuntimeError("first time")]
+
+    def handler(report, _cursor):
+        seen.put(report.client_order_id)
+        if failures:
+            raise failures.pop()
+
+    broker.stream_reports(handler, after=None)
+    broker.place_order(order(1))
+    assert seen.get(timeout=10) == seen.get(timeout=10) == order(1).client_order_id
+
+
+def test_a_crash_of_the_broker_loses_nothing(bench, broker):
+    arrived = collect(broker)
+    broker.place_order(order(1))
+    broker.place_order(limit(2, "149"))
+    cursor = [arrived.get(timeout=10) for _ in range(2)][-1][1]
+    before = (broker.find_order(order(1).client_order_id), broker.positions(), broker.executions())
+    cash = broker.account_state().cash
+    bench.kill()
+    bench.start()
+    after = bench.adapter()
+    assert (
+        after.find_order(order(1).client_order_id),
+        after.positions(),
+        after.executions(),
+    ) == before
+    assert after.account_state().cash == cash
+    assert len(after.open_orders()) == 1
+    later = collect(after, after=cursor)
+    after.place_order(order(3))
+    assert later.get(timeout=10)[0].client_order_id == order(3).client_order_id
+
+
+def test_closing_a_position_needs_no_margin(broker):
+    broker.place_order(order(1, quantity="13000"))  # 975,000 of the million it starts with
+    report = broker.place_order(order(2, quantity="13000", side=Side.SELL))
+    assert report.status is OrderStatus.FILLED
+    assert list(broker.positions()) == []
+
+
+def test_connecting_changes_nothing(bench, broker):
+    broker.place_order(order(1))
+    before = (broker.positions(), broker.account_state().cash)
+    other = bench.adapter()
+    other.connect()
+    other.close()
+    assert (broker.positions(), broker.account_state().cash) == before
