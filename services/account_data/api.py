@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import FastAPI, Query, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel
-from pymongo.errors import PyMongoError
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI, Query
 
 from services.account_data.store import AccountStore
 from services.account_data.views import AccountView, FundView, account_view, fund_view
 from services.common.clock import utc_now
 from services.common.http import add_routes
 from services.common.ops import Health
+from services.common.problems import Refusal, add_problems, problem_responses
 
-
-class Problem(BaseModel):
-    """Why a request was refused."""
-
-    code: str
-    message: str
-
-
-class _UnknownAccount(Exception):
-    """There is no such account."""
-
-
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (404, 422, 503)
-}
+_PROBLEMS = problem_responses(404, 422, 503)
 
 
 def create_app(store: AccountStore, health: Health, *, max_age_seconds: float) -> FastAPI:
     """The HTTP interface; figures older than `max_age_seconds` are marked stale."""
     app = FastAPI(title="Mathematricks account data", version="1")
     add_routes(app, health)
-    _add_problems(app)
+    add_problems(app)
 
     def seen() -> list[AccountView]:
         now = utc_now()
@@ -57,7 +39,8 @@ def create_app(store: AccountStore, health: Health, *, max_age_seconds: float) -
         """One account with its figures and their age."""
         document = store.account(account_id)
         if document is None:
-            raise _UnknownAccount(f"there is no account named {account_id!r}")
+            sentence = f"there is no account named {account_id!r}"
+            raise Refusal(404, "UNKNOWN_ACCOUNT", sentence)
         return account_view(document, now=utc_now(), max_age_seconds=max_age_seconds)
 
     @app.get("/api/v1/fund", responses=_PROBLEMS)
@@ -68,33 +51,3 @@ def create_app(store: AccountStore, health: Health, *, max_age_seconds: float) -
         return fund_view(seen(), currency=currency, now=utc_now(), max_age_seconds=max_age_seconds)
 
     return app
-
-
-def _add_problems(app: FastAPI) -> None:
-    """Answer every refusal with a code and a sentence."""
-
-    @app.exception_handler(_UnknownAccount)
-    def _unknown(_request: Request, error: _UnknownAccount) -> JSONResponse:
-        return _problem(404, "UNKNOWN_ACCOUNT", str(error))
-
-    @app.exception_handler(RequestValidationError)
-    def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        parts = [
-            f"{each['loc'][-1]}: {each['msg']}, was {each['input']!r}" for each in error.errors()
-        ]
-        return _problem(422, "INVALID_PARAMETER", "; ".join(parts))
-
-    @app.exception_handler(HTTPException)
-    def _http(request: Request, error: HTTPException) -> JSONResponse:
-        code = "NOT_FOUND" if error.status_code == 404 else "REFUSED"
-        return _problem(
-            error.status_code, code, f"{request.method} {request.url.path}: {error.detail}"
-        )
-
-    @app.exception_handler(PyMongoError)
-    def _no_store(_request: Request, error: PyMongoError) -> JSONResponse:
-        return _problem(503, "STORE_UNAVAILABLE", f"the database failed: {type(error).__name__}")
-
-
-def _problem(status: int, code: str, message: str) -> JSONResponse:
-    return JSONResponse({"code": code, "message": message}, status_code=status)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import FastAPI, Query
 from fastapi.routing import APIRoute
 
 from services.common.http import add_routes
 from services.common.ops import Health
+from services.common.problems import Refusal, add_problems, problem_responses
 from services.dashboard_creator.models import (
     OrderView,
     PositionView,
@@ -22,15 +23,11 @@ from services.dashboard_creator.pages import (
     Endpoint,
     Incident,
     Index,
-    Problem,
 )
-from services.dashboard_creator.problems import UnknownSignal, add_problems
 from services.dashboard_creator.service import Dashboards
 from services.domain.words import SignalStatus
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (404, 422, 500, 503)
-}
+_PROBLEMS = problem_responses(404, 422, 500, 503)
 Limit = Annotated[int, Query(ge=1, le=500, description="at most so many, newest first")]
 
 
@@ -82,7 +79,7 @@ def _add_signals(app: FastAPI, dashboards: Dashboards) -> None:
         """Everything of one signal: sentence, road, decision, orders, fills, positions."""
         page = dashboards.signal(signal_id)
         if page is None:
-            raise UnknownSignal(f"there is no signal {signal_id!r}")
+            raise Refusal(404, "UNKNOWN_SIGNAL", f"there is no signal {signal_id!r}")
         return page
 
     @app.get("/api/v1/quarantine")

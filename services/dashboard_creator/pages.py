@@ -164,10 +164,3 @@ class Index(View):
 
     service: str = "dashboard_creator"
     endpoints: tuple[Endpoint, ...]
-
-
-class Problem(View):
-    """Why a request was refused."""
-
-    code: str
-    message: str

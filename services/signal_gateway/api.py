@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from services.common.http import add_routes
 from services.common.ops import Health
-from services.signal_gateway.service import GatewayService, Refusal
+from services.common.problems import add_problems, problem_responses
+from services.signal_gateway.service import GatewayService
 
 
 class SignalReceipt(BaseModel):
@@ -22,17 +22,7 @@ class SignalReceipt(BaseModel):
     duplicate: bool
 
 
-class Problem(BaseModel):
-    """Why a request was refused."""
-
-    code: str
-    message: str
-    field: str = ""
-
-
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 403, 404, 409, 413, 503)
-}
+_PROBLEMS = problem_responses(400, 401, 403, 404, 409, 413, 503)
 
 
 def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) -> FastAPI:
@@ -42,11 +32,7 @@ def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) 
     app.state.max_body_bytes = max_body_bytes
     add_routes(app, health)
 
-    @app.exception_handler(Refusal)
-    def _refused(_request: Request, refusal: Refusal) -> JSONResponse:
-        content = {"code": refusal.code, "message": str(refusal), "field": refusal.field}
-        headers = {"Retry-After": "1"} if refusal.status == 503 else None
-        return JSONResponse(content, status_code=refusal.status, headers=headers)
+    add_problems(app)
 
     @app.post(
         "/api/v1/signals",

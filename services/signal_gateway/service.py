@@ -11,6 +11,7 @@ from pymongo.errors import PyMongoError
 
 from services.common.clock import utc_now
 from services.common.logs import road
+from services.common.problems import Refusal
 from services.common.store import Document
 from services.domain.errors import InvalidSignal
 from services.domain.signals import signal_id_for
@@ -25,16 +26,6 @@ from services.domain.standardize import (
 from services.signal_gateway.store import GatewayStore
 
 _log = logging.getLogger(__name__)
-
-
-class Refusal(Exception):
-    """A request that gets a 4xx or 503: machine code, sentence, and the field that is wrong."""
-
-    def __init__(self, status: int, code: str, sentence: str, *, field: str = "") -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.code = code
-        self.field = field
 
 
 class Receipt(NamedTuple):

@@ -1,36 +1,56 @@
-"""Every refusal as a code and a sentence."""
+"""Every refusal of every HTTP interface in one form: code, sentence, and the wrong field."""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 
-from services.dashboard_creator.pages import Problem
-
 _log = logging.getLogger(__name__)
+_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
-class UnknownSignal(Exception):
-    """There is no such signal."""
+class Problem(BaseModel):
+    """Why a request was refused."""
+
+    code: str
+    message: str
+    field: str = ""
+
+
+class Refusal(Exception):
+    """A refused request: HTTP status, machine code, sentence, and the field that is wrong."""
+
+    def __init__(self, status: int, code: str, sentence: str, *, field: str = "") -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+        self.field = field
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: these statuses answer with a `Problem`."""
+    return {status: {"model": Problem} for status in statuses}
 
 
 def add_problems(app: FastAPI) -> None:
-    """Answer whatever goes wrong in one form."""
-    app.add_exception_handler(UnknownSignal, _unknown_signal)
+    """Answer whatever goes wrong in that form."""
+    app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid_parameter)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(PyMongoError, _no_store)
     app.add_exception_handler(ValidationError, _unreadable)
 
 
-def _unknown_signal(_request: Request, error: Exception) -> JSONResponse:
-    return _answer(404, "UNKNOWN_SIGNAL", str(error))
+def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refusal)  # noqa: S101 - it is what this handler is registered for
+    return _answer(error.status, error.code, str(error), field=error.field)
 
 
 def _invalid_parameter(_request: Request, error: Exception) -> JSONResponse:
@@ -41,12 +61,12 @@ def _invalid_parameter(_request: Request, error: Exception) -> JSONResponse:
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(status, "REFUSED")
-    return _answer(status, code, f"{request.method} {request.url.path} is not served here")
+    sentence = f"{request.method} {request.url.path} is not served here"
+    return _answer(status, _CODES.get(status, "REFUSED"), sentence)
 
 
 def _no_store(_request: Request, error: Exception) -> JSONResponse:
-    _log.warning("a page could not be read: %s", type(error).__name__)
+    _log.warning("the database failed: %s", type(error).__name__)
     return _answer(503, "STORE_UNAVAILABLE", f"the database failed: {type(error).__name__}")
 
 
@@ -61,6 +81,7 @@ def _unreadable(request: Request, error: Exception) -> JSONResponse:
     return _answer(500, "UNREADABLE_DOCUMENT", "a stored document has an unexpected shape: see log")
 
 
-def _answer(status: int, code: str, message: str) -> JSONResponse:
-    problem = Problem(code=code, message=message)
-    return JSONResponse(problem.model_dump(), status_code=status)
+def _answer(status: int, code: str, message: str, *, field: str = "") -> JSONResponse:
+    problem = Problem(code=code, message=message, field=field)
+    headers = {"Retry-After": "1"} if status == 503 else None
+    return JSONResponse(problem.model_dump(), status_code=status, headers=headers)
