@@ -60,5 +60,9 @@ class Home:
     def command(self, script: str) -> str:
         """The line to type for `script` of this instance."""
         names = ("MT_HOME", "MT_PORT_OFFSET")
-        chosen = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
+        chosen = [
+            f"{name}={os.environ[name]}"
+            for name in names
+            if os.environ.get(name) not in {None, "", str(REPOSITORY)}
+        ]
         return " ".join([*chosen, "python3", f"scripts/{script}"])

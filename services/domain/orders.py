@@ -25,7 +25,9 @@ _FILLS = {_S.PARTIALLY_FILLED, _S.FILLED}
 #: The one table of legal moves. A fill is legal in every state, because brokers do fill after a
 #: cancel, a reject or an expiry; whoever applies one to an ended order raises an incident.
 TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
-    _S.PENDING: frozenset({_S.SUBMITTING, _S.DENIED, _S.CANCELED, _S.EXPIRED}),
+    # SUBMITTED and fills: a broker may show late what it did not have when it was asked.
+    _S.PENDING: frozenset({_S.SUBMITTING, _S.DENIED, _S.CANCELED, _S.EXPIRED, _S.SUBMITTED})
+    | _FILLS,
     _S.SUBMITTING: frozenset({_S.SUBMITTED, _S.UNKNOWN, _S.PENDING, _S.CANCEL_PENDING, _S.DENIED})
     | _FILLS
     | _BROKER_ENDINGS,

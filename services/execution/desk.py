@@ -33,6 +33,8 @@ from services.execution.store import Booking, ExecutionStore
 _log = logging.getLogger(__name__)
 _SAVE_CURSOR_SECONDS = 1.0
 _WORKING_AT_BROKER = frozenset({OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED})
+#: How often an order that never arrived is sent anew before a person has to decide.
+_MAX_RESENDS = 3
 _NO_OUTCOME = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
 
@@ -124,22 +126,30 @@ class Desk:
         leaving = [stored for stored in pending if stored["_id"] not in held_back]
         if not leaving:
             return
-        answered, unreached = [], None
+        answered: list[tuple[Document, OrderReport]] = []
+        trouble: Exception | None = None
         for stored in self._queries.begin(leaving, epoch=self._lease.epoch):
             order = orders[stored["_id"]]
-            try:
-                answered.append((stored, self._send(order)))
-            except (BrokerUnavailable, TransientError) as error:
-                unreached = error
-                self._queries.move(
-                    order.client_order_id,
-                    before=OrderStatus.SUBMITTING,
-                    after=OrderStatus.PENDING,
-                    text=f"not sent: {error}",
-                )
+            if trouble is None:
+                try:
+                    report = self._send(order)
+                except (BrokerUnavailable, TransientError) as error:
+                    trouble = error
+                else:
+                    answered.append((stored, report))
+                    if report.status is OrderStatus.UNKNOWN:
+                        trouble = OrderStateUnknown(report.text)
+                    continue
+            # A broker in trouble is not sent more: what has not left waits for its next doorbell.
+            self._queries.move(
+                order.client_order_id,
+                before=OrderStatus.SUBMITTING,
+                after=OrderStatus.PENDING,
+                text=f"not sent: {trouble}",
+            )
         self._book(answered)
-        if unreached is not None:
-            raise TransientError(f"{self.account_id}: not sent: {unreached}") from unreached
+        if trouble is not None and len(answered) < len(leaving):
+            raise TransientError(f"{self.account_id}: not sent: {trouble}") from trouble
 
     def _refusal(self, order: Order, stored: Document) -> OrderReport | None:
         """Why an order ends here instead of leaving."""
@@ -176,12 +186,13 @@ class Desk:
             return _local(order, OrderStatus.UNKNOWN, f"no answer: {error}")
 
     def _cancel(self, order: Order, stored: Document) -> None:
-        self._queries.move(
-            order.client_order_id,
-            before=OrderStatus(stored["status"]),
-            after=OrderStatus.CANCEL_PENDING,
-            text="cancel requested",
-        )
+        if stored["status"] != OrderStatus.CANCEL_PENDING:
+            self._queries.move(
+                order.client_order_id,
+                before=OrderStatus(stored["status"]),
+                after=OrderStatus.CANCEL_PENDING,
+                text="cancel requested",
+            )
         try:
             report = self._broker.cancel_order(order)
             self._book([(stored | {"status": OrderStatus.CANCEL_PENDING}, report)])
@@ -211,7 +222,8 @@ class Desk:
             raise_incident(
                 self._store, kind=incident.kind, key=booking.order_id, sentence=incident.sentence
             )
-        if "absent_since" in booking.stored and state.status not in _NO_OUTCOME:
+        was_absent = "absent_since" in booking.stored or booking.stored.get("resend_count")
+        if was_absent and state.status not in _NO_OUTCOME:
             clear_incident(self._store, kind="ORDER_UNKNOWN", key=booking.order_id)
         road(
             str(state.status),
@@ -271,8 +283,9 @@ class Desk:
         report = self._broker.find_order(order.client_order_id)
         if report is not None:
             self._book([(stored, report)])
-            if stored.get("cancel_requested_at") and stored["status"] in _WORKING_AT_BROKER:
-                self._cancel(order, stored)
+            works = report.status in _WORKING_AT_BROKER and stored["status"] not in _NO_OUTCOME
+            if stored.get("cancel_requested_at") and works:
+                self._cancel(order, stored)  # also once more, where the first request was lost
         elif stored["status"] in _NO_OUTCOME:
             self._absent(order, stored)
         else:
@@ -298,14 +311,9 @@ class Desk:
                     sentence=f"order {order.client_order_id} was sent to {self.account_id} and "
                     "not answered; the broker does not show it, it is asked again",
                 )
-        elif now - since >= self._absence:
+        elif now - since >= self._absence and stored.get("resend_count", 0) < _MAX_RESENDS:
             _log.warning("order %s never reached the broker: to be sent", order.client_order_id)
-            self._queries.move(
-                order.client_order_id,
-                before=OrderStatus(stored["status"]),
-                after=OrderStatus.PENDING,
-                text="the broker does not have it",
-            )
+            self._queries.give_up(order.client_order_id, before=OrderStatus(stored["status"]))
 
 
 def _local(order: Order, status: OrderStatus, text: str) -> OrderReport:

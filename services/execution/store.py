@@ -134,6 +134,7 @@ class ExecutionStore:
             {
                 "$set": changes,
                 "$push": {"events": _event(OrderStatus.SUBMITTING, now, now, "")},
+                "$unset": {"absent_since": ""},
             },
         )
         if taken.modified_count != len(ids):
@@ -141,7 +142,9 @@ class ExecutionStore:
             found = self._store["orders"].find({"_id": {"$in": ids}, **ours}, {"_id": 1})
             kept = {row["_id"] for row in found}
             pending = [stored for stored in pending if stored["_id"] in kept]
-        return [stored | changes for stored in pending]
+        # An absence that was noted belongs to the attempt before.
+        kept_fields = ({k: v for k, v in row.items() if k != "absent_since"} for row in pending)
+        return [fields | changes for fields in kept_fields]
 
     def move(
         self, client_order_id: str, *, before: OrderStatus, after: OrderStatus, text: str = ""
@@ -156,6 +159,19 @@ class ExecutionStore:
             },
         )
         return bool(changed.modified_count)
+
+    def give_up(self, client_order_id: str, *, before: OrderStatus) -> None:
+        """The broker does not have this order: back to PENDING, and counted."""
+        now = utc_now()
+        text = "the broker does not have it"
+        self._store["orders"].update_one(
+            {"_id": client_order_id, "status": before},
+            {
+                "$set": {"status": OrderStatus.PENDING, "updated_at": now, "text": text},
+                "$push": {"events": _event(OrderStatus.PENDING, now, now, text)},
+                "$inc": {"resend_count": 1},
+            },
+        )
 
     def note_absent(self, client_order_id: str, since: datetime) -> None:
         """Remember when the broker first said that it does not have an order."""

@@ -183,6 +183,44 @@ def test_no_answer_and_it_never_arrived_is_sent_once_more(store, broker, desk):
     assert incident["status"] == "CLEARED"
 
 
+def test_a_second_loss_is_asked_about_anew_and_a_person_is_asked_in_the_end(store, broker, desk):
+    order_id = add_order(store, make_order())
+    for attempt in range(1, 5):
+        broker.fail, broker.lose = OrderStateUnknown("timed out"), True
+        begun = time.monotonic()
+        desk.on_orders([order_id])
+        if attempt == 4:
+            break
+        wait_for(lambda: stored(store, order_id)["status"] == "PENDING")
+        assert time.monotonic() - begun >= 0.3  # each time as long as the first
+    time.sleep(1.0)
+    assert stored(store, order_id)["status"] == "UNKNOWN"
+    assert store["incidents"].find_one({"kind": "ORDER_UNKNOWN"})["status"] == "OPEN"
+    assert broker.sent == []
+
+
+def test_a_broker_that_does_not_answer_is_not_sent_the_rest(store, broker, desk):
+    first = add_order(store, make_order())
+    second = add_order(store, make_order(signal_id="sig_2"))
+    broker.fail = OrderStateUnknown("timed out")
+    with pytest.raises(TransientError):
+        desk.on_orders([first, second])
+    assert len(broker.sent) == 1
+    assert stored(store, second)["status"] == "PENDING"
+    desk.on_orders([second])
+    wait_for(lambda: stored(store, first)["status"] == "FILLED")
+    assert stored(store, second)["status"] == "FILLED"
+    assert len(broker.sent) == 2
+
+
+def test_many_orders_are_placed_and_booked_together(store, broker, desk):
+    ids = [add_order(store, make_order(signal_id=f"sig_{number}")) for number in range(5)]
+    desk.on_orders(ids)
+    assert {stored(store, order_id)["status"] for order_id in ids} == {"FILLED"}
+    assert books(store)[0] == Decimal(85)
+    assert store["execution_confirmations"].count_documents({}) == 5
+
+
 def test_while_the_broker_cannot_be_asked_nothing_is_resent(store, broker, desk):
     broker.fail, broker.lose = OrderStateUnknown("timed out"), True
     order_id = add_order(store, make_order())
