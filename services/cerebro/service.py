@@ -48,6 +48,7 @@ class _Books(NamedTuple):
 
     positions: list[Position]
     reservations: list[Reservation]
+    orders: list[Order]
 
 
 R = TypeVar("R", Position, Reservation)
@@ -106,12 +107,14 @@ class Cerebro:
         books = _Books(
             positions=self._queries.positions(account_ids, session),
             reservations=self._queries.reservations(account_ids, session),
+            orders=[],
         )
         decisions = []
         for signal in signals:
             strategy = strategies[signal.strategy_id]
             decision = self._decide(signal, strategy, books, session)
             books.reservations.extend(decision.reservations)
+            books.orders.extend(decision.orders)
             decisions.append(decision)
         self._queries.save(decisions, session)
         return decisions
@@ -171,8 +174,12 @@ class Cerebro:
             if snapshot is None:
                 _log.error("strategy %s names no such account: %s", strategy, each.account_id)
                 continue
-            mine = [order for order in entry.orders if order["account_id"] == each.account_id]
-            exits = [order for order in entry.exits if order["account_id"] == each.account_id]
+            mine = [
+                (from_document(Order, row["order"]), row)
+                for row in entry.orders
+                if row["account_id"] == each.account_id
+            ]
+            exits = _exits(entry, books, each.account_id)
             contexts.append(
                 AccountContext(
                     account=snapshot,
@@ -180,8 +187,13 @@ class Cerebro:
                     allocation_ratio=self._queries.allocation_ratio(strategy.strategy_id),
                     positions=_of(each.account_id, books.positions),
                     reservations=_of(each.account_id, books.reservations),
-                    entry_filled=_by_instrument(mine, spoken_for=False),
-                    entry_closed=_by_instrument(exits, spoken_for=True),
+                    entry_filled=_sums(
+                        (order.instrument.key, row["filled_quantity"]) for order, row in mine
+                    ),
+                    entry_closed=_sums(
+                        (order.instrument.key, order.quantity if works else filled)
+                        for order, works, filled in exits
+                    ),
                     cancelable=_cancelable(working, each.account_id, keys),
                 )
             )
@@ -256,14 +268,24 @@ def _of(account_id: str, rows: Iterable[R]) -> tuple[R, ...]:
     return tuple(row for row in rows if row.account_id == account_id)
 
 
-def _by_instrument(orders: list[Document], *, spoken_for: bool) -> dict[str, Decimal]:
-    """Filled quantity by instrument; with `spoken_for` the whole of orders still working."""
+def _exits(entry: _Entry, books: _Books, account_id: str) -> list[tuple[Order, bool, Decimal]]:
+    """Orders that close this entry here, in the store and in this batch: order, works, filled."""
+    stored = [
+        (from_document(Order, row["order"]), bool(row.get("working")), row["filled_quantity"])
+        for row in entry.exits
+    ]
+    of_batch = [
+        (order, True, ZERO)
+        for order in books.orders
+        if entry.signal_id is not None and order.entry_signal_id == entry.signal_id
+    ]
+    return [each for each in stored + of_batch if each[0].account_id == account_id]
+
+
+def _sums(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
     sums: dict[str, Decimal] = {}
-    for stored in orders:
-        order = from_document(Order, stored["order"])
-        whole = spoken_for and stored.get("working")
-        quantity = order.quantity if whole else stored["filled_quantity"]
-        sums[order.instrument.key] = sums.get(order.instrument.key, ZERO) + quantity
+    for key, amount in amounts:
+        sums[key] = sums.get(key, ZERO) + amount
     return sums
 
 

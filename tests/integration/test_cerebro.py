@@ -12,7 +12,7 @@ from services.common.clock import utc_now
 from services.common.store import to_document
 from services.domain.errors import InvalidMessage, TransientError
 from services.domain.standardize import standardize
-from tests.support.builders import make_limits
+from tests.support.builders import make_limits, make_position
 from tests.support.rows import (
     ACCOUNT,
     STRATEGY,
@@ -177,6 +177,48 @@ def test_an_exit_does_not_wait_for_ever(store, cerebro):
     found = store["signal_store"].find_one({"_id": "leave"})
     assert (found["status"], found["decision"]["code"]) == ("DENIED", "ENTRY_NOT_FOUND")
     assert store["incidents"].count_documents({"kind": "EXIT_DENIED"}) == 1
+
+
+def fill(store, signal_id, quantity):
+    """What execution books when the one order of an entry has filled."""
+    (order,) = store["orders"].find({"signal_id": signal_id})
+    store["orders"].update_one(
+        {"_id": order["_id"]},
+        {
+            "$set": {"status": "FILLED", "filled_quantity": Decimal(quantity)},
+            "$unset": {"working": ""},
+        },
+    )
+    store["reservations"].delete_one({"_id": order["_id"]})
+
+
+def test_two_exits_of_one_entry_in_one_batch_close_it_once(store, cerebro):
+    for name in ("one", "two"):
+        add_signal(store, name)
+        cerebro.on_signals([{"signal_id": name}])
+        fill(store, name, 10)
+    held = make_position("20", "150", account_id=ACCOUNT)
+    row = {"_id": "p", "open": True, "instrument_key": held.instrument.key, **to_document(held)}
+    store["positions"].insert_one(row)
+    for name in ("leave-1", "leave-2"):
+        add_signal(store, name, entry_signal_id="one", **exit_fields())
+    cerebro.on_signals([{"signal_id": "leave-1"}, {"signal_id": "leave-2"}])
+    exits = list(store["orders"].find({"entry_signal_id": "one"}))
+    assert [order["order"]["quantity"] for order in exits] == [Decimal(10)]
+    second = store["signal_store"].find_one({"_id": "leave-2"})
+    assert second["decision"]["code"] == "ALREADY_CLOSED"
+
+
+def test_entries_of_one_batch_share_what_is_allocated(store, publisher):
+    add_strategy(store, ratio="0.001")  # 1,000: six shares of 150
+    add_account(store)
+    allow_trading(store)
+    names = [f"s{number}" for number in range(10)]
+    for name in names:
+        add_signal(store, name, account_equity=1000, leg={"quantity": 1})
+    make_cerebro(store, publisher).on_signals([{"signal_id": name} for name in names])
+    assert sum(each["capital"] for each in store["reservations"].find()) == Decimal(900)
+    assert store["signal_store"].count_documents({"status": "DECIDED"}) == 6
 
 
 def test_cancel_marks_the_working_entry(store, cerebro, publisher):
