@@ -7,11 +7,11 @@ from brokers.factory import BrokerConnection, create_broker
 from services.account_data.api import create_app
 from services.account_data.service import AccountData
 from services.account_data.store import Account, AccountStore
-from services.common.bus import Subscriber
 from services.common.daemon import Process, main
 from services.common.http import serve_http
 from services.common.settings import AccountDataSettings
 from services.common.store import Store
+from services.common.subscriber import Subscriber
 from services.common.topology import ACCOUNT_DATA_CONFIRMATIONS
 
 _MOCK = "MOCK"

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from services.cerebro.service import Cerebro
 from services.cerebro.store import CerebroStore
-from services.common.bus import Publisher, Subscriber
+from services.common.bus import Publisher
 from services.common.daemon import Process, main
 from services.common.settings import CerebroSettings
 from services.common.store import Store
+from services.common.subscriber import Subscriber
 from services.common.sweeper import Pending, Sweeper
 from services.common.topology import CEREBRO_SIGNALS, TRADING_ORDERS
 from services.domain.accounts import RiskLimits

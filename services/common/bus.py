@@ -3,48 +3,30 @@
 A message names what has changed in the store; whoever receives it looks there. So a message may be
 lost, doubled, late or out of order without harm, and nothing is published that is not yet stored.
 
-The acknowledgement policy lives here and nowhere else: done or `InvalidMessage` (recorded) → ack;
-`TransientError` → nack, the bus tries again with back-off; anything else → logged, recorded in
-`dead_letters`, nacked, and after `MAX_FAILURES` acked as dead with an incident. A dead letter keeps
-its payload, so it can be published again.
-
-Client traps this guards against (google-cloud-pubsub 2.44): an exception in a callback ends the
-whole subscription; `cancel()` loses the acks of running callbacks; publishing retries for ten
-minutes by default, and for ever with message ordering.
+How messages are received and acknowledged is in `subscriber.py`. Publishing is bounded here: the
+client by itself retries for ten minutes, and for ever with message ordering.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import queue
-import threading
-import traceback
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 import grpc
 from google.api_core import exceptions as google_errors
-from google.cloud import pubsub_v1
-from google.cloud.pubsub_v1.subscriber.message import Message as PubsubMessage
-from google.cloud.pubsub_v1.subscriber.scheduler import ThreadScheduler
 from google.protobuf.duration_pb2 import Duration
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
-from pymongo.errors import PyMongoError
 
 from services.common import topology
-from services.common.clock import utc_now
-from services.common.incidents import raise_incident
 from services.common.settings import CommonSettings
-from services.common.store import Store
-from services.domain.errors import InvalidMessage, TransientError
+from services.domain.errors import TransientError
 
 _log = logging.getLogger(__name__)
 SCHEMA_VERSION = 1
-MAX_FAILURES = 5
 _PUBLISH_TIMEOUT_SECONDS = 5.0
 #: A server that comes back is found within a second: without these the client's stream waits ten.
 _CHANNEL_OPTIONS = [
@@ -69,14 +51,6 @@ _CHANNEL_OPTIONS = [
     ),
 ]
 
-#: Takes the fields of the doorbells that are waiting, oldest first; returning means all are done.
-#: Raising says what is to become of them, one by one: a batch that raises is given again as
-#: batches of one, so a handler must leave what it has done done, and do nothing twice.
-Handler = Callable[[Sequence[dict[str, str]]], None]
-_BATCH = 32
-_OUTSTANDING = 256
-_STOP_SECONDS = 5
-
 
 class Ring(NamedTuple):
     """One doorbell: who it is for, and what it says: ids, never content."""
@@ -89,12 +63,16 @@ class _PublisherLike(Protocol):
     def publish(self, *, request: dict[str, Any], timeout: float, retry: None) -> object: ...
 
 
+def insecure_channel(host: str) -> grpc.Channel:
+    """A channel to a server without credentials: the local one, or Google's emulator."""
+    return grpc.insecure_channel(host, options=_CHANNEL_OPTIONS)
+
+
 def _publisher_client(settings: CommonSettings) -> PublisherClient:
     host = settings.pubsub_host
     if host is None:
         return PublisherClient()
-    channel = grpc.insecure_channel(host, options=_CHANNEL_OPTIONS)
-    return PublisherClient(transport=PublisherGrpcTransport(channel=channel))
+    return PublisherClient(transport=PublisherGrpcTransport(channel=insecure_channel(host)))
 
 
 class Publisher:
@@ -132,235 +110,6 @@ class Publisher:
         return True
 
 
-class _Lane:
-    """Messages that wait for one thread, which takes what has gathered while it was busy.
-
-    The batch is what makes a loaded system cheaper instead of slower: a transaction over ten
-    signals costs the database little more than one over a single signal.
-    """
-
-    def __init__(self, name: str, work: Callable[[list[PubsubMessage]], None]) -> None:
-        self._waiting: queue.SimpleQueue[PubsubMessage | None] = queue.SimpleQueue()
-        self._work = work
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def put(self, message: PubsubMessage) -> None:
-        self._waiting.put(message)
-
-    def stop(self) -> None:
-        """Finish the batch at hand; what waits behind it stays with the bus."""
-        self._waiting.put(None)
-        self._thread.join(timeout=20)
-
-    def _run(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            batch: list[PubsubMessage] = [first]
-            stop = False
-            while len(batch) < _BATCH and not stop:
-                try:
-                    following = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    stop = True
-                else:
-                    batch.append(following)
-            self._work(batch)
-            if stop:
-                return
-
-
-class Subscriber:
-    """Runs one handler for one subscription, in one thread, or one for each key.
-
-    Attributes:
-        by_key: whether messages of different keys are handled apart, so that a slow one (an
-            account whose broker hangs) delays only its own.
-    """
-
-    def __init__(
-        self,
-        settings: CommonSettings,
-        store: Store,
-        subscription: topology.Subscription,
-        handler: Handler,
-        *,
-        on_death: Callable[[str], None],
-        by_key: bool = False,
-    ) -> None:
-        self._settings = settings
-        self._store = store
-        self._subscription = subscription
-        self._handler = handler
-        self._on_death = on_death
-        self._by_key = by_key
-        self._stopping = threading.Event()
-        self._lanes: dict[str, _Lane] = {}
-        self._client: pubsub_v1.SubscriberClient | None = None
-        self._future: Any = None
-        self._connectivity: grpc.ChannelConnectivity | None = None
-
-    def start(self) -> None:
-        """Open the stream."""
-        host = self._settings.pubsub_host
-        if host is None:
-            self._client = pubsub_v1.SubscriberClient()
-        else:
-            channel = grpc.insecure_channel(host, options=_CHANNEL_OPTIONS)
-            channel.subscribe(self._on_connectivity)
-            transport = SubscriberGrpcTransport(channel=channel)
-            self._client = pubsub_v1.SubscriberClient(transport=transport)
-        path = self._client.subscription_path(self._settings.project_id, self._subscription.name)
-        executor = ThreadPoolExecutor(1, thread_name_prefix=self._subscription.name)
-        self._future = self._client.subscribe(
-            path,
-            callback=self._on_message,
-            flow_control=pubsub_v1.types.FlowControl(
-                max_messages=_OUTSTANDING,
-                max_duration_per_lease_extension=topology.ACK_DEADLINE_SECONDS,
-            ),
-            scheduler=ThreadScheduler(executor=executor),
-            await_callbacks_on_shutdown=True,
-        )
-        self._future.add_done_callback(self._on_end)
-
-    def stop(self) -> None:
-        """Stop pulling, let running handlers finish and their acks leave."""
-        self._stopping.set()
-        if self._future is None or self._client is None:
-            return
-        for lane in list(self._lanes.values()):
-            lane.stop()
-        self._future.cancel()
-        try:
-            self._future.result(timeout=_STOP_SECONDS)
-        except (google_errors.GoogleAPICallError, TimeoutError) as error:
-            _log.warning("subscription %s did not end cleanly: %s", self._subscription.name, error)
-        self._client.close()
-
-    def state(self) -> str:
-        """For /health. Raises: TransientError while nothing can come."""
-        if self._future is None or self._future.done():
-            raise TransientError(f"subscription {self._subscription.name} is not running")
-        if self._connectivity is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
-            raise TransientError("the bus cannot be reached")
-        return "streaming"
-
-    def _on_connectivity(self, connectivity: grpc.ChannelConnectivity) -> None:
-        self._connectivity = connectivity
-
-    def _on_end(self, future: Any) -> None:  # noqa: ANN401 - the library's untyped future
-        if not self._stopping.is_set():
-            error = future.exception()
-            self._on_death(f"subscription {self._subscription.name} ended: {error}")
-
-    def _on_message(self, message: PubsubMessage) -> None:
-        """In the library's one callback thread: only sort into lanes, so that nothing escapes."""
-        if self._stopping.is_set():
-            message.nack()
-            return
-        key = message.attributes.get("key", "") if self._by_key else ""
-        lane = self._lanes.get(key)
-        if lane is None:
-            name = f"{self._subscription.name}-{key}"
-            lane = self._lanes[key] = _Lane(name, self._handle)
-        lane.put(message)
-
-    def _handle(self, batch: list[PubsubMessage]) -> None:
-        if len(batch) > 1 and self._handled_together(batch):
-            done = [True] * len(batch)
-        else:
-            done = [self._outcome(message) for message in batch]
-        for message, is_done in zip(batch, done, strict=True):
-            if is_done:
-                message.ack()
-            else:
-                message.nack()
-
-    def _handled_together(self, batch: list[PubsubMessage]) -> bool:
-        try:
-            self._handler([_fields(message) for message in batch])
-        except Exception as error:  # noqa: BLE001 - each one's own error is found one by one
-            _log.info("%s: a batch of %s: %s", self._subscription.name, len(batch), error)
-            return False
-        return True
-
-    def _outcome(self, message: PubsubMessage) -> bool:
-        """Handle one message; True = ack. Nothing may escape, it would end the lane."""
-        try:
-            self._handler([_fields(message)])
-        except InvalidMessage as error:
-            return self._record(message, error, dead=True)
-        except TransientError as error:
-            _log.info("%s: not now: %s", self._subscription.name, error)
-            return False
-        except Exception as error:  # noqa: BLE001 - an escape would end the lane
-            _log.exception("%s: handler failed", self._subscription.name)
-            return self._record(message, error, dead=False)
-        if (message.delivery_attempt or 1) > 1:
-            self._forget(message)
-        return True
-
-    def _record(self, message: PubsubMessage, error: Exception, *, dead: bool) -> bool:
-        """Keep the failure with its payload; True when the message is dead and safely recorded."""
-        key = f"{self._subscription.name}|{message.message_id}"
-        try:
-            letters = self._store["dead_letters"]
-            letters.update_one(
-                {"_id": key},
-                {
-                    "$set": {
-                        "subscription": self._subscription.name,
-                        "topic": self._subscription.topic,
-                        "payload": message.data.decode("utf-8", "replace"),
-                        "key": message.attributes.get("key", ""),
-                        "error": f"{type(error).__name__}: {error}",
-                        "traceback": "".join(traceback.format_exception(error)),
-                        "last_failed_at": utc_now(),
-                    },
-                    "$inc": {"failures": 1},
-                    "$setOnInsert": {"status": "FAILING", "first_failed_at": utc_now()},
-                },
-                upsert=True,
-            )
-            letter = letters.find_one({"_id": key}, {"failures": 1}) or {"failures": 1}
-            if not dead and letter["failures"] < MAX_FAILURES:
-                return False
-            letters.update_one({"_id": key}, {"$set": {"status": "DEAD"}})
-            raise_incident(
-                self._store,
-                kind="DEAD_LETTER",
-                key=key,
-                sentence=f"a message on {self._subscription.topic} could not be handled: {error}",
-            )
-        except PyMongoError as storing:
-            _log.warning("a failure could not be recorded: %s", type(storing).__name__)
-            return False
-        return True
-
-    def _forget(self, message: PubsubMessage) -> None:
-        key = f"{self._subscription.name}|{message.message_id}"
-        try:
-            self._store["dead_letters"].update_one(
-                {"_id": key, "status": "FAILING"}, {"$set": {"status": "RECOVERED"}}
-            )
-        except PyMongoError as error:
-            _log.warning("a recovery could not be recorded: %s", type(error).__name__)
-
-
-def _fields(message: PubsubMessage) -> dict[str, str]:
-    try:
-        fields = json.loads(message.data)
-    except ValueError as error:
-        raise InvalidMessage(f"expected a JSON object, found {message.data[:80]!r}") from error
-    if not isinstance(fields, dict) or not all(isinstance(v, str) for v in fields.values()):
-        raise InvalidMessage(f"expected an object of strings, found {message.data[:80]!r}")
-    if fields.pop("schema", None) != str(SCHEMA_VERSION):
-        raise InvalidMessage(f"expected schema {SCHEMA_VERSION}, found {message.data[:80]!r}")
-    return fields
-
-
 def create_topology(settings: CommonSettings) -> None:
     """Create every topic, dead-letter topic and subscription that is not there yet.
 
@@ -372,8 +121,8 @@ def create_topology(settings: CommonSettings) -> None:
     if host is None:
         subscriber = SubscriberClient()
     else:
-        channel = grpc.insecure_channel(host)
-        subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
+        transport = SubscriberGrpcTransport(channel=insecure_channel(host))
+        subscriber = SubscriberClient(transport=transport)
     project = f"projects/{settings.project_id}"
     try:
         with publisher, subscriber:

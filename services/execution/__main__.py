@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from brokers.factory import BrokerConnection, create_broker
-from services.common.bus import Publisher, Subscriber
+from services.common.bus import Publisher
 from services.common.daemon import Process, main
 from services.common.leases import Lease
 from services.common.settings import ExecutionSettings
 from services.common.store import Store
+from services.common.subscriber import Subscriber
 from services.common.topology import EXECUTION_ORDERS
 from services.execution.desk import Desk
 from services.execution.service import Execution

@@ -28,7 +28,8 @@ from services.common.topology import EXECUTION_CONFIRMATIONS
 from services.domain.errors import TransientError
 from services.domain.orders import Order, OrderReport
 from services.domain.words import OrderStatus
-from services.execution.store import Booking, ExecutionStore
+from services.execution.documents import Booking
+from services.execution.store import ExecutionStore
 
 _log = logging.getLogger(__name__)
 _SAVE_CURSOR_SECONDS = 1.0

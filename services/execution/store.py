@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, NamedTuple
 
 from pymongo import ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
@@ -14,12 +12,21 @@ from services.common.clock import utc_now
 from services.common.controls import GLOBAL_CONTROL, trading_state
 from services.common.kept import Kept
 from services.common.store import Document, Store, from_document, to_document
-from services.domain.books import Position, apply_execution, position_id
+from services.domain.books import Position, apply_execution
 from services.domain.errors import TransientError
-from services.domain.orders import TERMINAL, Execution, Order, OrderReport, Reservation
+from services.domain.orders import Execution, Order, OrderReport, Reservation
 from services.domain.values import ZERO
 from services.domain.words import AccountType, Intent, OrderStatus, SignalStatus, TradingState
-from services.execution.lifecycle import Advance, Incident, OrderState, advance, gate
+from services.execution.documents import (
+    Booking,
+    confirmation,
+    event,
+    flat,
+    order_update,
+    position_document,
+    position_key,
+)
+from services.execution.lifecycle import Incident, OrderState, advance, gate
 
 _TRIES = 5
 _NOTHING_HELD = {"capital": ZERO, "margin": ZERO, "closing_quantity": ZERO}
@@ -36,26 +43,6 @@ _SWITCH_SECONDS = 0.2
 
 class _Moved(Exception):
     """An order is not any more as it was read: nothing of the transaction may stay."""
-
-
-class Booking(NamedTuple):
-    """One report applied to one order, and what of it is new."""
-
-    stored: Document
-    report: OrderReport
-    fresh: tuple[Execution, ...]
-    after: Advance
-    changes: bool
-
-    @property
-    def order_id(self) -> str:
-        """client_order_id."""
-        return str(self.stored["_id"])
-
-    @property
-    def ended(self) -> bool:
-        """Whether the order is at its end now."""
-        return self.after.state.status in TERMINAL
 
 
 class AccountRow:
@@ -133,7 +120,7 @@ class ExecutionStore:
             },
             {
                 "$set": changes,
-                "$push": {"events": _event(OrderStatus.SUBMITTING, now, now, "")},
+                "$push": {"events": event(OrderStatus.SUBMITTING, now, now, "")},
                 "$unset": {"absent_since": ""},
             },
         )
@@ -155,7 +142,7 @@ class ExecutionStore:
             {"_id": client_order_id, "status": before},
             {
                 "$set": {"status": after, "updated_at": now, "text": text},
-                "$push": {"events": _event(after, now, now, text)},
+                "$push": {"events": event(after, now, now, text)},
             },
         )
         return bool(changed.modified_count)
@@ -168,7 +155,7 @@ class ExecutionStore:
             {"_id": client_order_id, "status": before},
             {
                 "$set": {"status": OrderStatus.PENDING, "updated_at": now, "text": text},
-                "$push": {"events": _event(OrderStatus.PENDING, now, now, text)},
+                "$push": {"events": event(OrderStatus.PENDING, now, now, text)},
                 "$inc": {"resend_count": 1},
             },
         )
@@ -229,7 +216,7 @@ class ExecutionStore:
 
     def _book(self, bookings: Sequence[Booking]) -> bool:
         """One transaction; False, with nothing written, where an order is not as it was read."""
-        updates = [_order_update(booking) for booking in bookings]
+        updates = [order_update(booking) for booking in bookings]
 
         def work(session: ClientSession) -> None:
             changed = self._store["orders"].bulk_write(updates, ordered=False, session=session)
@@ -253,19 +240,19 @@ class ExecutionStore:
         ]
         if not fills:
             return
-        keys = {_position_key(stored, execution) for stored, execution in fills}
+        keys = {position_key(stored, execution) for stored, execution in fills}
         found = self._store["positions"].find({"_id": {"$in": list(keys)}}, session=session)
         positions = {row["_id"]: from_document(Position, row) for row in found}
         rows = []
         for stored, execution in fills:
-            key = _position_key(stored, execution)
-            before = positions.get(key) or _flat(stored, execution)
+            key = position_key(stored, execution)
+            before = positions.get(key) or flat(stored, execution)
             positions[key] = after = apply_execution(before, execution)
-            rows.append(_confirmation(stored, execution, after.realized_pnl - before.realized_pnl))
+            rows.append(confirmation(stored, execution, after.realized_pnl - before.realized_pnl))
         self._store["execution_confirmations"].insert_many(rows, session=session)
         self._store["positions"].bulk_write(
             [
-                ReplaceOne({"_id": key}, _position_document(position), upsert=True)
+                ReplaceOne({"_id": key}, position_document(position), upsert=True)
                 for key, position in positions.items()
             ],
             ordered=False,
@@ -332,76 +319,3 @@ class ExecutionStore:
             {"$set": {"cursor": cursor, "saved_at": utc_now()}},
             upsert=True,
         )
-
-
-def _event(
-    status: OrderStatus, occurred_at: datetime, recorded_at: datetime, text: str
-) -> dict[str, Any]:
-    return {
-        "status": status,
-        "occurred_at": occurred_at,
-        "recorded_at": recorded_at,
-        "text": text,
-    }
-
-
-def _order_update(booking: Booking) -> UpdateOne:
-    """Compare-and-set: the order as it was read becomes the order after the report."""
-    stored, report, state = booking.stored, booking.report, booking.after.state
-    now = utc_now()
-    return UpdateOne(
-        {
-            "_id": stored["_id"],
-            "status": stored["status"],
-            "filled_quantity": stored["filled_quantity"],
-        },
-        {
-            "$set": {
-                "status": state.status,
-                "broker_order_id": state.broker_order_id,
-                "filled_quantity": state.filled_quantity,
-                "avg_fill_price": state.avg_fill_price,
-                "text": report.text,
-                "updated_at": now,
-                **({} if booking.ended else {"working": True}),
-            },
-            "$push": {"events": _event(state.status, report.occurred_at, now, report.text)},
-            "$unset": {"absent_since": "", **({"working": ""} if booking.ended else {})},
-        },
-    )
-
-
-def _position_key(stored: Document, execution: Execution) -> str:
-    return position_id(stored["strategy_id"], stored["account_id"], execution.instrument)
-
-
-def _flat(stored: Document, execution: Execution) -> Position:
-    return Position(
-        strategy_id=stored["strategy_id"],
-        account_id=stored["account_id"],
-        instrument=execution.instrument,
-    )
-
-
-def _position_document(position: Position) -> Document:
-    document = {"instrument_key": position.instrument.key, **to_document(position)}
-    return document | {"open": True} if position.quantity else document
-
-
-def _confirmation(stored: Document, execution: Execution, gain: Decimal) -> Document:
-    return {
-        "_id": f"{stored['account_id']}|{execution.execution_id}",
-        "account_id": stored["account_id"],
-        "execution_id": execution.execution_id,
-        "client_order_id": stored["client_order_id"],
-        "signal_id": stored["signal_id"],
-        "strategy_id": stored["strategy_id"],
-        "instrument_key": execution.instrument.key,
-        "side": execution.side,
-        "quantity": execution.quantity,
-        "price": execution.price,
-        "commission": execution.commission,
-        "realized_pnl": gain,
-        "occurred_at": execution.occurred_at,
-        "recorded_at": utc_now(),
-    }

@@ -14,10 +14,11 @@ from services.account_data.api import create_app
 from services.account_data.poller import FAILURES_FOR_INCIDENT, Poller
 from services.account_data.service import AccountData
 from services.account_data.store import Account, AccountStore
-from services.common.bus import Publisher, Ring, Subscriber, create_topology
+from services.common.bus import Publisher, Ring, create_topology
 from services.common.clock import utc_now
 from services.common.ops import Health
 from services.common.settings import AccountDataSettings
+from services.common.subscriber import Subscriber
 from services.common.topology import ACCOUNT_DATA_CONFIRMATIONS, EXECUTION_CONFIRMATIONS
 from services.domain.errors import ConfigurationError, TransientError
 from tests.support.accounts import (

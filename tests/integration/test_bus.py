@@ -5,9 +5,10 @@ import time
 
 import pytest
 
-from services.common.bus import MAX_FAILURES, Publisher, Ring, Subscriber, create_topology
+from services.common.bus import Publisher, Ring, create_topology
 from services.common.clock import utc_now
 from services.common.settings import CommonSettings
+from services.common.subscriber import MAX_FAILURES, Subscriber
 from services.common.sweeper import Pending, Sweeper
 from services.common.topology import CEREBRO_SIGNALS, STANDARDIZED_SIGNALS
 from services.domain.errors import InvalidMessage, TransientError
