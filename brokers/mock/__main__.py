@@ -35,6 +35,7 @@ def build(process: Process[MockBrokerSettings]) -> None:
     add_routes(app, exchange)
     server = http.HttpServer(app, arguments.host, arguments.port, on_death=process.fail)
     process.add(server)
+    process.add(exchange)  # stopped before the server, which waits for its readers
 
 
 if __name__ == "__main__":

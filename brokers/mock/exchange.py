@@ -35,13 +35,20 @@ class Exchange:
         self._per_unit = commission_per_unit
         self._minimum = commission_minimum
         self._changed = threading.Condition()
-        self._closed = False
+        self._stopping = False
+
+    def start(self) -> None:
+        """Part of a process: ready from the beginning."""
+
+    def stop(self) -> None:
+        """Let go of readers that wait for reports, so that the server above can drain."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
 
     def close(self) -> None:
-        """End waiting readers and close the books."""
+        """Close the books."""
         with self._changed:
-            self._closed = True
-            self._changed.notify_all()
             self._journal.close()
 
     def open_account(self, account_id: str, cash: Decimal | None = None) -> None:
@@ -231,7 +238,7 @@ class Exchange:
         """Reports after a cursor; waits for one where there is none yet."""
         until = time.monotonic() + wait_seconds
         with self._changed:
-            while not self._closed:
+            while not self._stopping:
                 found = self._journal.reports(account_id, after, _REPORTS_AT_ONCE)
                 left = until - time.monotonic()
                 if found or left <= 0:
