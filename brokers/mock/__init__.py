@@ -7,5 +7,6 @@ real broker it does not know that two orders with one client_order_id are meant 
 Fills: MARKET at the price set for the instrument (`PUT /v1/prices/{key}`), else at the price that
 the order says it saw; LIMIT when marketable, else it rests until the price comes. Anything else is
 rejected, never turned into another order. Margin: 50 % of the notional of stocks and ETFs, all of
-it for the rest; an order that would need more than is available is rejected.
+it for the rest; an order that would need more than is available is rejected. A resting order holds
+no margin of its own, and what fills it later does not look at margin again.
 """

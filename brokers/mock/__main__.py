@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from brokers.mock.api import add_routes
+from brokers.mock.api import add_routes, enough_threads
 from brokers.mock.exchange import Exchange
 from brokers.mock.journal import Journal
 from services.common import http
@@ -30,7 +30,7 @@ def build(process: Process[MockBrokerSettings]) -> None:
         commission_minimum=settings.mock_commission_minimum,
     )
     process.on_exit(exchange.close)
-    app = FastAPI(title="Mathematricks mock broker", version="1")
+    app = FastAPI(title="Mathematricks mock broker", version="1", lifespan=enough_threads)
     http.add_routes(app, process.health)
     add_routes(app, exchange)
     server = http.HttpServer(app, arguments.host, arguments.port, on_death=process.fail)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
+from urllib.parse import quote
 
 import urllib3
-from pydantic import TypeAdapter, ValidationError
 
 from brokers.broker import AccountState, Broker, BrokerPosition, Capabilities, ReportHandler
-from brokers.errors import (
-    BrokerError,
-    BrokerUnavailable,
-    OrderRejected,
-    OrderStateUnknown,
-    UnsupportedOrder,
-)
+from brokers.errors import BrokerError, BrokerUnavailable, OrderStateUnknown, UnsupportedOrder
+from brokers.mock import messages
 from services.domain.errors import TransientError
 from services.domain.orders import Execution, Order, OrderReport
 from services.domain.words import InstrumentType, OrderType, TimeInForce
@@ -26,9 +20,6 @@ from services.domain.words import InstrumentType, OrderType, TimeInForce
 _log = logging.getLogger(__name__)
 _WAIT_SECONDS: Final = 10
 _PAUSE_SECONDS: Final = 0.5
-_REPORTS: Final = TypeAdapter(list[OrderReport])
-_EXECUTIONS: Final = TypeAdapter(list[Execution])
-_POSITIONS: Final = TypeAdapter(list[BrokerPosition])
 #: Errors before the first byte has left: the broker cannot have heard anything.
 _NOT_SENT: Final = (
     urllib3.exceptions.NewConnectionError,
@@ -50,7 +41,7 @@ class MockBroker(Broker):
 
     def __init__(self, account_id: str, *, base_url: str, timeout_seconds: float) -> None:
         super().__init__(account_id)
-        self._url = f"{base_url}/v1/accounts/{account_id}"
+        self._url = f"{base_url}/v1/accounts/{quote(account_id, safe='')}"
         self._timeout = timeout_seconds
         # retries=False: nothing below us may send an order twice.
         self._pool = urllib3.PoolManager(retries=False, maxsize=4)
@@ -63,14 +54,16 @@ class MockBroker(Broker):
         self.account_state()
 
     def close(self) -> None:
-        """End the stream; its open request ends by itself within seconds."""
+        """End the stream: no report is delivered from now on.
+
+        Its open request ends by itself within seconds, and what it brings is dropped.
+        """
         self._stop.set()
         self._pool.clear()
-        self._connected = False
 
     def is_connected(self) -> bool:
-        """Whether the last request was answered."""
-        return self._connected
+        """Whether the last request was answered, and the link is not closed."""
+        return self._connected and not self._stop.is_set()
 
     def place_order(self, order: Order) -> OrderReport:
         """Send one order, once."""
@@ -82,23 +75,15 @@ class MockBroker(Broker):
                 f"the mock broker takes no {order.order_type} {order.time_in_force} orders"
             )
         body = order.model_dump_json().encode()
-        status, answer = self._request("POST", "/orders", body=body, places=True)
-        if status == 422:
-            problem = json.loads(answer)
-            code, text = problem.get("code", "BAD_ORDER"), problem.get("message", problem)
-            raise OrderRejected(str(code), str(text))
-        try:
-            return OrderReport.model_validate_json(answer)
-        except ValidationError as error:
-            raise OrderStateUnknown(f"the answer cannot be read: {answer[:200]!r}") from error
+        return messages.placed(*self._request("POST", "/orders", body=body, places=True))
 
     def cancel_order(self, order: Order) -> OrderReport:
         """Ask to cancel."""
-        path = f"/orders/{order.client_order_id}/cancel"
-        _, answer = self._request("POST", path, places=True)
-        report = _the_one(order.client_order_id, _REPORTS.validate_json(answer))
+        number = order.client_order_id
+        _, answer = self._request("POST", f"{_order_path(number)}/cancel", places=True)
+        report = messages.only_order(number, answer, OrderStateUnknown)
         if report is None:
-            raise OrderStateUnknown(f"the broker has no order {order.client_order_id} to cancel")
+            raise OrderStateUnknown(f"the broker has no order {number} to cancel")
         return report
 
     def find_order(self, client_order_id: str) -> OrderReport | None:
@@ -106,26 +91,23 @@ class MockBroker(Broker):
 
         Raises: OrderStateUnknown where the broker has two orders of this id.
         """
-        return _the_one(
-            client_order_id, _REPORTS.validate_json(self._get(f"/orders/{client_order_id}"))
-        )
+        return messages.only_order(client_order_id, self._get(_order_path(client_order_id)))
 
     def open_orders(self) -> Sequence[OrderReport]:
         """Resting orders."""
-        rows = json.loads(self._get("/orders?open_only=true"))
-        return _REPORTS.validate_python([row["report"] for row in rows])
+        return messages.open_orders(self._get("/orders?open_only=true"))
 
     def executions(self) -> Sequence[Execution]:
         """Every fill."""
-        return _EXECUTIONS.validate_json(self._get("/executions"))
+        return messages.read(messages.EXECUTIONS, self._get("/executions"))
 
     def positions(self) -> Sequence[BrokerPosition]:
         """Open positions."""
-        return _POSITIONS.validate_json(self._get("/positions"))
+        return messages.read(messages.POSITIONS, self._get("/positions"))
 
     def account_state(self) -> AccountState:
         """Equity and margin now."""
-        return AccountState.model_validate_json(self._get("/state"))
+        return messages.read(messages.STATE, self._get("/state"))
 
     def stream_reports(self, handler: ReportHandler, *, after: str | None) -> None:
         """Long-poll for reports in a thread."""
@@ -141,9 +123,12 @@ class MockBroker(Broker):
         while not self._stop.is_set():
             try:
                 path = f"/reports?after={cursor}&wait_s={_WAIT_SECONDS}"
-                for row in json.loads(self._get(path, waits=_WAIT_SECONDS)):
-                    handler(OrderReport.model_validate(row["report"]), row["cursor"])
-                    cursor = row["cursor"]
+                answer = self._get(path, waits=_WAIT_SECONDS)
+                for streamed in messages.read(messages.STREAM, answer):
+                    if self._stop.is_set():
+                        return
+                    handler(streamed.report, streamed.cursor)
+                    cursor = streamed.cursor
             except (BrokerError, TransientError) as error:
                 _log.info("reports of %s: %s", self.account_id, error)
                 self._stop.wait(_PAUSE_SECONDS)
@@ -189,7 +174,5 @@ def _silent(places: bool, sentence: str) -> BrokerError:
     return OrderStateUnknown(sentence) if places else BrokerUnavailable(sentence)
 
 
-def _the_one(client_order_id: str, found: list[Any]) -> OrderReport | None:
-    if len(found) > 1:
-        raise OrderStateUnknown(f"the broker has {len(found)} orders {client_order_id}: doubled")
-    return found[0] if found else None
+def _order_path(client_order_id: str) -> str:
+    return f"/orders/{quote(client_order_id, safe='')}"

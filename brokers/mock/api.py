@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
@@ -15,8 +18,18 @@ from pydantic import BaseModel, Field
 from brokers.broker import AccountState, BrokerPosition
 from brokers.mock.exchange import Exchange
 from services.domain.orders import Execution, Order, OrderReport
-from services.domain.values import Frozen, Positive
+from services.domain.values import Frozen, NonNegative, Positive
 from services.domain.words import OrderStatus
+
+#: FastAPI's 40 would do for 40 accounts: the next order would wait for a reader to give up.
+_THREADS: Final = 500
+
+
+@asynccontextmanager
+async def enough_threads(_app: FastAPI) -> AsyncIterator[None]:
+    """For the life of the app: every reader of a report stream keeps one thread waiting."""
+    current_default_thread_limiter().total_tokens = _THREADS
+    yield
 
 
 class FaultKind(StrEnum):
@@ -65,7 +78,7 @@ class Price(BaseModel):
 class OpenAccount(BaseModel):
     """Cash of an account that is opened."""
 
-    cash: Decimal | None = None
+    cash: NonNegative | None = None
 
 
 def add_routes(app: FastAPI, exchange: Exchange) -> None:
@@ -147,7 +160,7 @@ def _add_books(app: FastAPI, exchange: Exchange) -> None:
         rows = ",".join(f'{{"cursor":"{number}","report":{body}}}' for number, body in found)
         return Response(f"[{rows}]", media_type="application/json")
 
-    @app.put("/v1/prices/{instrument_key}")
+    @app.put("/v1/prices/{instrument_key:path}")  # a key may hold a slash: FOREX:EUR/USD:USD
     def set_price(instrument_key: str, wanted: Price) -> dict[str, int]:
         """Move the market of an instrument; how many resting orders it filled."""
         return {"filled": exchange.set_price(instrument_key, wanted.price)}

@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from prometheus_client import Counter, Gauge
+
 from brokers.broker import AccountState, BrokerPosition
 from brokers.mock import matching
 from brokers.mock.journal import Journal, StoredOrder
@@ -17,6 +19,9 @@ from services.domain.words import OrderStatus
 
 _OWNER = "broker"
 _REPORTS_AT_ONCE = 500
+_ORDERS = Counter("mock_broker_orders", "Orders taken, by their first status", ["status"])
+_EXECUTIONS = Counter("mock_broker_executions", "Executions")
+_OPEN_ORDERS = Gauge("mock_broker_open_orders", "Orders that rest")
 
 
 class Exchange:
@@ -34,26 +39,34 @@ class Exchange:
         self._initial_cash = initial_cash
         self._per_unit = commission_per_unit
         self._minimum = commission_minimum
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # One for each account: news of one do not wake the readers of all others.
+        self._news: dict[str, threading.Condition] = {}
         self._stopping = False
+        _OPEN_ORDERS.set_function(self._open_orders)
+
+    def _open_orders(self) -> int:
+        with self._lock:
+            return self._journal.count_open_orders()
 
     def start(self) -> None:
         """Part of a process: ready from the beginning."""
 
     def stop(self) -> None:
         """Let go of readers that wait for reports, so that the server above can drain."""
-        with self._changed:
+        with self._lock:
             self._stopping = True
-            self._changed.notify_all()
+            for account_id in self._news:
+                self._tell(account_id)
 
     def close(self) -> None:
         """Close the books."""
-        with self._changed:
+        with self._lock:
             self._journal.close()
 
     def open_account(self, account_id: str, cash: Decimal | None = None) -> None:
         """Open an account where there is none; an account that exists is left as it is."""
-        with self._changed, self._journal.transaction():
+        with self._lock, self._journal.transaction():
             self._cash(account_id, cash)
 
     def _cash(self, account_id: str, initial: Decimal | None = None) -> Decimal:
@@ -66,7 +79,7 @@ class Exchange:
     def place(self, account_id: str, order: Order, *, reject: str = "") -> OrderReport:
         """Take an order; the report says whether it was rejected, filled, canceled or rests."""
         now = datetime.now(UTC)
-        with self._changed:
+        with self._lock:
             with self._journal.transaction():
                 stored = self._journal.add_order(
                     account_id, order, OrderStatus.SUBMITTED, now.isoformat()
@@ -84,8 +97,13 @@ class Exchange:
                 elif not matching.may_rest(order):
                     stored.status, stored.text = OrderStatus.CANCELED, "not marketable"
                 report = self._keep(stored, now)
-            self._changed.notify_all()
+            self._tell(account_id)
+        _ORDERS.labels(report.status).inc()
         return report
+
+    def _tell(self, account_id: str) -> None:
+        if account_id in self._news:
+            self._news[account_id].notify_all()
 
     def _refusal(
         self, account_id: str, order: Order, price: Decimal | None
@@ -127,6 +145,7 @@ class Exchange:
         self._journal.set_cash(account_id, cash)
         self._journal.set_position(apply_execution(position, execution), price)
         self._journal.add_execution(stored, execution)
+        _EXECUTIONS.inc()
         stored.status, stored.filled = OrderStatus.FILLED, order.quantity
 
     def _keep(self, stored: StoredOrder, now: datetime) -> OrderReport:
@@ -138,6 +157,7 @@ class Exchange:
     def _report(self, stored: StoredOrder, now: datetime | None = None) -> OrderReport:
         filled = bool(stored.filled)
         executions = self._journal.executions(stored.account_id, stored.number) if filled else []
+        placed_at = datetime.fromisoformat(stored.placed_at)
         return OrderReport(
             client_order_id=stored.order.client_order_id,
             broker_order_id=stored.broker_order_id,
@@ -145,13 +165,13 @@ class Exchange:
             filled_quantity=stored.filled,
             executions=tuple(executions),
             text=stored.text,
-            occurred_at=now or datetime.fromisoformat(stored.placed_at),
+            occurred_at=now or (executions[-1].occurred_at if executions else placed_at),
         )
 
     def cancel(self, account_id: str, client_order_id: str) -> list[OrderReport]:
         """Cancel what still rests of these orders; how each of them stands afterwards."""
         now = datetime.now(UTC)
-        with self._changed:
+        with self._lock:
             with self._journal.transaction():
                 found = self._journal.orders(account_id, client_order_id=client_order_id)
                 reports = []
@@ -161,14 +181,14 @@ class Exchange:
                         reports.append(self._keep(stored, now))
                     else:
                         reports.append(self._report(stored))
-            self._changed.notify_all()
+            self._tell(account_id)
         return reports
 
     def set_price(self, instrument_key: str, price: Decimal) -> int:
         """Move the market; how many resting orders it filled."""
         now = datetime.now(UTC)
-        filled = 0
-        with self._changed:
+        filled = []
+        with self._lock:
             with self._journal.transaction():
                 self._journal.set_price(instrument_key, price)
                 for stored in self._journal.all_open_orders():
@@ -177,20 +197,21 @@ class Exchange:
                     if (at := matching.fill_price(stored.order, price)) is not None:
                         self._fill(stored, at, now)
                         self._keep(stored, now)
-                        filled += 1
-            self._changed.notify_all()
-        return filled
+                        filled.append(stored.account_id)
+            for account_id in filled:
+                self._tell(account_id)
+        return len(filled)
 
     def prices(self) -> dict[str, Decimal]:
         """All prices that were set."""
-        with self._changed:
+        with self._lock:
             return self._journal.prices()
 
     def orders(
         self, account_id: str, *, client_order_id: str | None = None, open_only: bool = False
     ) -> list[tuple[Order, OrderReport]]:
         """Orders of an account with how each stands."""
-        with self._changed:
+        with self._lock:
             found = self._journal.orders(
                 account_id, client_order_id=client_order_id, open_only=open_only
             )
@@ -198,12 +219,12 @@ class Exchange:
 
     def executions(self, account_id: str) -> list[Execution]:
         """Every fill of an account."""
-        with self._changed:
+        with self._lock:
             return self._journal.executions(account_id)
 
     def positions(self, account_id: str) -> list[BrokerPosition]:
         """Open positions of an account."""
-        with self._changed:
+        with self._lock:
             return [
                 BrokerPosition(
                     instrument=each.position.instrument,
@@ -216,7 +237,7 @@ class Exchange:
 
     def state(self, account_id: str) -> AccountState:
         """Equity and margin of an account; opens it where it is new."""
-        with self._changed:
+        with self._lock:
             with self._journal.transaction():
                 cash = self._cash(account_id)
             holdings = self._holdings(account_id)
@@ -237,11 +258,14 @@ class Exchange:
     def reports(self, account_id: str, after: int, wait_seconds: float) -> list[tuple[int, str]]:
         """Reports after a cursor; waits for one where there is none yet."""
         until = time.monotonic() + wait_seconds
-        with self._changed:
+        with self._lock:
+            news = self._news.setdefault(account_id, threading.Condition(self._lock))
+            if after > self._journal.last_report_number():
+                after = 0  # a cursor of books that are gone: tell all again rather than nothing
             while not self._stopping:
                 found = self._journal.reports(account_id, after, _REPORTS_AT_ONCE)
                 left = until - time.monotonic()
                 if found or left <= 0:
                     return found
-                self._changed.wait(left)
+                news.wait(left)
         return []

@@ -131,6 +131,11 @@ class Journal:
         query = f"SELECT {_ORDER_FIELDS} FROM orders WHERE status = 'SUBMITTED' ORDER BY number"  # noqa: S608 - constant
         return [StoredOrder(row) for row in self._all(query)]
 
+    def count_open_orders(self) -> int:
+        """How many orders rest, in all accounts."""
+        rows = self._all("SELECT COUNT(*) FROM orders WHERE status = 'SUBMITTED'")
+        return int(rows[0][0])
+
     def add_execution(self, stored: StoredOrder, execution: Execution) -> None:
         """Keep one fill."""
         self._database.execute(
@@ -190,6 +195,10 @@ class Journal:
             limit,
         )
         return [(number, body) for number, body in rows]
+
+    def last_report_number(self) -> int:
+        """The number of the newest report of all accounts; 0 before the first."""
+        return int(self._all("SELECT COALESCE(MAX(number), 0) FROM reports")[0][0])
 
     def price(self, instrument_key: str) -> Decimal | None:
         """The price set for an instrument."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from services.domain.books import Position
+from services.domain.instruments import round_down_to_lot
 from services.domain.orders import Order
 from services.domain.values import ZERO
 from services.domain.words import InstrumentType, OrderType, Side, TimeInForce
@@ -88,8 +89,8 @@ def refusal(
     """
     if order.order_type not in {OrderType.MARKET, OrderType.LIMIT}:
         return Refusal("UNSUPPORTED_ORDER_TYPE", f"{order.order_type} orders are not taken here")
-    if order.quantity % order.instrument.lot:
-        lot = order.instrument.lot
+    lot = order.instrument.lot
+    if order.quantity != round_down_to_lot(order.quantity, lot):
         return Refusal("BAD_QUANTITY", f"{order.quantity:f} is no multiple of the lot {lot:f}")
     if price is None:
         return Refusal("NO_PRICE", f"no price is known for {order.instrument.symbol}")

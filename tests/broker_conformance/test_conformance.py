@@ -1,12 +1,19 @@
 """What every adapter guarantees (brokers/broker.py), whatever the broker behind it."""
 
 import queue
+import threading
 import time
 from decimal import Decimal
 
 import pytest
 
-from brokers.errors import BrokerUnavailable, OrderRejected, OrderStateUnknown, UnsupportedOrder
+from brokers.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    OrderRejected,
+    OrderStateUnknown,
+    UnsupportedOrder,
+)
 from services.domain.words import OrderStatus, OrderType, Side, TimeInForce
 from tests.support.builders import make_order
 
@@ -168,6 +175,76 @@ def test_a_report_whose_handler_failed_comes_again(broker):
     broker.stream_reports(handler, after=None)
     broker.place_order(order(1))
     assert seen.get(timeout=10) == seen.get(timeout=10) == order(1).client_order_id
+
+
+def test_no_report_is_delivered_after_close(bench, broker):
+    arrived = collect(broker)
+    broker.place_order(order(1))
+    arrived.get(timeout=10)
+    broker.close()
+    bench.adapter().place_order(order(2))
+    time.sleep(0.5)
+    assert arrived.empty()
+    assert not broker.is_connected()
+
+
+def test_a_stream_outlives_a_restart_of_the_broker(bench, broker):
+    arrived = collect(broker)
+    broker.place_order(order(1))
+    bench.kill()
+    bench.start()
+    bench.adapter().place_order(order(2))
+    got = [arrived.get(timeout=15)[0].client_order_id for _ in range(2)]
+    assert got == [order(1).client_order_id, order(2).client_order_id]
+
+
+def test_an_idle_connection_that_died_sends_no_order_twice(bench, broker):
+    broker.place_order(order(1))  # leaves a kept-alive connection behind
+    bench.kill()
+    bench.start()
+    try:
+        broker.place_order(order(2))
+    except BrokerUnavailable:
+        assert broker.find_order(order(2).client_order_id) is None
+    except OrderStateUnknown:
+        broker.find_order(order(2).client_order_id)  # raises where there are two
+    else:
+        assert broker.find_order(order(2).client_order_id).filled_quantity == 10
+
+
+def test_a_crash_in_the_middle_of_orders_keeps_every_answered_one_once(bench):
+    """And one that never left is not there; only unknown ones may be either way."""
+    broker = bench.adapter()
+    outcomes = {}
+
+    def send():
+        for number in range(2000):
+            sent = order(number, quantity="1")
+            try:
+                outcomes[sent.client_order_id] = broker.place_order(sent)
+            except BrokerError as error:
+                outcomes[sent.client_order_id] = error
+                return
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    time.sleep(0.5)
+    bench.kill()
+    sender.join(timeout=30)
+    bench.start()
+    after = bench.adapter()
+    answered = {key: each for key, each in outcomes.items() if not isinstance(each, BrokerError)}
+    assert answered
+    booked = [each.client_order_id for each in after.executions()]
+    assert len(booked) == len(set(booked))
+    assert set(answered) <= set(booked)
+    assert {each for each in booked if each not in answered} <= {
+        key for key, each in outcomes.items() if isinstance(each, OrderStateUnknown)
+    }
+    (position,) = after.positions()
+    assert position.quantity == len(booked)
+    # each fill: 1 × 150 and a commission of 1
+    assert after.account_state().cash == 1_000_000 - 151 * len(booked)
 
 
 def test_a_crash_of_the_broker_loses_nothing(bench, broker):

@@ -1,0 +1,96 @@
+"""What the mock broker's answers mean: bytes in, values or a broker error out; pure.
+
+Whoever asks says which error an unreadable answer is: after a query nothing has happened
+(`BrokerUnavailable`), after a placement or a cancel nobody knows (`OrderStateUnknown`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from brokers.broker import AccountState, BrokerPosition
+from brokers.errors import BrokerError, BrokerUnavailable, OrderRejected, OrderStateUnknown
+from services.domain.orders import Execution, OrderReport
+from services.domain.values import Frozen
+
+T = TypeVar("T")
+
+
+class StreamedReport(Frozen):
+    """One report of the stream and the cursor to resume after it."""
+
+    cursor: str
+    report: OrderReport
+
+
+class _OrderRow(BaseModel):
+    """A row of the order list: the order's own fields, which we know, and how it stands."""
+
+    report: OrderReport
+
+
+class _Rejection(BaseModel):
+    """The broker's own refusal."""
+
+    code: str
+    message: str
+
+
+class _Unreadable(BaseModel):
+    """The broker could not even read the order: FastAPI's own form."""
+
+    detail: list[Any]
+
+
+REPORT: Final = TypeAdapter(OrderReport)
+REPORTS: Final = TypeAdapter(list[OrderReport])
+STREAM: Final = TypeAdapter(list[StreamedReport])
+EXECUTIONS: Final = TypeAdapter(list[Execution])
+POSITIONS: Final = TypeAdapter(list[BrokerPosition])
+STATE: Final = TypeAdapter(AccountState)
+_ORDER_ROWS: Final = TypeAdapter(list[_OrderRow])
+_REFUSAL: Final[TypeAdapter[_Rejection | _Unreadable]] = TypeAdapter(_Rejection | _Unreadable)
+
+
+def read(shape: TypeAdapter[T], answer: bytes, failure: type[BrokerError] = BrokerUnavailable) -> T:
+    """The value in an answer. Raises: `failure` where it has another shape."""
+    try:
+        return shape.validate_json(answer)
+    except ValidationError as error:
+        raise failure(f"the answer cannot be read: {answer[:200]!r}") from error
+
+
+def placed(status: int, answer: bytes) -> OrderReport:
+    """The answer to an order.
+
+    Raises:
+        OrderRejected: the broker refused it.
+        OrderStateUnknown: anything that is neither a report nor a refusal.
+    """
+    if status == 422:
+        refusal = read(_REFUSAL, answer, OrderStateUnknown)
+        if isinstance(refusal, _Unreadable):
+            raise OrderRejected("BAD_ORDER", f"the broker cannot read the order: {refusal.detail}")
+        raise OrderRejected(refusal.code, refusal.message)
+    return read(REPORT, answer, OrderStateUnknown)
+
+
+def open_orders(answer: bytes) -> list[OrderReport]:
+    """How each order of the list stands. Raises: BrokerUnavailable."""
+    return [row.report for row in read(_ORDER_ROWS, answer)]
+
+
+def only_order(
+    client_order_id: str, answer: bytes, failure: type[BrokerError] = BrokerUnavailable
+) -> OrderReport | None:
+    """The one order of this id, None where there is none.
+
+    Raises:
+        OrderStateUnknown: there are several: it was sent more than once.
+    """
+    found = read(REPORTS, answer, failure)
+    if len(found) > 1:
+        raise OrderStateUnknown(f"the broker has {len(found)} orders {client_order_id}: doubled")
+    return found[0] if found else None
