@@ -82,6 +82,8 @@ class Order(Frozen):
     time_in_force: TimeInForce = TimeInForce.DAY
     limit_price: Positive | None = None
     stop_price: Positive | None = None
+    stop_loss: Positive | None = None
+    take_profit: Positive | None = None
     reference_price: Positive | None = None
     entry_signal_id: str | None = None
     environment: Environment

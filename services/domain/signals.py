@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import Field
 
 from services.domain.instruments import Instrument
-from services.domain.values import Exact, Frozen, Instant, Positive
-from services.domain.words import Environment, Intent, OrderType, Side, TimeInForce
+from services.domain.values import Exact, Frozen, Instant, NonNegative, Positive
+from services.domain.words import (
+    Environment,
+    Intent,
+    OrderType,
+    QuantityUnit,
+    Side,
+    TimeInForce,
+)
 
 #: An `entry_signal_id` that means "the last entry I sent".
 PREVIOUS = "$PREVIOUS"
 
 
 class Leg(Frozen):
-    """One instrument of a signal; quantity is in units of the sender's own account."""
+    """One instrument of a signal; quantity refers to the sender's own account."""
 
     leg_index: int
     instrument: Instrument
     side: Side
     quantity: Positive
+    quantity_unit: QuantityUnit = QuantityUnit.UNITS
     order_type: OrderType = OrderType.MARKET
     time_in_force: TimeInForce = TimeInForce.DAY
     reference_price: Positive | None = None
@@ -29,6 +38,18 @@ class Leg(Frozen):
     stop_price: Positive | None = None
     stop_loss: Positive | None = None
     take_profit: Positive | None = None
+
+
+class PreviousPosition(Frozen):
+    """What the sender held of the first leg's instrument before a signal, by their own account.
+
+    Attributes:
+        sign: 1 long, -1 short, 0 flat.
+        size: units of the sender's account; None where only the side was said.
+    """
+
+    sign: Literal[-1, 0, 1]
+    size: NonNegative | None = None
 
 
 class Signal(Frozen):
@@ -39,6 +60,12 @@ class Signal(Frozen):
         sender_equity: equity of the account that the leg quantities refer to, account currency.
         entry_reference: the entry that an exit closes: our signal_id, the sender's id, `$PREVIOUS`.
         valid_for_seconds: an entry older than this is not traded any more.
+        net_price: price of one unit of all legs together (option packages), where that is what the
+            sender said; the legs then carry no prices of their own.
+        sequence: the sender's own count of their signals, for finding gaps.
+        previous_position: what the sender held before, for finding gaps.
+        replay_of: signal_id of the earlier signal that an operator sent again.
+        warnings: what was read in a way the sender may not have meant, in sentences.
     """
 
     signal_id: str
@@ -50,6 +77,10 @@ class Signal(Frozen):
     sender_equity: Positive | None = None
     entry_reference: str | None = None
     valid_for_seconds: Positive | None = None
+    net_price: Exact | None = None
+    sequence: int | None = None
+    previous_position: PreviousPosition | None = None
+    replay_of: str | None = None
     occurred_at: Instant | None = None
     received_at: Instant
     warnings: tuple[str, ...] = ()

@@ -37,6 +37,13 @@ class Intent(StrEnum):
         return self in {Intent.EXIT, Intent.SCALE_OUT, Intent.CANCEL}
 
 
+class QuantityUnit(StrEnum):
+    """What a leg's quantity counts."""
+
+    UNITS = "UNITS"  # shares, contracts, units of base currency
+    EQUITY_FRACTION = "EQUITY_FRACTION"  # share of the sender's equity, 1 = all of it
+
+
 class InstrumentType(StrEnum):
     """Asset class of an instrument."""
 
