@@ -76,7 +76,8 @@ def _intent(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> I
     if not held:
         intent = Intent.ENTRY
     else:
-        intent = Intent.SCALE_IN if held * leg.side.sign > 0 else Intent.EXIT
+        grows = leg.side is not None and held * leg.side.sign > 0
+        intent = Intent.SCALE_IN if grows else Intent.EXIT
     waterfall.note(
         "intent", f"{intent}: signal_type is missing, {plain(held)} held, {leg.side} asked"
     )
@@ -155,11 +156,11 @@ def _sized(
     denials: list[Denied] = []
     for leg in signal.legs:  # what can be closed is closed, even where another leg cannot
         try:
-            quantity = size_exit(signal, leg, intent, account, waterfall)
+            side, quantity = size_exit(signal, leg, intent, account, waterfall)
         except Denied as denied:
             denials.append(denied)
         else:
-            exits.append(SizedLeg(leg, quantity, ZERO, ZERO))
+            exits.append(SizedLeg(leg, side, quantity, ZERO, ZERO))
     if not exits:
         raise denials[0]
     return exits
@@ -175,7 +176,7 @@ def _order(signal: Signal, intent: Intent, account_id: str, sized: SizedLeg) -> 
         leg_index=leg.leg_index,
         intent=intent,
         instrument=leg.instrument,
-        side=leg.side,
+        side=sized.side,
         quantity=sized.quantity,
         order_type=leg.order_type,
         time_in_force=leg.time_in_force,

@@ -9,13 +9,13 @@ from services.domain.accounts import AccountContext
 from services.domain.instruments import round_down_to_lot
 from services.domain.signals import Leg, Signal, plain
 from services.domain.values import ZERO
-from services.domain.words import Intent
+from services.domain.words import Intent, Side
 
 
 def size_exit(
     signal: Signal, leg: Leg, intent: Intent, account: AccountContext, waterfall: Waterfall
-) -> Decimal:
-    """Quantity of the closing order; allocation, margin and the age of account data do not matter.
+) -> tuple[Side, Decimal]:
+    """Side and quantity of the closing order; allocation, margin, age of data do not matter.
 
     Raises:
         Denied: there is nothing to close.
@@ -32,7 +32,7 @@ def size_exit(
     held = abs(position.quantity) if position else ZERO
     if position is None or not held:
         raise _nothing(waterfall, leg, "NO_POSITION", f"{signal.strategy_id} holds no {symbol}")
-    if leg.side is not position.closing_side:
+    if leg.side not in {None, position.closing_side}:
         sentence = f"{leg.side} does not close {plain(position.quantity)} {symbol}"
         raise _nothing(waterfall, leg, "POSITION_OPPOSITE", sentence)
     closing = sum(
@@ -52,7 +52,7 @@ def size_exit(
         quantity = _part(signal, leg, account, quantity, waterfall)
     if quantity <= 0:
         raise _nothing(waterfall, leg, "ALREADY_CLOSED", f"nothing of {symbol} is left to close")
-    return quantity
+    return position.closing_side, quantity
 
 
 def _of_entry(leg: Leg, account: AccountContext, free: Decimal, waterfall: Waterfall) -> Decimal:
@@ -84,11 +84,11 @@ def _part(
         sentence = "no ratio is known for a partial exit, so all of it goes"
         waterfall.note("scaled", sentence, before=most, after=most, leg_index=leg.leg_index)
         return most
-    exact = leg.quantity * equity * ratio * account.weight_ratio / theirs
+    exact = leg.wanted * equity * ratio * account.weight_ratio / theirs
     quantity = min(most, round_down_to_lot(exact, leg.instrument.lot))
     waterfall.note(
         "scaled",
-        f"{plain(leg.quantity)} of the sender is {exact:.6f} of ours",
+        f"{plain(leg.wanted)} of the sender is {exact:.6f} of ours",
         before=most,
         after=quantity,
         leg_index=leg.leg_index,

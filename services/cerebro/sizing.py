@@ -12,13 +12,14 @@ from services.domain.accounts import AccountContext, DecisionContext, RiskLimits
 from services.domain.instruments import Instrument, round_down_to_lot
 from services.domain.signals import Leg, Signal, plain
 from services.domain.values import ZERO
-from services.domain.words import AccountType, ActiveStatus, Environment
+from services.domain.words import AccountType, ActiveStatus, Environment, Side
 
 
 class SizedLeg(NamedTuple):
     """A leg with its final quantity, and what has to be held for it in account currency."""
 
     leg: Leg
+    side: Side
     quantity: Decimal
     capital: Decimal
     margin: Decimal
@@ -131,12 +132,12 @@ def _scaled(signal: Signal, allocated: Decimal, waterfall: Waterfall) -> list[Le
     for leg in signal.legs:
         waterfall.note(
             "scaled",
-            f"{plain(leg.quantity)} {leg.instrument.symbol} × {ratio:.6f}",
-            before=leg.quantity,
-            after=leg.quantity * ratio,
+            f"{plain(leg.wanted)} {leg.instrument.symbol} × {ratio:.6f}",
+            before=leg.wanted,
+            after=leg.wanted * ratio,
             leg_index=leg.leg_index,
         )
-    return [leg.model_copy(update={"quantity": leg.quantity * ratio}) for leg in signal.legs]
+    return [leg.model_copy(update={"quantity": leg.wanted * ratio}) for leg in signal.legs]
 
 
 def _price(leg: Leg, account: AccountContext, waterfall: Waterfall) -> _PricedLeg:
@@ -154,8 +155,8 @@ def _price(leg: Leg, account: AccountContext, waterfall: Waterfall) -> _PricedLe
     if ratio is None:
         sentence = f"the margin of {instrument.instrument_type} {symbol} is not known"
         raise _no(waterfall, leg, "margin_rate", "MARGIN_UNKNOWN", sentence)
-    notional = leg.quantity * price * instrument.multiplier
-    return _PricedLeg(leg, price, leg.quantity, notional, notional * ratio)
+    notional = leg.wanted * price * instrument.multiplier
+    return _PricedLeg(leg, price, leg.wanted, notional, notional * ratio)
 
 
 def _no(waterfall: Waterfall, leg: Leg, name: str, code: str, sentence: str) -> Denied:
@@ -233,5 +234,7 @@ def _rounded(priced: _PricedLeg, scale: Decimal, waterfall: Waterfall) -> SizedL
             f"{exact:.6f} {leg.instrument.symbol} is less than one lot of "
             f"{plain(leg.instrument.lot)}",
         )
+    if leg.side is None:
+        raise Denied("SIDE_MISSING", f"neither BUY nor SELL was said for {leg.instrument.symbol}")
     share = quantity / priced.quantity
-    return SizedLeg(leg, quantity, priced.notional * share, priced.margin * share)
+    return SizedLeg(leg, leg.side, quantity, priced.notional * share, priced.margin * share)

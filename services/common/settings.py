@@ -112,7 +112,7 @@ class CommonSettings(BaseSettings):
 class GatewaySettings(CommonSettings):
     """signal_gateway."""
 
-    gateway_max_body_bytes: int = Field(65536, ge=1024, le=1_048_576, description="bytes")
+    gateway_max_body_bytes: int = Field(262144, ge=1024, le=1_048_576, description="bytes")
     credential_cache_s: float = Field(
         2.0, ge=0, le=60, description="seconds until a revoked strategy key stops working"
     )

@@ -49,7 +49,8 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         (
             [("strategy_name", ASCENDING), ("idempotency_key", ASCENDING)],
             {"unique": True, "partialFilterExpression": {"idempotency_key": {"$type": "string"}}},
-        )
+        ),
+        ([("signal_ids", ASCENDING)], {}),
     ],
     "signal_store": [
         ([("strategy_id", ASCENDING), ("received_at", DESCENDING)], {}),

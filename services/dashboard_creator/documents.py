@@ -8,6 +8,7 @@ from typing import Any
 from services.dashboard_creator.models import (
     FillView,
     OrderView,
+    PathView,
     PositionView,
     QuarantinedSignal,
     SignalPage,
@@ -57,12 +58,16 @@ def signal_page(
     orders: Sequence[OrderView],
     fills: Sequence[FillView],
     positions: Sequence[PositionView],
+    paths: Sequence[Document],
 ) -> SignalPage:
     """Everything of one signal."""
     signal = record.signal
     return SignalPage(
         **_summary(record, orders),
         raw_id=record.raw_id,
+        paths=tuple(PathView.model_validate(path) for path in paths),
+        replay_of=signal.replay_of if signal else None,
+        replays=record.replays,
         environment=signal.environment if signal else None,
         sender_equity=signal.sender_equity if signal else None,
         legs=signal.legs if signal else (),

@@ -93,6 +93,7 @@ class SignalRecord(View):
     stages: dict[str, Instant | None] = Field(default_factory=dict)
     decision: DecisionView | None = None
     quarantine: QuarantineReason | None = None
+    replays: tuple[str, ...] = ()
 
 
 class OrderEvent(View):
@@ -188,10 +189,20 @@ class SignalSummary(View):
     road: tuple[Stage, ...]
 
 
+class PathView(View):
+    """One door that a signal came by; a second one is a confirmation."""
+
+    source: str
+    received_at: Instant
+
+
 class SignalPage(SignalSummary):
     """Everything of one signal."""
 
     raw_id: str | None
+    paths: tuple[PathView, ...]
+    replay_of: str | None
+    replays: tuple[str, ...]
     environment: str | None
     sender_equity: Amount | None
     legs: tuple[Leg, ...]

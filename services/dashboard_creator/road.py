@@ -210,7 +210,8 @@ def _trade_in_words(trade: Trade, *, several: bool) -> str:
 
 
 def _leg(leg: Leg) -> str:
-    return f"{leg.side} {plain(leg.quantity)} {instrument_in_words(leg.instrument)}"
+    how_many = plain(leg.quantity) if leg.quantity else "all"
+    return f"{leg.side or 'close'} {how_many} {instrument_in_words(leg.instrument)}"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -91,7 +91,8 @@ class Dashboards:
         record = from_document(SignalRecord, found)
         orders = [order_view(document) for document in self._store.orders_of([signal_id])]
         fills = [from_document(FillView, row) for row in self._store.fills_of(signal_id)]
-        return signal_page(record, orders, fills, self._positions_of(orders))
+        paths = self._store.paths_of(found["raw_id"])
+        return signal_page(record, orders, fills, self._positions_of(orders), paths)
 
     def orders(self, *, working: bool | None, limit: int) -> list[OrderView]:
         """The newest orders."""

@@ -36,6 +36,11 @@ class DashboardStore:
         """One signal."""
         return self._store["signal_store"].find_one({"_id": signal_id}, {"decision.context": 0})
 
+    def paths_of(self, raw_id: object) -> list[Document]:
+        """The doors that a raw signal came by."""
+        found = self._store["trading_signals_raw"].find_one({"_id": raw_id}, {"paths": 1})
+        return found.get("paths", []) if found else []
+
     def last_signal(self, strategy_id: str) -> Document | None:
         """The newest signal of a strategy."""
         return self._store["signal_store"].find_one(

@@ -24,12 +24,18 @@ PREVIOUS = "$PREVIOUS"
 
 
 class Leg(Frozen):
-    """One instrument of a signal; quantity refers to the sender's own account."""
+    """One instrument of a signal; quantity refers to the sender's own account.
+
+    Attributes:
+        side: None on the way out where the sender left it to the position.
+        quantity: None on the way out where all of it is meant.
+        reference_price: the last price the sender saw, where they said one.
+    """
 
     leg_index: int
     instrument: Instrument
-    side: Side
-    quantity: Positive
+    side: Side | None
+    quantity: Positive | None
     quantity_unit: QuantityUnit = QuantityUnit.UNITS
     order_type: OrderType = OrderType.MARKET
     time_in_force: TimeInForce = TimeInForce.DAY
@@ -38,6 +44,11 @@ class Leg(Frozen):
     stop_price: Positive | None = None
     stop_loss: Positive | None = None
     take_profit: Positive | None = None
+
+    @property
+    def wanted(self) -> Decimal:
+        """The quantity, 0 where none was said."""
+        return self.quantity or Decimal(0)
 
 
 class PreviousPosition(Frozen):
@@ -90,11 +101,6 @@ def signal_id_for(strategy_name: str, idempotency_key: str) -> str:
     """Our id of a signal: the same for every repeat of it, so a repeat can do no harm."""
     digest = hashlib.sha256(f"{strategy_name}\x00{idempotency_key}".encode()).hexdigest()
     return f"sig_{digest[:24]}"
-
-
-def leg_in_words(leg: Leg) -> str:
-    """A leg as a person says it, e.g. `BUY 10 AAPL`."""
-    return f"{leg.side} {plain(leg.quantity)} {leg.instrument.symbol}"
 
 
 def plain(number: Exact) -> str:

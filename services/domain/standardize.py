@@ -1,181 +1,124 @@
-"""From what a sender posted to a standardised signal: pure, exact, and with a name for each error.
+"""From a payload to standardised signals: pure, exact, and with a name for each error.
 
 The gateway runs it to answer the sender at once, ingestion runs it to make the stored signal, so
-that both say the same. Formats: DESIGN §8.
+that both say the same. Formats: DESIGN §8 and docs/signal-format.md.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
-from enum import StrEnum
-from typing import Any, Final, TypeVar
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, Literal, NamedTuple
 
 from services.domain.errors import InvalidSignal
-from services.domain.instruments import Instrument
-from services.domain.signals import Leg, Signal
+from services.domain.fields import Fields, shown, upper
+from services.domain.payloads import Payload
+from services.domain.signals import Leg, PreviousPosition, Signal
+from services.domain.symbols import instrument_of, type_word
 from services.domain.words import (
     Environment,
     InstrumentType,
     Intent,
     OrderType,
+    QuantityUnit,
     Side,
     TimeInForce,
 )
 
-Payload = Mapping[str, Any]
-E = TypeVar("E", bound=StrEnum)
-
 MAX_LEGS: Final = 20
-_MAX_NUMBER: Final = Decimal("1e15")
-_MIN_NUMBER: Final = Decimal("1e-12")
-_MAX_DIGITS: Final = 30
-_MAX_TEXT: Final = 200
-#: Epochs above this are in milliseconds (in seconds it would be the year 5138).
-_MILLISECOND_EPOCHS: Final = 100_000_000_000
 
-_INSTRUMENT_SYNONYMS: Final = {
-    "STOCKS": "STOCK",
-    "EQUITY": "STOCK",
-    "EQUITIES": "STOCK",
-    "ETFS": "ETF",
-    "FX": "FOREX",
-    "FUTURES": "FUTURE",
-    "OPTIONS": "OPTION",
-    "CRYPTOCURRENCY": "CRYPTO",
-    "CRYPTOS": "CRYPTO",
+_INTENTS: Final = {
+    "OPEN": "ENTRY",
+    "CLOSE": "EXIT",
+    "FLAT": "EXIT",
+    "FLATTEN": "EXIT",
+    "ADD": "SCALE_IN",
+    "REDUCE": "SCALE_OUT",
+    "CANCELLED": "CANCEL",
 }
+_ORDER_TYPES: Final = {"MKT": "MARKET", "LMT": "LIMIT", "STP": "STOP", "STP_LMT": "STOP_LIMIT"}
+#: An action that says why instead of what: the side follows from direction or from the position.
+_TELLING_ACTIONS: Final = {
+    "ENTRY": Intent.ENTRY,
+    "EXIT": Intent.EXIT,
+    "CLOSE": Intent.EXIT,
+    "SELL_ALL": Intent.EXIT,
+    "CANCEL": Intent.CANCEL,
+}
+_OPTION_ACTIONS: Final = {
+    f"{side}_{word}": (side, word[0]) for side in ("BUY", "SELL") for word in ("CALL", "PUT")
+}
+Sign = Literal[-1, 0, 1]
+_SIGNS: Final[Mapping[str, Sign]] = {"LONG": 1, "FLAT": 0, "SHORT": -1}
+_ALL_OF_IT: Final = frozenset({Intent.EXIT, Intent.CANCEL})
+_OPENS: Final = frozenset({Intent.ENTRY, Intent.SCALE_IN})
 
 
-def parse_json(body: bytes) -> dict[str, Any]:
-    """A JSON object with exact numbers.
+class Identity(NamedTuple):
+    """Our id of a signal, whose it is, and when it came."""
 
-    Raises:
-        InvalidSignal: BROKEN_JSON with line and column, or NOT_AN_OBJECT.
+    signal_id: str
+    strategy_id: str
+    received_at: datetime
+
+
+class Draft(NamedTuple):
+    """A signal that still needs its identity: the sender's fields, and what they mean together.
+
+    A reversal in one alert (long to short) is two drafts, the exit first.
     """
-    try:
-        payload = json.loads(text_of(body), parse_float=_exact, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno}"
-        raise InvalidSignal(
-            "BROKEN_JSON", f"the body is not JSON: {error.msg} at {where}"
-        ) from error
-    except (UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise InvalidSignal("BROKEN_JSON", f"the body is not JSON: {error}") from error
-    if not isinstance(payload, dict):
-        raise InvalidSignal(
-            "NOT_AN_OBJECT", f"expected one JSON object, found a {type(payload).__name__}"
-        )
-    return payload
+
+    head: Fields
+    legs: tuple[Payload, ...]
+    at: tuple[str, ...]
+    package: Fields | None
+    intent: Intent | None
+    warnings: tuple[str, ...] = ()
+    quantity: Decimal | None = None
 
 
-def text_of(body: bytes) -> str:
-    """The text of a JSON body in any of JSON's encodings. Raises: UnicodeDecodeError."""
-    return body.decode(json.detect_encoding(body))
-
-
-def _exact(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation as error:
-        raise ValueError(f"{text[:40]} is no number") from error
-
-
-def _no_constant(text: str) -> None:
-    raise ValueError(f"{text} is not allowed as a number")
-
-
-def strategy_name_of(payload: Payload) -> str:
-    """Whose signal it is. Raises: InvalidSignal."""
-    return _text(payload, "strategy_name", required=True) or ""
-
-
-def idempotency_key_of(payload: Payload) -> str:
-    """What makes a repeat recognisable: the sender's key or id, else a hash that includes a time.
-
-    Raises:
-        InvalidSignal: MISSING_IDENTITY; without id or time, a repeat cannot be told from a second
-            signal, and guessing either loses a signal or doubles an order.
-    """
-    given = _text(payload, "idempotency_key") or _text(payload, "signalID")
-    if given:
-        return given
-    moment = payload.get("timestamp") or payload.get("signal_sent_EPOCH")
-    if not moment:
-        raise InvalidSignal(
-            "MISSING_IDENTITY",
-            "send signalID (any text that is unique for each signal), idempotency_key, "
-            "timestamp or signal_sent_EPOCH, so that a repeat can be told from a new signal",
-            field="signalID",
-        )
-    content = [payload.get(name) for name in ("signal_type", "signal_legs", "signal", "order_id")]
-    return "content:" + _digest([str(moment), *content])
-
-
-def content_hash_of(payload: Payload) -> str:
-    """Equal for repeats: everything that was sent but the secret and the time of sending."""
-    kept = {k: v for k, v in payload.items() if k not in {"passphrase", "signal_sent_EPOCH"}}
-    return _digest(kept)
-
-
-def _digest(content: object) -> str:
-    text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def standardize(payload: Payload, *, signal_id: str, received_at: datetime) -> Signal:
-    """The signal in our words.
+def drafts_of(payload: Payload, defaults: Payload | None = None) -> tuple[Draft, ...]:
+    """What a payload asks for: one signal, or two where it turns a position around.
 
     Args:
         payload: what the sender posted, numbers exact.
-        signal_id: our id of it.
-        received_at: when we received it, aware.
+        defaults: what holds for this strategy where the sender left a field out.
 
     Raises:
         InvalidSignal: with code, sentence and the field that is wrong.
     """
-    intent = _choice(payload, "signal_type", Intent)
-    legs = tuple(
-        _leg(leg, index=index, intent=intent) for index, leg in enumerate(_raw_legs(payload))
-    )
-    return Signal(
-        signal_id=signal_id,
-        strategy_id=strategy_name_of(payload),
-        external_id=_text(payload, "signalID"),
-        intent=intent,
-        legs=legs,
-        environment=_environment(payload),
-        sender_equity=_number(payload, "account_equity"),
-        entry_reference=_text(payload, "entry_signal_id"),
-        valid_for_seconds=_number(payload, "valid_for_s"),
-        occurred_at=_occurred_at(payload),
-        received_at=received_at,
-    )
+    name, legs = _raw_legs(payload)
+    head = Fields(_head(payload, legs), defaults=defaults)
+    if head.raw("trigger") is not None:
+        raise head.error(
+            "CONDITION_UNSUPPORTED",
+            "trigger",
+            "is a condition, and conditions are not watched here: send the signal when it is true",
+        )
+    package = None
+    if len(legs) == 1 and isinstance(legs[0].get("legs"), list):
+        at = f"{name}[0]." if name else ""
+        package = Fields(legs[0], at=at, defaults=defaults)
+        name = f"{at}legs"
+        legs = _objects(legs[0]["legs"], name)
+    places = tuple(f"{name}[{index}]." if name else "" for index in range(len(legs)))
+    draft = Draft(head, tuple(legs), places, package, _intent(head, legs))
+    if draft.intent is not None:
+        return (draft,)
+    return _by_position(draft)
 
 
-def _raw_legs(payload: Payload) -> list[Payload]:
+def _raw_legs(payload: Payload) -> tuple[str, list[Payload]]:
+    """The field that holds the legs, and they; no field where the payload itself is the leg."""
     for name in ("signal_legs", "signal"):
         found = payload.get(name)
         if isinstance(found, Mapping):
             found = [found]
-        if found is None:
-            continue
-        if not isinstance(found, list) or not all(isinstance(leg, Mapping) for leg in found):
-            raise InvalidSignal(
-                "UNKNOWN_VALUE", f"{name} must be a list of legs, was {_shown(found)}", field=name
-            )
-        if not 1 <= len(found) <= MAX_LEGS:
-            raise InvalidSignal(
-                "MISSING_FIELD" if not found else "TOO_MANY_LEGS",
-                f"{name} must have 1 to {MAX_LEGS} legs, had {len(found)}",
-                field=name,
-            )
-        return found
-    if payload.get("instrument") or payload.get("ticker"):
-        return [payload]
+        if found is not None:
+            return name, _objects(found, name)
+    if any(payload.get(name) for name in ("instrument", "ticker", "symbol", "legs", "action")):
+        return "", [payload]
     raise InvalidSignal(
         "MISSING_FIELD",
         "signal_legs is missing: send a list with one object for each instrument",
@@ -183,200 +126,278 @@ def _raw_legs(payload: Payload) -> list[Payload]:
     )
 
 
-def _leg(leg: Payload, *, index: int, intent: Intent | None) -> Leg:
-    at = f"signal_legs[{index}]."
-    order_type = _choice(leg, "order_type", OrderType, at=at) or OrderType.MARKET
-    price = _number(leg, "price", at=at)
-    limit_price = _number(leg, "limit_price", at=at)
-    if order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT}:
-        limit_price = _needed(limit_price or price, "limit_price", order_type, at)
-    stop_price = _number(leg, "stop_price", at=at)
-    if order_type in {OrderType.STOP, OrderType.STOP_LIMIT}:
-        stop_price = _needed(stop_price, "stop_price", order_type, at)
-    quantity = _number(leg, "quantity", at=at)
-    if quantity is None:
-        raise InvalidSignal("MISSING_FIELD", f"{at}quantity must be above 0", field=f"{at}quantity")
+def _objects(found: Any, name: str) -> list[Payload]:  # noqa: ANN401 - whatever was sent
+    if not isinstance(found, list) or not all(isinstance(leg, Mapping) for leg in found):
+        raise InvalidSignal(
+            "UNKNOWN_VALUE", f"{name} must be a list of legs, was {shown(found)}", field=name
+        )
+    if not 1 <= len(found) <= MAX_LEGS:
+        raise InvalidSignal(
+            "TOO_MANY_LEGS" if found else "MISSING_FIELD",
+            f"{name} must have 1 to {MAX_LEGS} legs, had {len(found)}",
+            field=name,
+        )
+    return found
+
+
+def _head(payload: Payload, legs: list[Payload]) -> Payload:
+    """The envelope; what it lacks and all legs agree on comes from them (older formats)."""
+    first = legs[0]
+    if first is payload:
+        return payload
+    agreed = {
+        name: value
+        for name, value in first.items()
+        if payload.get(name) in (None, "") and all(leg.get(name) == value for leg in legs)
+    }
+    for leg in legs:
+        if payload.get("environment") is None and leg.get("environment") != first.get(
+            "environment"
+        ):
+            raise InvalidSignal(
+                "CONTRADICTION", "the legs name different environments", field="environment"
+            )
+    return {**payload, **agreed}
+
+
+def _intent(head: Fields, legs: list[Payload]) -> Intent | None:
+    """What the sender said it is for; None where that has to be inferred."""
+    said = head.choice("signal_type", Intent, _INTENTS)
+    if said is None and head.raw("type") is not None:
+        word = upper(head.raw("type"))
+        word = _INTENTS.get(word, word)
+        said = Intent(word) if word in Intent.__members__ else None
+    if said is not None:
+        return said
+    told = {_TELLING_ACTIONS.get(upper(leg.get("action"))) for leg in legs if leg.get("action")}
+    return told.pop() if len(told) == 1 else None
+
+
+def _by_position(draft: Draft) -> tuple[Draft, ...]:
+    """Intent from the positions that a charting strategy reports before and after its order."""
+    head = draft.head
+    after, before = _sign(head, "market_position"), _previous(head)
+    if after == 0:
+        return (draft._replace(intent=Intent.EXIT),)
+    if after is None or before is None:
+        return (draft,)
+    if before.sign == 0:
+        return (draft._replace(intent=Intent.ENTRY),)
+    if before.sign == after:
+        size = head.number("market_position_size")
+        if size is None or before.size is None:
+            return (draft,)
+        grows = size > before.size
+        return (draft._replace(intent=Intent.SCALE_IN if grows else Intent.SCALE_OUT),)
+    return _reversal(draft, before, head.number("market_position_size"))
+
+
+def _reversal(draft: Draft, before: PreviousPosition, size: Decimal | None) -> tuple[Draft, ...]:
+    if len(draft.legs) != 1 or size is None or before.size is None:
+        raise draft.head.error(
+            "MISSING_FIELD",
+            "market_position_size",
+            "and prev_market_position_size are needed to turn a position around: it is read as an "
+            "exit and an entry",
+        )
+    warning = f"a reversal: read as EXIT of {before.size} and ENTRY of {size}"
+    return tuple(
+        draft._replace(intent=intent, quantity=quantity, warnings=(warning,))
+        for intent, quantity in ((Intent.EXIT, before.size), (Intent.ENTRY, size))
+    )
+
+
+def _sign(head: Fields, name: str) -> Sign | None:
+    value = head.raw(name)
+    if value is None:
+        return None
+    word = upper(value)
+    if word not in _SIGNS:
+        raise head.error("UNKNOWN_VALUE", name, f"must be long, short or flat, was {shown(value)}")
+    return _SIGNS[word]
+
+
+def _previous(head: Fields) -> PreviousPosition | None:
+    """What the sender held before: a signed number or a word, or the two fields of TradingView."""
+    value = head.raw("prev_position")
+    name = "prev_position"
+    if value is None:
+        name = "prev_market_position"
+    elif upper(value) not in _SIGNS:
+        held = head.signed(name) or Decimal(0)
+        return PreviousPosition(sign=1 if held > 0 else -1 if held else 0, size=abs(held))
+    sign = _sign(head, name)
+    if sign is None:
+        return None
+    size = head.number("prev_market_position_size")
+    return PreviousPosition(sign=sign, size=size if sign else Decimal(0))
+
+
+def standardize(draft: Draft, identity: Identity) -> Signal:
+    """The signal in our words. Raises: InvalidSignal, with code, sentence and field."""
+    head = draft.head
+    warnings = list(draft.warnings)
+    equity = head.number("account_equity")
+    unit = QuantityUnit.EQUITY_FRACTION if equity == 1 else QuantityUnit.UNITS
+    legs = tuple(_leg(draft, index, unit, warnings) for index in range(len(draft.legs)))
+    return Signal(
+        signal_id=identity.signal_id,
+        strategy_id=identity.strategy_id,
+        external_id=head.text("signalID"),
+        intent=draft.intent,
+        legs=legs,
+        environment=_environment(head),
+        sender_equity=equity,
+        # An entry refers to no other; in a reversal only its exit does.
+        entry_reference=None if draft.intent is Intent.ENTRY else head.text("entry_signal_id"),
+        valid_for_seconds=head.number("valid_for_s"),
+        net_price=_net_price(draft),
+        sequence=head.whole("sequence"),
+        previous_position=_previous(head),
+        occurred_at=head.moment("timestamp") or head.moment("signal_sent_EPOCH"),
+        received_at=identity.received_at,
+        warnings=tuple(warnings),
+    )
+
+
+def _net_price(draft: Draft) -> Decimal | None:
+    """Price of one package: paid where positive, received where negative."""
+    if draft.package is None:
+        return None
+    price = draft.package.signed("limit_price")
+    return price if price is not None else draft.package.signed("price")
+
+
+def _leg(draft: Draft, index: int, unit: QuantityUnit, warnings: list[str]) -> Leg:
+    package = draft.package
+    leg = _fields_of_leg(draft, index)
+    instrument = instrument_of(leg, warnings)
+    order_type = leg.choice("order_type", OrderType, _ORDER_TYPES) or OrderType.MARKET
+    price, limit_price = (
+        (None, None) if package else (leg.number("price"), leg.number("limit_price"))
+    )
+    if order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT} and not package:
+        limit_price = limit_price or price
+        if limit_price is None:
+            raise leg.missing("limit_price", f"is missing: a {order_type} order needs it")
+    stop_price = leg.number("stop_price")
+    if order_type in {OrderType.STOP, OrderType.STOP_LIMIT} and stop_price is None:
+        raise leg.missing("stop_price", f"is missing: a {order_type} order needs it")
     return Leg(
         leg_index=index,
-        instrument=_instrument(leg, at),
-        side=_side(leg, intent, at),
-        quantity=quantity,
+        instrument=instrument,
+        side=_side(leg, draft),
+        quantity=_quantity(leg, draft),
+        quantity_unit=unit,
         order_type=order_type,
-        time_in_force=_choice(leg, "time_in_force", TimeInForce, at=at) or TimeInForce.DAY,
+        time_in_force=leg.choice("time_in_force", TimeInForce) or TimeInForce.DAY,
         reference_price=price,
         limit_price=limit_price,
         stop_price=stop_price,
-        stop_loss=_number(leg, "stop_loss", at=at),
-        take_profit=_number(leg, "take_profit", at=at),
+        stop_loss=leg.number("stop_loss"),
+        take_profit=leg.number("take_profit"),
     )
 
 
-def _needed(value: Decimal | None, name: str, order_type: OrderType, at: str) -> Decimal:
-    if value is None:
-        raise InvalidSignal(
-            "MISSING_FIELD", f"a {order_type} order needs {at}{name}", field=f"{at}{name}"
-        )
-    return value
+def _fields_of_leg(draft: Draft, index: int) -> Fields:
+    """One leg's fields; the legs of a package inherit what the package says of all of them."""
+    values = dict(draft.legs[index])
+    defaults: dict[str, Any] = {}
+    if draft.package is not None:
+        names = ("underlying", "instrument", "expiry", "exchange", "currency", "multiplier")
+        for name in (*names, "order_type", "time_in_force"):
+            defaults[name] = draft.package.raw(name)
+        defaults["instrument_type"] = draft.package.raw("instrument_type") or InstrumentType.OPTION
+        if values.get("instrument") is None:
+            values["instrument"] = defaults["underlying"] or defaults["instrument"]
+    else:
+        for name in ("instrument", "instrument_type", "currency", "exchange", "order_type"):
+            defaults[name] = draft.head.default(name)
+        defaults["time_in_force"] = draft.head.default("time_in_force")
+        _read_type(values)
+        _read_option_action(values)
+    return Fields(values, at=draft.at[index], defaults=defaults)
 
 
-def _instrument(leg: Payload, at: str) -> Instrument:
-    symbol = _text(leg, "instrument", at=at) or _text(leg, "ticker", at=at)
-    if not symbol:
-        raise InvalidSignal("MISSING_FIELD", f"{at}instrument is missing", field=f"{at}instrument")
-    kind = str(leg.get("instrument_type") or "").strip().upper()
-    kind = _INSTRUMENT_SYNONYMS.get(kind, kind)
-    if kind not in InstrumentType.__members__:
-        raise InvalidSignal(
-            "UNKNOWN_INSTRUMENT_TYPE" if kind else "MISSING_FIELD",
-            f"{at}instrument_type must be one of {', '.join(InstrumentType)}, "
-            f"was {_shown(leg.get('instrument_type'))}",
-            field=f"{at}instrument_type",
-        )
-    return Instrument(
-        instrument_type=InstrumentType(kind),
-        symbol=symbol.upper(),
-        currency=(_text(leg, "currency", at=at) or "USD").upper(),
-        exchange=_text(leg, "exchange", at=at),
-        expiry=_expiry(leg, at),
-    )
+def _read_type(values: dict[str, Any]) -> None:
+    """`type` of older formats: whichever of three things its word is."""
+    word = values.pop("type", None)
+    if word is None:
+        return
+    if type_word(word) is not None:
+        values.setdefault("instrument_type", word)
+    elif _ORDER_TYPES.get(upper(word), upper(word)) in OrderType.__members__:
+        values.setdefault("order_type", word)
 
 
-def _expiry(leg: Payload, at: str) -> date | None:
-    text = str(leg.get("expiry") or "").strip()
-    if not text:
-        return None
-    try:
-        return datetime.strptime(text.replace("-", ""), "%Y%m%d").replace(tzinfo=UTC).date()
-    except ValueError as error:
-        raise InvalidSignal(
-            "BAD_EXPIRY", f"{at}expiry must be YYYYMMDD, was {_shown(text)}", field=f"{at}expiry"
-        ) from error
+def _read_option_action(values: dict[str, Any]) -> None:
+    """`BUY_CALL` → BUY with right C."""
+    side, right = _OPTION_ACTIONS.get(upper(values.get("action")), (None, None))
+    if side:
+        values["action"] = side
+        values.setdefault("right", right)
+        values.setdefault("instrument_type", InstrumentType.OPTION)
 
 
-def _side(leg: Payload, intent: Intent | None, at: str) -> Side:
-    action = _choice(leg, "action", Side, at=at)
-    direction = str(leg.get("direction") or "").strip().upper()
+def _quantity(leg: Fields, draft: Draft) -> Decimal | None:
+    """Units, or a fraction of equity; None on the way out where all of it is meant."""
+    quantity = draft.quantity or leg.number("quantity")
+    if quantity is None:
+        if draft.intent in _ALL_OF_IT:
+            return None
+        raise leg.missing("quantity", "is missing: it must be above 0")
+    if draft.package is not None:
+        quantity *= draft.package.number("quantity") or 1
+    return quantity
+
+
+def _side(leg: Fields, draft: Draft) -> Side | None:
+    """BUY or SELL; None where only the position can say which of them closes it."""
+    intent = draft.intent
+    word = upper(leg.raw("action") or "")
+    direction = upper(leg.raw("direction") or "")
     if direction not in {"", "LONG", "SHORT"}:
-        raise InvalidSignal(
-            "UNKNOWN_VALUE",
-            f"{at}direction must be LONG or SHORT, was {_shown(direction)}",
-            field=f"{at}direction",
+        raise leg.error(
+            "UNKNOWN_VALUE", "direction", f"must be LONG or SHORT, was {shown(direction)}"
         )
     opening = {"LONG": Side.BUY, "SHORT": Side.SELL}.get(direction)
-    opens = intent in {Intent.ENTRY, Intent.SCALE_IN}
-    if action is None:
-        if opening is None or not opens:
-            raise InvalidSignal(
-                "MISSING_FIELD", f"{at}action must be BUY or SELL", field=f"{at}action"
-            )
+    if word in _TELLING_ACTIONS:
+        if _TELLING_ACTIONS[word] is not intent:
+            raise leg.error("CONTRADICTION", "action", f"is {word}, but signal_type is {intent}")
+        word = "SELL" if word == "SELL_ALL" else ""
+    if not word:
+        if intent in _ALL_OF_IT:
+            return None
+        if opening is None or intent not in _OPENS:
+            raise leg.missing("action", "is missing: send BUY or SELL")
         return opening
+    if word not in Side.__members__:
+        raise leg.error(
+            "UNKNOWN_VALUE", "action", f"must be BUY or SELL, was {shown(leg.raw('action'))}"
+        )
+    action = Side[word]
     # On the way out both conventions are in use (direction of the position, or of the closing
-    # trade), so only on the way in can the two contradict each other.
-    if opens and opening not in {None, action}:
-        raise InvalidSignal(
+    # trade), so only on the way in can the two contradict each other. The direction of a leg of a
+    # package is the package's.
+    if intent in _OPENS and opening not in {None, action}:
+        raise leg.error(
             "CONTRADICTION",
-            f"{at}action {action} and direction {direction} contradict each other for {intent}: "
+            "direction",
+            f"{direction} and action {action} contradict each other for {intent}: "
             "BUY opens LONG, SELL opens SHORT",
-            field=f"{at}direction",
         )
     return action
 
 
-def _environment(payload: Payload) -> Environment:
-    if payload.get("environment") is None and payload.get("staging") is None:
+def _environment(head: Fields) -> Environment:
+    given, staging = head.raw("environment"), head.raw("staging")
+    if given is None:
+        if isinstance(staging, bool):
+            return Environment.STAGING if staging else Environment.PRODUCTION
         return Environment.STAGING
-    if isinstance(payload.get("staging"), bool) and payload.get("environment") is None:
-        return Environment.STAGING if payload["staging"] else Environment.PRODUCTION
-    given = str(payload.get("environment")).strip().lower()
-    if given not in {each.value for each in Environment}:
-        raise InvalidSignal(
-            "UNKNOWN_VALUE",
-            f"environment must be staging or production, was {_shown(payload.get('environment'))}",
-            field="environment",
+    word = str(given).lower()
+    if word not in {each.value for each in Environment}:
+        raise head.error(
+            "UNKNOWN_VALUE", "environment", f"must be staging or production, was {shown(given)}"
         )
-    return Environment(given)
-
-
-def _occurred_at(payload: Payload) -> datetime | None:
-    stamp, epoch = payload.get("timestamp"), payload.get("signal_sent_EPOCH")
-    try:
-        if isinstance(stamp, str) and stamp.strip():
-            moment = datetime.fromisoformat(stamp.strip())
-            return moment.replace(tzinfo=moment.tzinfo or UTC)
-        number = _number(payload, "signal_sent_EPOCH") if epoch is not None else None
-        if number is None:
-            return None
-        seconds = number / 1000 if number > _MILLISECOND_EPOCHS else number
-        return datetime.fromtimestamp(float(seconds), UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise InvalidSignal(
-            "BAD_TIME",
-            "timestamp must be ISO 8601 and signal_sent_EPOCH seconds since 1970, "
-            f"was {_shown(stamp or epoch)}",
-            field="timestamp" if stamp else "signal_sent_EPOCH",
-        ) from error
-
-
-def _choice(payload: Payload, name: str, words: type[E], *, at: str = "") -> E | None:
-    value = payload.get(name)
-    if value is None or value == "":
-        return None
-    word = str(value).strip().upper()
-    if word not in words.__members__:
-        raise InvalidSignal(
-            "UNKNOWN_VALUE",
-            f"{at}{name} must be one of {', '.join(words)}, was {_shown(value)}",
-            field=f"{at}{name}",
-        )
-    return words[word]
-
-
-def _text(payload: Payload, name: str, *, at: str = "", required: bool = False) -> str | None:
-    value = payload.get(name)
-    if value is None or value == "":
-        if required:
-            raise InvalidSignal("MISSING_FIELD", f"{at}{name} is missing", field=f"{at}{name}")
-        return None
-    if isinstance(value, (dict, list, bool)):
-        raise InvalidSignal(
-            "BAD_TEXT", f"{at}{name} must be text, was {_shown(value)}", field=f"{at}{name}"
-        )
-    text = str(value).strip()
-    if not 1 <= len(text) <= _MAX_TEXT or not text.isprintable():
-        raise InvalidSignal(
-            "BAD_TEXT",
-            f"{at}{name} must be 1 to {_MAX_TEXT} printable characters, was {_shown(value)}",
-            field=f"{at}{name}",
-        )
-    return text
-
-
-def _number(payload: Payload, name: str, *, at: str = "") -> Decimal | None:
-    """A positive number; None where it is missing or 0, which senders use for "none"."""
-    value = payload.get(name)
-    if value is None or value == "":
-        return None
-    try:
-        number = Decimal(str(value).strip()) if not isinstance(value, bool) else None
-    except InvalidOperation:
-        number = None
-    if number is None or not number.is_finite() or number < 0 or not _storable(number):
-        raise InvalidSignal(
-            "BAD_NUMBER",
-            f"{at}{name} must be a number above 0 with at most {_MAX_DIGITS} digits, "
-            f"was {_shown(value)}",
-            field=f"{at}{name}",
-        )
-    return number or None
-
-
-def _storable(number: Decimal) -> bool:
-    if not number:
-        return True
-    return _MIN_NUMBER <= number <= _MAX_NUMBER and len(number.as_tuple().digits) <= _MAX_DIGITS
-
-
-def _shown(value: object) -> str:
-    """A wrong value as the sentence shows it: quoted, short, ASCII."""
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return Environment(word)

@@ -7,6 +7,7 @@ from services.common.http import serve_http
 from services.common.settings import GatewaySettings
 from services.common.store import Store
 from services.signal_gateway.api import create_app
+from services.signal_gateway.authentication import Authenticator
 from services.signal_gateway.service import GatewayService
 from services.signal_gateway.store import GatewayStore
 
@@ -17,9 +18,8 @@ def build(process: Process[GatewaySettings]) -> None:
     store = Store.connect(settings)
     process.on_exit(store.close)
     process.health.add("mongodb", store.state)
-    service = GatewayService(
-        GatewayStore(store, credential_cache_seconds=settings.credential_cache_s)
-    )
+    authenticator = Authenticator(store, cache_seconds=settings.credential_cache_s)
+    service = GatewayService(GatewayStore(store), authenticator)
     app = create_app(service, process.health, max_body_bytes=settings.gateway_max_body_bytes)
     serve_http(process, app)
 

@@ -2,64 +2,110 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel
 
 from services.common.http import add_routes
 from services.common.ops import Health
-from services.common.problems import add_problems, problem_responses
-from services.signal_gateway.service import GatewayService
+from services.common.problems import Problem, Refusal, add_problems, problem_responses
+from services.signal_gateway.authentication import Claim
+from services.signal_gateway.examples import ALERT_EXAMPLES, SIGNAL_EXAMPLES
+from services.signal_gateway.models import BatchReceipt, SignalLife, SignalReceipt
+from services.signal_gateway.service import GatewayService, Receipt
 
-
-class SignalReceipt(BaseModel):
-    """The signal is stored; `duplicate` says that it was before."""
-
-    signal_id: str
-    status: str = "RECEIVED"
-    duplicate: bool
-
-
-_PROBLEMS = problem_responses(400, 401, 403, 404, 409, 413, 503)
+_PROBLEMS = problem_responses(400, 401, 403, 404, 409, 413, 429, 503)
 
 
 def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) -> FastAPI:
     """The gateway's HTTP interface."""
-    app = FastAPI(title="Mathematricks signal gateway", version="1")
+    app = FastAPI(
+        title="Mathematricks signal gateway",
+        version="1",
+        description="Where strategies send their signals. Formats: docs/signal-format.md.",
+    )
     app.state.service = service
     app.state.max_body_bytes = max_body_bytes
     add_routes(app, health)
-
     add_problems(app)
 
     @app.post(
         "/api/v1/signals",
         status_code=202,
-        response_model=SignalReceipt,
-        responses={200: {"model": SignalReceipt}, **_PROBLEMS},
-        openapi_extra={"requestBody": {"content": {"application/json": {"example": _EXAMPLE}}}},
+        response_model=SignalReceipt | BatchReceipt,
+        responses={200: {"model": SignalReceipt}, 207: {"model": BatchReceipt}, **_PROBLEMS},
+        openapi_extra=_body("application/json", SIGNAL_EXAMPLES),
+        tags=["signals"],
     )
     def post_signal(
         request: Request,
         response: Response,
         body: Annotated[bytes, Depends(_limited_body)],
-        authorization: Annotated[str | None, Header()] = None,
-    ) -> SignalReceipt:
-        """Send one signal. 202 once it is stored, 200 for a repeat of the same one."""
-        receipt = service.receive(body, bearer=_bearer(authorization), remote=_remote(request))
-        response.status_code = 200 if receipt.duplicate else 202
-        return SignalReceipt(signal_id=receipt.signal_id, duplicate=receipt.duplicate)
+        claim: Annotated[Claim, Depends(_claim)],
+    ) -> SignalReceipt | BatchReceipt:
+        """Send one signal, or an array of up to 100.
 
-    @app.get("/api/v1/signals/{signal_id}", responses=_PROBLEMS)
+        202 once it is stored, 200 for a repeat of the same one, 207 where an array had both stored
+        and refused signals.
+        """
+        answer = service.post(body, claim, remote=_remote(request))
+        if isinstance(answer, Receipt):
+            response.status_code = 200 if answer.duplicate else 202
+            return SignalReceipt(**answer._asdict())
+        batch = _batch(answer)
+        response.status_code = 207 if batch.refused else 202
+        return batch
+
+    @app.post(
+        "/webhook/{token}",
+        response_model=SignalReceipt,
+        responses=_PROBLEMS,
+        openapi_extra=_body("text/plain", ALERT_EXAMPLES),
+        tags=["signals"],
+    )
+    def post_alert(
+        request: Request, token: str, body: Annotated[bytes, Depends(_limited_body)]
+    ) -> SignalReceipt:
+        """Send an alert: JSON or lines of `key: value`. 200 once it is stored."""
+        answer = service.alert(body, token=token, remote=_remote(request))
+        return SignalReceipt(**answer._asdict())
+
+    @app.post("/webhook", response_model=SignalReceipt, responses=_PROBLEMS, tags=["signals"])
+    def post_alert_with_passphrase(
+        request: Request, body: Annotated[bytes, Depends(_limited_body)]
+    ) -> SignalReceipt:
+        """The same, with the secret as `passphrase` in the body."""
+        answer = service.alert(body, token=None, remote=_remote(request))
+        return SignalReceipt(**answer._asdict())
+
+    @app.get(
+        "/api/v1/signals/{signal_id}",
+        response_model=SignalLife,
+        responses=_PROBLEMS,
+        tags=["signals"],
+    )
     def get_signal(
-        signal_id: str, authorization: Annotated[str | None, Header()] = None
-    ) -> dict[str, Any]:
-        """What became of one of your signals: status, times, decision steps, orders."""
-        return service.life_of(signal_id, bearer=_bearer(authorization))
+        request: Request, signal_id: str, claim: Annotated[Claim, Depends(_claim)]
+    ) -> SignalLife:
+        """What became of one of your signals: its road, decision, orders, fills."""
+        life = SignalLife.model_validate(service.life_of(signal_id, claim, remote=_remote(request)))
+        if len(life.paths) > 1:
+            life.confirmation = f"confirmed by {len(life.paths)} paths"
+        return life
 
     return app
+
+
+def _batch(answers: list[Receipt | Refusal]) -> BatchReceipt:
+    results = [
+        SignalReceipt(**each._asdict())
+        if isinstance(each, Receipt)
+        else Problem(code=each.code, message=str(each), field=each.field)
+        for each in answers
+    ]
+    refused = sum(isinstance(each, Refusal) for each in answers)
+    return BatchReceipt(accepted=len(answers) - refused, refused=refused, results=results)
 
 
 async def _limited_body(request: Request) -> bytes:
@@ -81,6 +127,16 @@ async def _limited_body(request: Request) -> bytes:
     return bytes(body)
 
 
+async def _claim(
+    authorization: Annotated[str | None, Header()] = None,
+    x_mt_key: Annotated[str | None, Header()] = None,
+    x_mt_timestamp: Annotated[str | None, Header()] = None,
+    x_mt_signature: Annotated[str | None, Header()] = None,
+) -> Claim:
+    """What the headers say about who is asking."""
+    return Claim(_bearer(authorization), x_mt_key, x_mt_timestamp, x_mt_signature)
+
+
 def _bearer(header: str | None) -> str | None:
     scheme, _, key = (header or "").partition(" ")
     return key.strip() or None if scheme.lower() == "bearer" else None
@@ -90,20 +146,6 @@ def _remote(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-_EXAMPLE = {
-    "strategy_name": "SPX_1-D_Opt",
-    "signalID": "my-unique-id-1",
-    "signal_type": "ENTRY",
-    "account_equity": 500000,
-    "signal_legs": [
-        {
-            "instrument": "AAPL",
-            "instrument_type": "STOCK",
-            "action": "BUY",
-            "direction": "LONG",
-            "quantity": 10,
-            "order_type": "MARKET",
-            "price": 150.0,
-        }
-    ],
-}
+def _body(media: str, examples: dict[str, dict[str, object]]) -> dict[str, object]:
+    """For OpenAPI: a body that is read as bytes, with examples."""
+    return {"requestBody": {"required": True, "content": {media: {"examples": examples}}}}

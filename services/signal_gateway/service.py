@@ -1,31 +1,64 @@
-"""What happens to one posted body: authenticate, read, store, answer."""
+"""What happens to what arrives at a door: read, store, answer; nothing is acknowledged unstored."""
 
 from __future__ import annotations
 
-import json
+import hashlib
 import logging
-from decimal import Decimal
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple, TypeVar
 
 from pymongo.errors import PyMongoError
 
 from services.common.clock import utc_now
+from services.common.incidents import raise_incident
 from services.common.logs import road
 from services.common.problems import Refusal
 from services.common.store import Document
 from services.domain.errors import InvalidSignal
-from services.domain.signals import signal_id_for
-from services.domain.standardize import (
-    content_hash_of,
-    idempotency_key_of,
-    parse_json,
-    standardize,
-    strategy_name_of,
+from services.domain.intake import Intake, moment_key, strategy_name_of, take_in
+from services.domain.payloads import (
+    READERS,
+    Payload,
+    read_batch,
+    secret_in,
+    secret_of,
+    stored_text,
     text_of,
+    to_json,
+    without_secrets,
 )
+from services.domain.signals import signal_id_for
+from services.signal_gateway.authentication import Authenticator, Caller, Claim
 from services.signal_gateway.store import GatewayStore
 
 _log = logging.getLogger(__name__)
+
+#: A signal with neither id nor time is a repeat while the same came within this time.
+REPEAT_SECONDS = 60
+_NO_IDENTITY = (
+    f"neither signalID nor a time was sent: the same content within {REPEAT_SECONDS} s counts as "
+    "a repeat"
+)
+R = TypeVar("R")
+
+
+class Door(NamedTuple):
+    """Where something arrived.
+
+    Attributes:
+        source: `api`, `webhook` or `email`.
+        reader: how its text is read (`payloads.READERS`).
+        remote: address of the sender.
+        received_at: when.
+        repeat_key: what the door itself knows a repeat by, e.g. a Message-ID; "" = nothing.
+    """
+
+    source: str
+    reader: str
+    remote: str
+    received_at: datetime
+    repeat_key: str = ""
 
 
 class Receipt(NamedTuple):
@@ -33,89 +66,160 @@ class Receipt(NamedTuple):
 
     signal_id: str
     duplicate: bool
+    paths: tuple[str, ...]
+    warnings: tuple[str, ...]
+    exit_signal_id: str | None = None
+
+
+class _Prepared(NamedTuple):
+    raw: Document
+    intake: Intake
+    warnings: tuple[str, ...]
 
 
 class GatewayService:
     """Receives signals for all strategies."""
 
-    def __init__(self, store: GatewayStore) -> None:
+    def __init__(self, store: GatewayStore, authenticator: Authenticator) -> None:
         self._store = store
+        self._authenticator = authenticator
 
-    def receive(self, body: bytes, *, bearer: str | None, remote: str) -> Receipt:
-        """Take one signal, durably.
+    def post(self, body: bytes, claim: Claim, *, remote: str) -> list[Receipt | Refusal] | Receipt:
+        """Take one signal, or an array of them, from code.
 
-        Args:
-            body: as it came.
-            bearer: strategy key of the Authorization header; else `passphrase` of the body is it.
-            remote: address of the sender, for the audit log.
+        Returns:
+            its receipt; for an array the receipt or the refusal of each signal, in order.
 
         Raises:
             Refusal: nothing was stored.
         """
+        door = Door("api", "json", remote, utc_now())
+
+        def receive() -> list[Receipt | Refusal] | Receipt:
+            caller = self._authenticator.by_headers(claim, body, remote=remote)
+            text = text_of(body)
+            found = read_batch(text)
+            if isinstance(found, list):
+                return self._receive_batch(found, caller, door)
+            caller = caller or self._by_passphrase(secret_of(found), remote)
+            return self._receive(found, text, caller, door)
+
+        return self._guarded(door, receive)
+
+    def alert(self, body: bytes, *, token: str | None, remote: str) -> Receipt:
+        """Take one alert: JSON or lines, with the token of the path or a passphrase inside.
+
+        Nobody looks at the answer to an alert, so one that cannot be read is kept where its
+        sender is known: ingestion quarantines it, and a person sees it.
+
+        Raises:
+            Refusal: it will not be traded, or was not stored.
+        """
+        door = Door("webhook", "text", remote, utc_now())
+
+        def receive() -> Receipt:
+            caller = None
+            if token:
+                caller = self._authenticator.by_webhook_token(token, remote=remote)
+            try:
+                text = text_of(body)
+            except InvalidSignal as error:
+                if caller is not None:
+                    self._keep_refused(body.decode("utf-8", "replace"), error, caller, door)
+                raise
+            return self._receive_text(text, caller, door)
+
+        return self._guarded(door, receive)
+
+    def letter(self, text: str, *, sender: str, repeat_key: str) -> Receipt:
+        """Take one signal from an e-mail; the secret is in its text.
+
+        Args:
+            text: of the mail.
+            sender: its address, for the records; it proves nothing.
+            repeat_key: what a repeat of the mail is recognised by where the signal has no id.
+
+        Raises:
+            Refusal: it will not be traded, or was not stored.
+        """
+        door = Door("email", "letter", sender, utc_now(), repeat_key)
+        return self._guarded(door, lambda: self._receive_text(text, None, door))
+
+    def _guarded(self, door: Door, receive: Callable[[], R]) -> R:
         try:
-            return self._receive(body, bearer=bearer, remote=remote)
+            return receive()
+        except InvalidSignal as error:
+            refusal = _refusal(error)
+            self._audit(refusal, door.remote)
+            raise refusal from error
         except Refusal as refusal:
-            self._audit(refusal, remote)
+            self._audit(refusal, door.remote)
             raise
         except PyMongoError as error:
             _log.warning("a signal could not be stored: %s", type(error).__name__)
             raise _not_stored() from error
 
-    def _receive(self, body: bytes, *, bearer: str | None, remote: str) -> Receipt:
-        received_at = utc_now()
+    def _receive_batch(
+        self, found: Sequence[dict[str, object] | InvalidSignal], caller: Caller | None, door: Door
+    ) -> list[Receipt | Refusal]:
+        prepared: list[_Prepared | Refusal] = []
+        for item in found:
+            try:
+                if isinstance(item, InvalidSignal):
+                    raise item
+                of_item = caller or self._by_passphrase(secret_of(item), door.remote)
+                text = to_json(without_secrets(item))
+                prepared.append(self._prepare(item, text, of_item, door))
+            except InvalidSignal as error:
+                prepared.append(_refusal(error))
+            except Refusal as refusal:
+                prepared.append(refusal)
+        answers = self._store_all(prepared)
+        for answer in answers:
+            if isinstance(answer, Refusal):
+                self._audit(answer, door.remote)
+        return answers
+
+    def _receive_text(self, text: str, caller: Caller | None, door: Door) -> Receipt:
+        payload: Payload | None = None
         try:
-            payload = parse_json(body)
-            strategy_id = self._authenticate(payload, bearer)
-            key = idempotency_key_of(payload)
-            signal_id = signal_id_for(strategy_id, key)
-            standardize(payload, signal_id=signal_id, received_at=received_at)
+            payload = READERS[door.reader](text)
+            caller = caller or self._by_passphrase(secret_of(payload), door.remote)
+            return self._receive(payload, text, caller, door)
         except InvalidSignal as error:
-            raise Refusal(400, error.code, str(error), field=error.field) from error
-        raw: Document = {
-            "strategy_name": strategy_id,
-            "idempotency_key": key,
-            "content_hash": content_hash_of(payload),
-            "signal_id": signal_id,
-            "body": _without_secret(body, payload),
-            "source": "api",
-            "remote": remote,
-            "received_at": received_at,
+            if caller is None:
+                caller = self._by_passphrase(secret_in(text), door.remote)
+            self._keep_refused(stored_text(text, payload), error, caller, door)
+            raise
+
+    def _receive(self, payload: Payload, text: str, caller: Caller, door: Door) -> Receipt:
+        (answer,) = self._store_all([self._prepare(payload, text, caller, door)])
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
+    def _prepare(self, payload: Payload, text: str, caller: Caller, door: Door) -> _Prepared:
+        self._check_name(strategy_name_of(payload), caller)
+        intake = take_in(
+            payload,
+            strategy_id=caller.strategy_id,
+            received_at=door.received_at,
+            defaults=caller.signal_defaults,
+        )
+        warnings = tuple(dict.fromkeys(each for one in intake.signals for each in one.warnings))
+        if not intake.key:
+            intake = intake.keyed(self._key_without_identity(intake, caller, door))
+            warnings = (*warnings, _NO_IDENTITY)
+        raw = _raw(caller, door, key=intake.key, body=stored_text(text, payload))
+        raw |= {
+            "content_hash": intake.content_hash,
+            "signal_ids": [signal.signal_id for signal in intake.signals],
         }
-        earlier = self._store.insert_raw(raw)
-        if earlier is None:
-            road("RECEIVED", signal_id, strategy=strategy_id, source="api")
-            return Receipt(signal_id, duplicate=False)
-        if earlier["content_hash"] != raw["content_hash"]:
-            raise Refusal(
-                409,
-                "KEY_REUSED",
-                f"another signal with the id {key!r} was received before: "
-                "a new signal needs a new signalID",
-                field="signalID",
-            )
-        return Receipt(signal_id, duplicate=True)
+        return _Prepared(raw, intake, warnings)
 
-    def authenticate(self, bearer: str | None) -> str:
-        """Whose key this is. Raises: Refusal."""
-        if not bearer:
-            raise Refusal(
-                401, "MISSING_KEY", "send the strategy key as 'Authorization: Bearer <key>'"
-            )
-        try:
-            strategy_id = self._store.strategy_of_key(bearer)
-        except PyMongoError as error:
-            raise _not_stored() from error
-        if strategy_id is None:
-            raise Refusal(401, "WRONG_KEY", "this strategy key is unknown or revoked")
-        return strategy_id
-
-    def _authenticate(self, payload: dict[str, Any], bearer: str | None) -> str:
-        passphrase = payload.get("passphrase")
-        in_body = passphrase if isinstance(passphrase, str) else None
-        owner = self.authenticate(bearer or in_body)
-        named = strategy_name_of(payload)
-        if named == owner:
-            return owner
+    def _check_name(self, named: str | None, caller: Caller) -> None:
+        if named is None or named == caller.strategy_id:
+            return
         if self._store.strategy_exists(named):
             raise Refusal(
                 403, "STRATEGY_MISMATCH", f"this key does not belong to strategy {named!r}"
@@ -124,18 +228,93 @@ class GatewayService:
             404, "UNKNOWN_STRATEGY", f"there is no strategy {named!r}", field="strategy_name"
         )
 
-    def life_of(self, signal_id: str, *, bearer: str | None) -> Document:
-        """One signal of the asking strategy, with its orders. Raises: Refusal."""
-        owner = self.authenticate(bearer)
-        try:
-            found = self._store.find_signal(signal_id)
-            if found is not None and found["strategy_id"] == owner:
-                return _life(found, self._store.orders_of(signal_id))
-            if found is None and self._store.raw_owner(signal_id, owner):
-                return {"signal_id": signal_id, "strategy_id": owner, "status": "RECEIVED"}
-        except PyMongoError as error:
-            raise _not_stored() from error
-        raise Refusal(404, "UNKNOWN_SIGNAL", f"strategy {owner} has no signal {signal_id!r}")
+    def _key_without_identity(self, intake: Intake, caller: Caller, door: Door) -> str:
+        """What a repeat is known by where the sender gave nothing for it."""
+        if door.repeat_key:
+            return door.repeat_key
+        if caller.signed_at is not None:
+            return f"signed:{caller.credential_id}:{caller.signed_at}:{intake.content_hash}"
+        before = moment_key(intake.content_hash, door.received_at, seconds=REPEAT_SECONDS, back=1)
+        earlier = self._store.find_raw(caller.strategy_id, before)
+        if earlier is not None:
+            age = (door.received_at - earlier["received_at"]).total_seconds()
+            if age < REPEAT_SECONDS:
+                return before
+        return moment_key(intake.content_hash, door.received_at, seconds=REPEAT_SECONDS)
+
+    def _store_all(self, prepared: Sequence[_Prepared | Refusal]) -> list[Receipt | Refusal]:
+        """Store what is sound, in one write; each with its answer, in order."""
+        stored = iter(
+            self._store.insert_raw([each.raw for each in prepared if isinstance(each, _Prepared)])
+        )
+        return [
+            each if isinstance(each, Refusal) else self._answer(each, next(stored))
+            for each in prepared
+        ]
+
+    def _answer(self, prepared: _Prepared, earlier: Document | None) -> Receipt | Refusal:
+        raw, intake = prepared.raw, prepared.intake
+        source = raw["source"]
+        *before, last = raw["signal_ids"]
+        paths = [source]
+        if earlier is None:
+            road("RECEIVED", last, strategy=intake.strategy_id, source=source)
+        elif earlier["content_hash"] != raw["content_hash"]:
+            return self._key_reused(raw)
+        else:
+            paths = [path["source"] for path in earlier["paths"]]
+            if source not in paths:
+                paths.append(source)
+                self._store.add_path(earlier["_id"], raw["paths"][0])
+                road("CONFIRMED", last, strategy=intake.strategy_id, paths=" ".join(paths))
+        return Receipt(
+            signal_id=last,
+            duplicate=earlier is not None,
+            paths=tuple(paths),
+            warnings=prepared.warnings,
+            exit_signal_id=before[0] if before else None,
+        )
+
+    def _key_reused(self, raw: Document) -> Refusal:
+        strategy_id, key = raw["strategy_name"], raw["idempotency_key"]
+        sentence = (
+            f"another signal with the id {key!r} was received before: "
+            "a new signal needs a new signalID"
+        )
+        raise_incident(
+            self._store.plain,
+            kind="KEY_REUSED",
+            key=f"{strategy_id}|{key}",
+            sentence=f"{strategy_id} by {raw['source']}: {sentence}",
+        )
+        return Refusal(409, "KEY_REUSED", sentence, field="signalID")
+
+    def _keep_refused(self, text: str, error: InvalidSignal, caller: Caller, door: Door) -> None:
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        key = door.repeat_key or moment_key(digest, door.received_at, seconds=REPEAT_SECONDS)
+        raw = _raw(caller, door, key=f"refused:{key}", body=text)
+        raw |= {
+            "signal_ids": [signal_id_for(caller.strategy_id, raw["idempotency_key"])],
+            "refused": {"code": error.code, "sentence": str(error), "field": error.field},
+        }
+        self._store.insert_raw([raw])
+
+    def _by_passphrase(self, secret: str | None, remote: str) -> Caller:
+        return self._authenticator.by_passphrase(secret, remote=remote)
+
+    def life_of(self, signal_id: str, claim: Claim, *, remote: str) -> Document:
+        """One signal of the asking strategy: its road, decision, orders, fills. Raises: Refusal."""
+        caller = self._authenticator.by_headers(claim, b"", remote=remote)
+        if caller is None:
+            raise Refusal(401, "MISSING_KEY", "send the strategy key as 'Authorization: Bearer …'")
+        life = self._store.life_of(signal_id, caller.strategy_id)
+        if life is None:
+            raise Refusal(
+                404,
+                "UNKNOWN_SIGNAL",
+                f"strategy {caller.strategy_id} has no signal {signal_id!r}",
+            )
+        return life
 
     def refuse_oversized(self, size: int, *, limit: int, remote: str) -> Refusal:
         """The refusal of a body over the limit, with its audit line."""
@@ -146,7 +325,8 @@ class GatewayService:
         return refusal
 
     def _audit(self, refusal: Refusal, remote: str) -> None:
-        if refusal.status >= 500:
+        """One line for each refusal, but none for a flood of them."""
+        if refusal.status >= 500 or refusal.status == 429:
             return
         _log.info("refused %s from %s: %s", refusal.code, remote, refusal)
         try:
@@ -159,57 +339,25 @@ class GatewayService:
             _log.warning("an audit line could not be stored: %s", type(error).__name__)
 
 
+def _raw(caller: Caller, door: Door, *, key: str, body: str) -> Document:
+    return {
+        "strategy_name": caller.strategy_id,
+        "idempotency_key": key,
+        "body": body,
+        "reader": door.reader,
+        "source": door.source,
+        "remote": door.remote,
+        "credential_id": caller.credential_id,
+        "received_at": door.received_at,
+        "paths": [{"source": door.source, "remote": door.remote, "received_at": door.received_at}],
+    }
+
+
+def _refusal(error: InvalidSignal) -> Refusal:
+    return Refusal(400, error.code, str(error), field=error.field)
+
+
 def _not_stored() -> Refusal:
     return Refusal(
         503, "NOT_STORED", "the signal was not stored, because the database does not answer: retry"
     )
-
-
-def _without_secret(body: bytes, payload: dict[str, Any]) -> str:
-    """The body as it came, or, where it carried the key, the same JSON without it.
-
-    Numbers of a rewritten body become text, so that their digits stay exact.
-    """
-    if "passphrase" not in payload:
-        return text_of(body)
-    kept = {name: value for name, value in payload.items() if name != "passphrase"}
-    return json.dumps(kept, default=_decimal_text)
-
-
-def _decimal_text(value: object) -> str:
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is no JSON value")
-
-
-def _life(found: Document, orders: list[Document]) -> Document:
-    decision = found.get("decision") or {}
-    return {
-        "signal_id": found["signal_id"],
-        "strategy_id": found["strategy_id"],
-        "external_id": found.get("external_id"),
-        "status": found["status"],
-        "stages": found.get("stages", {}),
-        "quarantine": found.get("quarantine"),
-        "decision": {
-            name: decision.get(name)
-            for name in ("outcome", "code", "reason", "steps", "decided_at")
-        }
-        if decision
-        else None,
-        "orders": [
-            {
-                name: order.get(name)
-                for name in (
-                    "client_order_id",
-                    "account_id",
-                    "status",
-                    "filled_quantity",
-                    "avg_fill_price",
-                    "text",
-                )
-            }
-            | {"side": order["order"]["side"], "quantity": order["order"]["quantity"]}
-            for order in orders
-        ],
-    }

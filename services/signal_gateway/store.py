@@ -2,73 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from services.common.clock import utc_now
-from services.common.credentials import hash_key
 from services.common.kept import Kept
 from services.common.store import Document, Store
+from services.domain.words import SignalStatus
 
 _AUDIT_TEXT = 300
+_STRATEGY_SECONDS = 5.0
+_DUPLICATE = 11000
+_EARLIER = {"content_hash": 1, "received_at": 1, "paths": 1}
 
 
 class GatewayStore:
-    """Strategy keys in, raw signals and audit lines out."""
+    """Raw signals and audit lines in, the lives of signals out."""
 
-    def __init__(self, store: Store, *, credential_cache_seconds: float) -> None:
-        self._store = store
-        self._owner_of = Kept(self._find_owner, seconds=credential_cache_seconds)
+    def __init__(self, store: Store) -> None:
+        self.plain = store
+        self._exists = Kept(self._find_strategy, seconds=_STRATEGY_SECONDS)
 
-    def strategy_of_key(self, key: str) -> str | None:
-        """Whose key this is; a revoked or unknown one is nobody's."""
-        return self._owner_of(hash_key(key))
-
-    def _find_owner(self, digest: str) -> str | None:
-        found = self._store["strategies"].find_one(
-            {"credentials": {"$elemMatch": {"key_hash": digest, "revoked_at": None}}},
-            {"strategy_id": 1},
-        )
-        return str(found["strategy_id"]) if found else None
+    def _find_strategy(self, strategy_id: str) -> bool | None:
+        found = self.plain["strategies"].find_one({"_id": strategy_id}, {"_id": 1})
+        return True if found else None
 
     def strategy_exists(self, strategy_id: str) -> bool:
-        """Whether there is such a strategy."""
-        return self._store["strategies"].find_one({"_id": strategy_id}, {"_id": 1}) is not None
+        """Whether there is such a strategy, or was a moment ago."""
+        return bool(self._exists(strategy_id))
 
-    def insert_raw(self, raw: Document) -> Document | None:
-        """Store one raw signal; the earlier one where this is a repeat of its key."""
+    def insert_raw(self, raws: Sequence[Document]) -> list[Document | None]:
+        """Store raw signals in one write; for each the earlier one where it is a repeat, or None.
+
+        Raises:
+            PyMongoError: it is not known which of them are stored; sent again they are repeats.
+        """
+        if not raws:
+            return []
         try:
-            self._store["trading_signals_raw"].insert_one(raw)
-        except DuplicateKeyError:
-            return self._store["trading_signals_raw"].find_one(
-                {
-                    "strategy_name": raw["strategy_name"],
-                    "idempotency_key": raw["idempotency_key"],
-                },
-                {"content_hash": 1, "signal_id": 1},
-            )
-        return None
+            self.plain["trading_signals_raw"].insert_many(raws, ordered=False)
+        except BulkWriteError as error:
+            failed = {each["index"]: each for each in error.details["writeErrors"]}
+            if any(each["code"] != _DUPLICATE for each in failed.values()):
+                raise
+            return [
+                self.find_raw(raw["strategy_name"], raw["idempotency_key"])
+                if index in failed
+                else None
+                for index, raw in enumerate(raws)
+            ]
+        return [None] * len(raws)
 
-    def find_signal(self, signal_id: str) -> Document | None:
-        """The life of one signal so far."""
-        return self._store["signal_store"].find_one({"_id": signal_id})
-
-    def raw_owner(self, signal_id: str, strategy_id: str) -> bool:
-        """Whether this strategy sent that signal, though ingestion may not have seen it yet."""
-        found = self._store["trading_signals_raw"].find_one(
-            {"strategy_name": strategy_id, "signal_id": signal_id}, {"_id": 1}
+    def find_raw(self, strategy_id: str, key: str) -> Document | None:
+        """The raw signal of a key."""
+        return self.plain["trading_signals_raw"].find_one(
+            {"strategy_name": strategy_id, "idempotency_key": key}, _EARLIER
         )
-        return found is not None
 
-    def orders_of(self, signal_id: str) -> list[Document]:
-        """The orders that came of a signal."""
-        return list(self._store["orders"].find({"signal_id": signal_id}))
+    def add_path(self, raw_id: object, path: Document) -> None:
+        """Note that a signal came by one more door; once for each door."""
+        self.plain["trading_signals_raw"].update_one(
+            {"_id": raw_id, "paths.source": {"$ne": path["source"]}}, {"$push": {"paths": path}}
+        )
+
+    def life_of(self, signal_id: str, strategy_id: str) -> Document | None:
+        """One signal of this strategy, as far as it has come; None where it has no such signal."""
+        life = self.plain["signal_store"].find_one({"_id": signal_id})
+        if life is not None and life["strategy_id"] != strategy_id:
+            return None
+        which = {"_id": life["raw_id"]} if life else {"signal_ids": signal_id}
+        raw = self.plain["trading_signals_raw"].find_one(which, {"body": 0})
+        if life is None:
+            mine = raw is not None and raw["strategy_name"] == strategy_id
+            return _received(raw, signal_id, strategy_id) if raw and mine else None
+        orders = list(self.plain["orders"].find({"signal_id": signal_id}))
+        fills = list(self.plain["execution_confirmations"].find({"signal_id": signal_id}))
+        return _life(life, raw or {}, orders, fills)
 
     def audit(self, what: str, *, remote: str, facts: Mapping[str, Any]) -> None:
         """Remember a refusal: who, when, why; never the secret."""
-        self._store["audit_log"].insert_one(
+        self.plain["audit_log"].insert_one(
             {
                 "recorded_at": utc_now(),
                 "service": "signal_gateway",
@@ -77,3 +92,52 @@ class GatewayStore:
                 "facts": {name: str(value)[:_AUDIT_TEXT] for name, value in facts.items()},
             }
         )
+
+
+def _received(raw: Document, signal_id: str, strategy_id: str) -> Document:
+    return {
+        "signal_id": signal_id,
+        "strategy_id": strategy_id,
+        "status": SignalStatus.RECEIVED,
+        "paths": raw.get("paths", []),
+        "stages": [{"name": "RECEIVED", "at": raw["received_at"], "since_arrival_ms": 0}],
+    }
+
+
+def _life(
+    life: Document, raw: Document, orders: Sequence[Document], fills: Sequence[Document]
+) -> Document:
+    decision = life.get("decision") or {}
+    signal = life.get("signal") or {}
+    received_at = life["received_at"]
+    stages = sorted(
+        (at, name.removesuffix("_at").upper())
+        for name, at in life.get("stages", {}).items()
+        if at is not None
+    )
+    return {
+        "signal_id": life["signal_id"],
+        "strategy_id": life["strategy_id"],
+        "external_id": life.get("external_id"),
+        "status": life["status"],
+        "replay_of": signal.get("replay_of"),
+        "paths": raw.get("paths", []),
+        "warnings": signal.get("warnings", []),
+        "stages": [
+            {
+                "name": name,
+                "at": at,
+                "since_arrival_ms": round((at - received_at).total_seconds() * 1000),
+            }
+            for at, name in stages
+        ],
+        "quarantine": life.get("quarantine"),
+        "decision": decision or None,
+        "orders": [_order(order) for order in orders],
+        "fills": list(fills),
+    }
+
+
+def _order(row: Document) -> Document:
+    """An order as its strategy may see it: flat, with how it stands."""
+    return {**row["order"], **{name: value for name, value in row.items() if name != "order"}}

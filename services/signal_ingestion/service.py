@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from bson import ObjectId
 from pymongo.change_stream import ChangeStream
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -21,13 +21,10 @@ from services.common.ops import STAGE_LATENCY
 from services.common.store import Document, Store, to_document
 from services.common.topology import STANDARDIZED_SIGNALS
 from services.domain.errors import InvalidSignal, TransientError
-from services.domain.signals import signal_id_for
-from services.domain.standardize import (
-    idempotency_key_of,
-    parse_json,
-    standardize,
-    strategy_name_of,
-)
+from services.domain.fields import Fields
+from services.domain.intake import Intake, strategy_name_of, take_in
+from services.domain.payloads import READERS, Payload
+from services.domain.signals import Signal, signal_id_for
 from services.domain.words import SignalStatus
 from services.signal_ingestion.store import IngestionStore, signal_document
 
@@ -35,11 +32,6 @@ _log = logging.getLogger(__name__)
 _SAVE_TOKEN_SECONDS = 1.0
 _PAUSE_SECONDS = 1.0
 _SCAN_OVERLAP = timedelta(seconds=5)
-
-
-class _Identity(NamedTuple):
-    signal_id: str
-    strategy_id: str
 
 
 class Ingestion:
@@ -93,6 +85,8 @@ class Ingestion:
                 self._forget_token()
             except (PyMongoError, TransientError) as error:
                 _log.warning("ingestion pauses: %s", error)
+            except Exception:  # noqa: BLE001 - whatever it is, the signals behind it must flow
+                _log.exception("ingestion pauses")
             self._caught_up = False
             self._stop.wait(_PAUSE_SECONDS)
 
@@ -136,34 +130,63 @@ class Ingestion:
         for batch in self._store.raw_since(since):
             if self._stop.is_set():
                 break
-            by_id = {_identity(raw).signal_id: raw for raw in batch}
-            known = self._store.known(list(by_id))
-            found += sum(self.ingest(raw) for name, raw in by_id.items() if name not in known)
+            known = self._store.known([name for raw in batch for name in _names(raw)])
+            # A document without ids of ours was written by another collector: reading it again
+            # tells whether it is a signal of its own or one more path of a known one.
+            found += sum(
+                self.ingest(raw) for raw in batch if not known.issuperset(_names(raw) or {""})
+            )
         return found
 
     def ingest(self, raw: Document) -> bool:
-        """Make one raw signal a standardised or a quarantined one; False = it was there already."""
-        identity = _identity(raw)
-        received_at = raw.get("received_at")
-        received_at = received_at if isinstance(received_at, datetime) else utc_now()
+        """Make a raw signal a standardised or a quarantined one; False = it was there already."""
+        arrival = _arrival(raw)
+        if not _names(raw) and self._store.known([arrival.quarantine_id]):
+            return False  # only a person lets it go, by replay
         try:
-            payload = _payload(raw)
-            if not self._store.strategy_exists(strategy_name_of(payload)):
-                raise InvalidSignal(
-                    "UNKNOWN_STRATEGY", f"there is no strategy {strategy_name_of(payload)!r}"
-                )
-            signal = standardize(payload, signal_id=identity.signal_id, received_at=received_at)
+            strategy, payload = self._read(raw)
+            intake = take_in(
+                payload,
+                strategy_id=strategy["_id"],
+                received_at=arrival.received_at,
+                defaults=strategy.get("signal_defaults"),
+            )
         except InvalidSignal as error:
-            return self._quarantine(identity, raw, error)
+            return self._quarantine(arrival, raw, error)
+        if "replay_of" in raw:
+            intake = _replayed(intake, raw)
+        intake = intake.keyed(arrival.key or intake.key or arrival.fallback_key)
+        new = [self._insert(signal, intake, raw) for signal in intake.signals]
+        if any(new):
+            return True
+        return self._repeat(intake, arrival, raw)
+
+    def _read(self, raw: Document) -> tuple[Document, Payload]:
+        """Whose signal it is, and what was sent. Raises: InvalidSignal."""
+        refused = raw.get("refused")
+        if refused:
+            raise InvalidSignal(refused["code"], refused["sentence"], field=refused["field"])
+        payload = _payload(raw)
+        name = Fields(raw).text("strategy_name") or strategy_name_of(payload)
+        if name is None:
+            raise InvalidSignal("MISSING_FIELD", "strategy_name is missing", field="strategy_name")
+        strategy = self._store.strategy(name)
+        if strategy is None:
+            raise InvalidSignal("UNKNOWN_STRATEGY", f"there is no strategy {name!r}")
+        return strategy, payload
+
+    def _insert(self, signal: Signal, intake: Intake, raw: Document) -> bool:
         document = signal_document(
-            identity.signal_id,
+            signal.signal_id,
             strategy_id=signal.strategy_id,
-            raw=raw,
+            raw_id=raw["_id"],
+            received_at=signal.received_at,
             status=SignalStatus.STANDARDIZED,
             more={
                 "undecided": True,
                 "external_id": signal.external_id,
                 "intent": signal.intent,
+                "content_hash": intake.content_hash,
                 "signal": to_document(signal),
             },
         )
@@ -171,52 +194,111 @@ class Ingestion:
             return False
         ring = Ring(signal.strategy_id, {"signal_id": signal.signal_id})
         self._publisher.ring(STANDARDIZED_SIGNALS, [ring])
-        waited = (utc_now() - received_at).total_seconds() * 1000
+        waited = (utc_now() - signal.received_at).total_seconds() * 1000
         STAGE_LATENCY.labels("standardized").observe(waited)
         road("STANDARDIZED", signal.signal_id, strategy=signal.strategy_id, ms=f"{waited:.0f}")
         return True
 
-    def _quarantine(self, identity: _Identity, raw: Document, error: InvalidSignal) -> bool:
+    def _repeat(self, intake: Intake, arrival: _Arrival, raw: Document) -> bool:
+        """A signal that is known: the same document again, one more path, or a key used twice."""
+        signal_id = intake.signals[-1].signal_id
+        known = self._store.origin(signal_id)
+        if known is None or known["raw_id"] == raw["_id"]:
+            return False
+        if known.get("content_hash") != intake.content_hash:
+            error = InvalidSignal(
+                "KEY_REUSED",
+                f"another signal with the id {intake.key!r} was received before: "
+                "a new signal needs a new signalID",
+                field="signalID",
+            )
+            return self._quarantine(arrival._replace(key=""), raw, error)
+        path = {"source": arrival.source, "received_at": arrival.received_at}
+        if self._store.add_path(known["raw_id"], path):
+            road("CONFIRMED", signal_id, strategy=intake.strategy_id, path=arrival.source)
+        return False
+
+    def _quarantine(self, arrival: _Arrival, raw: Document, error: InvalidSignal) -> bool:
+        signal_id = arrival.quarantine_id
         reason = {"code": error.code, "sentence": str(error), "field": error.field}
         document = signal_document(
-            identity.signal_id,
-            strategy_id=identity.strategy_id,
-            raw=raw,
+            signal_id,
+            strategy_id=arrival.strategy_id,
+            raw_id=raw["_id"],
+            received_at=arrival.received_at,
             status=SignalStatus.QUARANTINED,
             more={"quarantine": reason},
         )
         if not self._store.insert_signal(document):
             return False
-        road("QUARANTINED", identity.signal_id, code=error.code)
+        road("QUARANTINED", signal_id, code=error.code)
         raise_incident(
             self._plain_store,
             kind="SIGNAL_QUARANTINED",
-            key=identity.signal_id,
-            sentence=f"a signal of {identity.strategy_id} cannot be read: {error}",
+            key=signal_id,
+            sentence=f"a signal of {arrival.strategy_id} cannot be read: {error}",
             facts=reason,
         )
         return True
 
 
-def _payload(raw: Document) -> Mapping[str, Any]:
+class _Arrival(NamedTuple):
+    """What a raw document says of itself, whatever its body is; the same on every reading.
+
+    Attributes:
+        key: what the gateway made; "" for a document of another collector.
+        fallback_key: identity of one that has no other.
+    """
+
+    strategy_id: str
+    key: str
+    fallback_key: str
+    source: str
+    received_at: datetime
+
+    @property
+    def quarantine_id(self) -> str:
+        """What it is called where it cannot be read."""
+        return signal_id_for(self.strategy_id, self.key or self.fallback_key)
+
+
+def _arrival(raw: Document) -> _Arrival:
+    name, key, source = (raw.get(field) for field in ("strategy_name", "idempotency_key", "source"))
+    received_at, raw_id = raw.get("received_at"), raw["_id"]
+    if not isinstance(received_at, datetime):
+        received_at = raw_id.generation_time if isinstance(raw_id, ObjectId) else utc_now()
+    return _Arrival(
+        strategy_id=name if isinstance(name, str) and name else "unknown",
+        key=key if isinstance(key, str) else "",
+        fallback_key=f"raw:{raw_id}",
+        source=source if isinstance(source, str) and source else "direct",
+        received_at=received_at,
+    )
+
+
+def _names(raw: Document) -> list[str]:
+    """Ids of the signals that a raw document makes, where the gateway wrote them down."""
+    names = raw.get("signal_ids")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return []
+    return names
+
+
+def _replayed(intake: Intake, raw: Document) -> Intake:
+    """What an operator sends again: one signal of the payload, with its age as it was or new."""
+    changes = {"replay_of": raw["replay_of"]} | ({"occurred_at": None} if raw.get("fresh") else {})
+    signal = intake.signals[raw.get("part", -1)].model_copy(update=changes)
+    return intake._replace(signals=(signal,))
+
+
+def _payload(raw: Document) -> Payload:
     """What the sender posted: the body that the gateway kept, or the document itself."""
     body = raw.get("body")
     if body is None:
         return raw
     if not isinstance(body, str):
-        raise InvalidSignal("BAD_TEXT", f"body must be JSON text, was a {type(body).__name__}")
-    return parse_json(body.encode())
-
-
-def _identity(raw: Document) -> _Identity:
-    """Ids of a raw signal, also of one that cannot be read: then its own `_id` is its identity."""
-    name = raw.get("strategy_name")
-    strategy_id = name if isinstance(name, str) and name else "unknown"
-    given = raw.get("idempotency_key")
-    if isinstance(given, str) and given:
-        return _Identity(signal_id_for(strategy_id, given), strategy_id)
-    try:
-        key = idempotency_key_of(_payload(raw))
-    except InvalidSignal:
-        key = f"raw:{raw['_id']}"
-    return _Identity(signal_id_for(strategy_id, key), strategy_id)
+        raise InvalidSignal("BAD_TEXT", f"body must be text, was a {type(body).__name__}")
+    reader = READERS.get(str(raw.get("reader", "json")))
+    if reader is None:
+        raise InvalidSignal("UNKNOWN_VALUE", "reader must be json, text or letter", field="reader")
+    return reader(body)

@@ -26,7 +26,8 @@ class IngestionStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._strategy = Kept(self._find_strategy, seconds=_STRATEGY_SECONDS)
+        #: Id and signal defaults of a strategy, a moment old; None where there is no such one.
+        self.strategy = Kept(self._find_strategy, seconds=_STRATEGY_SECONDS)
 
     def watch(self, token: Any | None) -> ChangeStream[Document]:  # noqa: ANN401 - opaque
         """New raw signals from just after `token`, or from now."""
@@ -74,28 +75,40 @@ class IngestionStore:
             return False
         return True
 
-    def _find_strategy(self, strategy_id: str) -> Document | None:
-        return self._store["strategies"].find_one({"_id": strategy_id}, {"_id": 1})
+    def origin(self, signal_id: str) -> Document | None:
+        """What a signal was made of: its raw document's id, and the hash of its content."""
+        return self._store["signal_store"].find_one(
+            {"_id": signal_id}, {"raw_id": 1, "content_hash": 1}
+        )
 
-    def strategy_exists(self, strategy_id: str) -> bool:
-        """Whether there is such a strategy, or was a moment ago."""
-        return self._strategy(strategy_id) is not None
+    def add_path(self, raw_id: object, path: Document) -> bool:
+        """Note that a signal came by one more door; False where that door is noted."""
+        changed = self._store["trading_signals_raw"].update_one(
+            {"_id": raw_id, "paths.source": {"$ne": path["source"]}}, {"$push": {"paths": path}}
+        )
+        return bool(changed.modified_count)
+
+    def _find_strategy(self, strategy_id: str) -> Document | None:
+        return self._store["strategies"].find_one({"_id": strategy_id}, {"signal_defaults": 1})
 
 
 def signal_document(
-    signal_id: str, *, strategy_id: str, raw: Document, status: str, more: Document
+    signal_id: str,
+    *,
+    strategy_id: str,
+    raw_id: object,
+    received_at: datetime,
+    status: str,
+    more: Document,
 ) -> Document:
     """One row of `signal_store`, as ingestion makes it."""
-    now = utc_now()
-    received_at = raw.get("received_at")
-    received_at = received_at if isinstance(received_at, datetime) else now
     return {
         "_id": signal_id,
         "signal_id": signal_id,
         "strategy_id": strategy_id,
-        "raw_id": raw["_id"],
+        "raw_id": raw_id,
         "status": status,
         "received_at": received_at,
-        "stages": {"received_at": received_at, "standardized_at": now},
+        "stages": {"received_at": received_at, "standardized_at": utc_now()},
         **more,
     }

@@ -11,7 +11,7 @@ from services.cerebro.store import CerebroStore
 from services.common.clock import utc_now
 from services.common.store import to_document
 from services.domain.errors import InvalidMessage, TransientError
-from services.domain.standardize import standardize
+from services.domain.intake import take_in
 from tests.support.builders import make_limits, make_position
 from tests.support.rows import (
     ACCOUNT,
@@ -51,9 +51,8 @@ def make_cerebro(store, publisher):
 
 def add_signal(store, signal_id, *, age_seconds=0, **changes):
     received_at = utc_now() - timedelta(seconds=age_seconds)
-    signal = standardize(
-        envelope(signal_id, **changes), signal_id=signal_id, received_at=received_at
-    )
+    taken = take_in(envelope(signal_id, **changes), strategy_id=STRATEGY, received_at=received_at)
+    signal = taken.signals[0].model_copy(update={"signal_id": signal_id})
     store["signal_store"].insert_one(
         {
             "_id": signal_id,

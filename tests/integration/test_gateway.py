@@ -3,12 +3,9 @@
 import json
 
 import pytest
-from fastapi.testclient import TestClient
 
-from services.common.ops import Health
-from services.signal_gateway.api import create_app
-from services.signal_gateway.service import GatewayService
-from services.signal_gateway.store import GatewayStore
+from services.signal_gateway.examples import ALERT_EXAMPLES, SIGNAL_EXAMPLES
+from tests.support.gateway import MAX_BODY_BYTES, gateway, post
 from tests.support.rows import STRATEGY, add_strategy, envelope
 
 pytestmark = pytest.mark.servers
@@ -16,21 +13,13 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture
 def client(store):
-    service = GatewayService(GatewayStore(store, credential_cache_seconds=0))
-    app = create_app(service, Health("signal_gateway"), max_body_bytes=65536)
-    with TestClient(app) as opened:
+    with gateway(store) as opened:
         yield opened
 
 
 @pytest.fixture
 def key(store):
     return add_strategy(store)
-
-
-def post(client, body, key=None):
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return client.post("/api/v1/signals", content=content, headers=headers)
 
 
 def stored(store):
@@ -41,7 +30,7 @@ def test_a_signal_is_stored_before_the_answer(client, store, key):
     answer = post(client, envelope(), key)
     assert answer.status_code == 202
     (raw,) = stored(store)
-    assert raw["signal_id"] == answer.json()["signal_id"]
+    assert raw["signal_ids"] == [answer.json()["signal_id"]]
     assert json.loads(raw["body"]) == envelope()
 
 
@@ -72,14 +61,15 @@ def test_the_key_may_be_the_passphrase_and_is_never_stored(client, store, key):
     ("body", "status", "code"),
     [
         (b"{", 400, "BROKEN_JSON"),
-        (b"[]", 400, "NOT_AN_OBJECT"),
-        (b"[" * 60000, 400, "BROKEN_JSON"),
+        (b"[]", 400, "EMPTY_BATCH"),
+        (b"7", 400, "NOT_AN_OBJECT"),
+        (b"[" * 60000, 400, "TOO_DEEP"),
         (b"\xff\xfe", 400, "BROKEN_JSON"),
         (envelope(signal_type="MAYBE"), 400, "UNKNOWN_VALUE"),
         (envelope(leg={"quantity": 10**5000}), 400, "BROKEN_JSON"),
         (envelope(leg={"quantity": 10**400}), 400, "BAD_NUMBER"),
         (envelope(strategy_name="nobody"), 404, "UNKNOWN_STRATEGY"),
-        (envelope(pad="x" * 66000), 413, "BODY_TOO_LARGE"),
+        (envelope(pad="x" * MAX_BODY_BYTES), 413, "BODY_TOO_LARGE"),
     ],
 )
 def test_bad_input_is_named_and_leaves_an_audit_line_only(client, store, key, body, status, code):
@@ -133,3 +123,180 @@ def test_hostile_keys_and_depth_are_stored_as_they_came(client, store, key):
     body = envelope(extra={"$where": "1", "a.b": {"": [[[{}]]]}}, note="naïve ☃ 😀")
     assert post(client, body, key).status_code == 202
     assert json.loads(stored(store)[0]["body"]) == body
+
+
+def test_a_batch_is_answered_signal_by_signal(client, store, key):
+    batch = [envelope("b1"), envelope("b2", leg={"quantity": -1}), 7, envelope("b1")]
+    answer = post(client, batch, key)
+    assert answer.status_code == 207
+    said = answer.json()
+    assert (said["accepted"], said["refused"]) == (2, 2)
+    first, second, third, fourth = said["results"]
+    assert (second["code"], third["code"]) == ("BAD_NUMBER", "NOT_AN_OBJECT")
+    assert first["signal_id"] == fourth["signal_id"]
+    assert (first["duplicate"], fourth["duplicate"]) == (False, True)
+    assert len(stored(store)) == 1
+    assert post(client, [envelope("b3"), envelope("b4")], key).status_code == 202
+
+
+def test_a_batch_may_carry_its_passphrases(client, store, key):
+    answer = post(client, [envelope("b1", passphrase=key), envelope("b2")])
+    assert [each.get("code") for each in answer.json()["results"]] == [None, "MISSING_KEY"]
+    assert key not in str(stored(store))
+
+
+def test_without_id_or_time_the_same_within_a_minute_is_a_repeat(client, store, key):
+    body = envelope()
+    del body["signalID"]
+    first, second = (post(client, body, key) for _ in range(2))
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert "repeat" in first.json()["warnings"][0]
+    store["trading_signals_raw"].update_many({}, [{"$set": {"idempotency_key": "moment:long ago"}}])
+    assert post(client, body, key).status_code == 202
+    other = envelope(leg={"quantity": 11})
+    del other["signalID"]
+    assert post(client, other, key).status_code == 202
+
+
+@pytest.mark.parametrize("name", SIGNAL_EXAMPLES)
+def test_every_example_of_the_documentation_is_accepted(client, key, name):
+    assert post(client, SIGNAL_EXAMPLES[name]["value"], key).status_code == 202
+
+
+#: What TradingView makes of a template (strategy: order of 10 from flat).
+FILLED = {
+    "{{ticker}}": "AAPL",
+    "{{exchange}}": "NASDAQ",
+    "{{close}}": "150.05",
+    "{{time}}": "2026-11-20T15:29:00Z",
+    "{{timenow}}": "2026-11-20T15:30:01Z",
+    "{{strategy.order.action}}": "buy",
+    "{{strategy.order.contracts}}": "10",
+    "{{strategy.order.price}}": "150.05",
+    "{{strategy.order.id}}": "Long",
+    "{{strategy.market_position}}": "long",
+    "{{strategy.market_position_size}}": "10",
+    "{{strategy.prev_market_position}}": "flat",
+    "{{strategy.prev_market_position_size}}": "0",
+}
+
+
+def alert(name, **changes):
+    text = ALERT_EXAMPLES[name]["value"]
+    for placeholder, value in (FILLED | changes).items():
+        text = text.replace(placeholder, value)
+    return text
+
+
+def webhook(client, body, key):
+    return post(client, body, path=f"/webhook/{key}")
+
+
+@pytest.mark.parametrize("name", ALERT_EXAMPLES)
+def test_every_alert_template_is_accepted_once_filled_in(client, store, key, name):
+    first, second = (webhook(client, alert(name), key) for _ in range(2))
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert second.json()["duplicate"] is True
+    (raw,) = stored(store)
+    assert (raw["source"], raw["body"]) == ("webhook", alert(name))
+
+
+def test_a_template_that_was_not_filled_in_is_refused_and_kept(client, store, key):
+    answer = webhook(client, ALERT_EXAMPLES["strategy"]["value"], key)
+    assert (answer.status_code, answer.json()["code"]) == (400, "BAD_PLACEHOLDER")
+    (raw,) = stored(store)
+    assert raw["refused"]["code"] == "BAD_PLACEHOLDER"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("AAPL Crossing 150.00", "UNREADABLE_TEXT"),
+        ('{"ticker": "AAPL",}', "BROKEN_JSON"),
+        (b"\xff\xfe\xfd", "BROKEN_JSON"),
+        ("", "UNREADABLE_TEXT"),
+    ],
+)
+def test_an_alert_that_cannot_be_read_is_kept_for_a_person(client, store, key, body, code):
+    answer = webhook(client, body, key)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    (raw,) = stored(store)
+    assert (raw["strategy_name"], raw["refused"]["code"]) == (STRATEGY, code)
+
+
+def test_a_reversal_is_one_receipt_with_both_ids(client, store, key):
+    changes = {
+        "{{strategy.order.action}}": "sell",
+        "{{strategy.order.contracts}}": "15",
+        "{{strategy.market_position}}": "short",
+        "{{strategy.market_position_size}}": "5",
+        "{{strategy.prev_market_position}}": "long",
+        "{{strategy.prev_market_position_size}}": "10",
+    }
+    said = webhook(client, alert("strategy", **changes), key).json()
+    assert stored(store)[0]["signal_ids"] == [said["exit_signal_id"], said["signal_id"]]
+    assert "reversal" in said["warnings"][0]
+
+
+def test_the_passphrase_opens_the_webhook_without_a_token(client, store, key):
+    body = f"passphrase: {key}\n" + alert("lines")
+    answer = post(client, body, path="/webhook")
+    assert answer.status_code == 200
+    assert key not in str(stored(store))
+    broken = '{"passphrase": "' + key + '", "ticker": "AAPL",}'
+    answer = post(client, broken, path="/webhook")
+    assert (answer.status_code, answer.json()["code"]) == (400, "BROKEN_JSON")
+    assert len(stored(store)) == 2
+    assert key not in str(stored(store))
+
+
+def test_an_alert_of_nobody_leaves_an_audit_line_only(client, store, key):
+    assert webhook(client, alert("lines"), "mtw_wrong").status_code == 401
+    assert post(client, '{"ticker": "AAPL",}', path="/webhook").status_code == 401
+    assert stored(store) == []
+    assert store["audit_log"].count_documents({}) == 2
+
+
+def test_one_alert_by_two_doors_is_one_signal_confirmed(client, store, key):
+    text = alert("strategy")
+    first = webhook(client, text, key).json()
+    with_token = text.replace("{", '{"token": "' + key + '", ', 1)
+    second = client.service.letter(
+        f"Alert!\n\n{with_token}\n\nTradingView", sender="a@example.com", repeat_key="mail:1"
+    )
+    assert second.signal_id == first["signal_id"]
+    assert second.duplicate
+    assert second.paths == ("webhook", "email")
+    (raw,) = stored(store)
+    assert [path["source"] for path in raw["paths"]] == ["webhook", "email"]
+    third = webhook(client, text, key).json()
+    assert third["paths"] == ["webhook", "email"]
+    life = client.get(
+        f"/api/v1/signals/{first['signal_id']}", headers={"Authorization": f"Bearer {key}"}
+    ).json()
+    assert life["confirmation"] == "confirmed by 2 paths"
+    assert key not in str(stored(store))
+
+
+def test_a_letter_without_id_is_known_by_its_message_id(client, store, key):
+    text = f"ticker: AAPL\naction: BUY\nquantity: 1\ntoken: {key}\n"
+    first, again, other = (
+        client.service.letter(text, sender="a@example.com", repeat_key=repeat_key)
+        for repeat_key in ("mail:1", "mail:1", "mail:2")
+    )
+    assert first.signal_id == again.signal_id != other.signal_id
+    assert [each.duplicate for each in (first, again, other)] == [False, True, False]
+
+
+def test_a_key_reused_is_an_incident(client, store, key):
+    post(client, envelope(), key)
+    post(client, envelope(leg={"quantity": 11}), key)
+    assert store["incidents"].find_one({"kind": "KEY_REUSED"})["status"] == "OPEN"
+
+
+def test_the_strategys_defaults_are_used(client, store, key):
+    store["strategies"].update_one(
+        {"_id": STRATEGY}, {"$set": {"signal_defaults": {"instrument_type": "FOREX"}}}
+    )
+    body = {"signalID": "1", "ticker": "AAPL", "action": "BUY", "quantity": 1}
+    assert post(client, body, key).json()["code"] == "BAD_PAIR"

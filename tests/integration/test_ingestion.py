@@ -1,7 +1,10 @@
 """Ingestion: every raw signal once, also those that arrive while nobody watches."""
 
+import json
 import threading
 import time
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from bson import ObjectId
@@ -149,3 +152,109 @@ def test_two_replicas_make_one_signal(store, publisher):
         replica.stop()
         lease.stop()
     assert len(publisher.rung) == 10
+
+
+def by_gateway(key="e1", *, body, **fields):
+    """A raw document as the gateway stores it."""
+    return {
+        "_id": ObjectId(),
+        "strategy_name": STRATEGY,
+        "idempotency_key": key,
+        "signal_ids": [signal_id_for(STRATEGY, key)],
+        "body": body,
+        "reader": "text",
+        "source": "webhook",
+        "received_at": utc_now(),
+        "paths": [{"source": "webhook", "received_at": utc_now()}],
+    } | fields
+
+
+def paths(store):
+    return sorted(
+        path["source"]
+        for raw in store["trading_signals_raw"].find()
+        for path in raw.get("paths", [])
+    )
+
+
+def test_the_same_signal_written_directly_confirms_it(store, ingestion, publisher):
+    first = by_gateway(body=json.dumps(envelope()))
+    second = raw(source="collector")
+    store["trading_signals_raw"].insert_many([first, second])
+    assert ingestion.ingest(first)
+    assert not ingestion.ingest(second)
+    assert not ingestion.ingest(second)
+    assert paths(store) == ["collector", "webhook"]
+    assert len(publisher.rung) == 1
+
+
+def test_a_key_used_twice_is_quarantined_not_lost(store, ingestion):
+    documents = [raw(), raw(leg={"quantity": 11})]
+    store["trading_signals_raw"].insert_many(documents)
+    assert ingestion.catch_up(None) == 2
+    found = sorted(each["status"] for each in signals(store).values())
+    assert found == ["QUARANTINED", "STANDARDIZED"]
+    assert store["incidents"].find_one({"kind": "SIGNAL_QUARANTINED"})["facts"]["code"] == (
+        "KEY_REUSED"
+    )
+    assert ingestion.catch_up(None) == 0
+
+
+def test_a_reversal_becomes_two_signals(store, ingestion, publisher):
+    text = (
+        "ticker: AAPL\ninstrument type: STOCK\naction: sell\nquantity: 15\n"
+        "market position: short\nmarket position size: 5\n"
+        "prev market position: long\nprev market position size: 10\n"
+    )
+    assert ingestion.ingest(by_gateway(body=text))
+    intents = sorted(each["intent"] for each in signals(store).values())
+    assert intents == ["ENTRY", "EXIT"]
+    assert [rung[2]["signal_id"] for rung in publisher.rung][-1] == signal_id_for(STRATEGY, "e1")
+
+
+def test_an_alert_the_gateway_refused_is_quarantined_with_its_reason(store, ingestion):
+    reason = {"code": "BROKEN_JSON", "sentence": "a comma too many", "field": ""}
+    document = by_gateway("refused:1", body=json.dumps(envelope()), refused=reason)
+    assert ingestion.ingest(document)
+    (found,) = signals(store).values()
+    assert found["quarantine"] == reason
+    assert found["_id"] == document["signal_ids"][0]
+
+
+def test_a_document_without_id_or_time_is_itself_its_identity(store, ingestion):
+    plain = {"strategy_name": STRATEGY, "ticker": "AAPL", "action": "BUY", "quantity": 1}
+    store["trading_signals_raw"].insert_many([{**plain}, {**plain}])
+    assert ingestion.catch_up(None) == 2
+    assert ingestion.catch_up(None) == 0
+    assert len(signals(store)) == 2
+
+
+def test_the_strategys_defaults_hold_in_ingestion_too(store, ingestion):
+    defaults = {"account_equity": Decimal(5000), "environment": "production"}
+    store["strategies"].update_one({"_id": STRATEGY}, {"$set": {"signal_defaults": defaults}})
+    body = "ticker: AAPL\naction: BUY\nquantity: 1\n"
+    assert ingestion.ingest(by_gateway(body=body))
+    (found,) = signals(store).values()
+    assert found["signal"]["sender_equity"] == Decimal(5000)
+    assert found["signal"]["environment"] == "production"
+
+
+def test_values_that_only_a_database_holds_are_read(store, ingestion):
+    document = raw(
+        timestamp=datetime(2026, 11, 20, tzinfo=UTC),
+        entry_signal_id=ObjectId("6924ccd0c21b280908de908c"),
+        account_equity=Decimal("500000"),
+    )
+    store["trading_signals_raw"].insert_one(document)
+    assert ingestion.catch_up(None) == 1
+    (found,) = signals(store).values()
+    assert found["signal"]["entry_reference"] == "6924ccd0c21b280908de908c"
+    assert found["signal"]["occurred_at"] == datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def test_the_quarantined_stay_so_until_a_person_replays_them(store, ingestion):
+    store["trading_signals_raw"].insert_one(raw(strategy_name="Later"))
+    assert ingestion.catch_up(None) == 1
+    add_strategy(store, "Later")
+    assert ingestion.catch_up(None) == 0
+    assert [each["status"] for each in signals(store).values()] == ["QUARANTINED"]
