@@ -110,6 +110,17 @@ def find_faults(text: str) -> list[Fault]:
     return list(diagnose(text).faults)
 
 
+def explain_broken_json(text: str) -> str:
+    """One sentence on a text that JSON refuses: its first fault, and how many more there are."""
+    faults = diagnose(text).faults
+    if not faults:
+        return "the body is not JSON"
+    first, more = faults[0], len(faults) - 1
+    others = "" if not more else f" (and {more} more fault{'s' if more > 1 else ''})"
+    where = f"line {first.line} column {first.column}"
+    return f"the body is not JSON: at {where} {first.sentence}{others}"
+
+
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
