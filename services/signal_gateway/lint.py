@@ -145,7 +145,7 @@ def _look_at_one(payload: object, read: Read, *, at: str = "") -> LintReport:
     return LintReport(
         ok=True,
         summary=" ".join(sentences),
-        warnings=[f"{at} {each}".lstrip() for each in warnings_of(signals, payload)],
+        warnings=[f"{at.rstrip('.')} {each}".lstrip() for each in warnings_of(signals, payload)],
     )
 
 
