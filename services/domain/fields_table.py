@@ -57,6 +57,7 @@ ENVELOPE_FIELDS: Final[dict[str, FieldMeaning]] = {
     "bar_time": FieldMeaning(
         "time of the bar that led to the signal; part of what a repeat is recognised by", ("time",)
     ),
+    "interval": FieldMeaning("length of a bar; kept with the signal, not used"),
     "order_id": FieldMeaning("your name of the order, e.g. `Long`; part of the same"),
     "sequence": FieldMeaning("your own count of your signals, from 0: a gap is noticed"),
     "prev_position": FieldMeaning(

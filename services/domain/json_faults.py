@@ -10,7 +10,8 @@ import json
 import re
 from typing import Final
 
-from services.domain.json_scanner import Finding, Scanner
+from services.domain.json_scanner import Scanner
+from services.domain.json_words import Finding
 from services.domain.values import Frozen
 
 _AROUND = 40

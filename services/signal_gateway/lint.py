@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -33,18 +34,18 @@ _SAMPLES: Final = {
     "ticker": "AAPL",
     "exchange": "NASDAQ",
     "interval": "60",
-    "time": "2026-11-20T15:00:00Z",
-    "timenow": "2026-11-20T15:00:01Z",
     "open": "149",
     "high": "151",
     "low": "148",
     "close": "150",
     "volume": "100000",
+    "syminfo.currency": "USD",
     "strategy.order.action": "buy",
     "strategy.order.contracts": "10",
     "strategy.order.price": "150",
     "strategy.order.id": "Long",
     "strategy.order.comment": "",
+    "strategy.order.alert_message": "",
     "strategy.market_position": "long",
     "strategy.market_position_size": "10",
     "strategy.position_size": "10",
@@ -84,25 +85,27 @@ class LintReport(BaseModel):
     repaired: str | None = None
 
 
-def lint(text: str, *, parse: Parse, read: Read) -> LintReport:
+def lint(text: str, *, now: datetime, parse: Parse, read: Read) -> LintReport:
     """Say what would happen to `text`; whatever it is, nothing is raised.
 
     Args:
         text: what would be sent.
+        now: the time that a template is tried with.
         parse: reads it as the door does; raises InvalidSignal.
         read: standardises one payload as the door does; raises InvalidSignal.
     """
     report = _look(text, parse, read)
-    diagnosis = diagnose(text) if text.lstrip(" \t\r\n\ufeff").startswith(("{", "[")) else None
+    diagnosis = diagnose(text)
     if report.ok:
         report.warnings += _told_twice(diagnosis)
         return report
-    if diagnosis is not None and report.problems[0].code in {"BROKEN_JSON", "TOO_DEEP"}:
+    if report.problems[0].code in {"BROKEN_JSON", "TOO_DEEP"}:
         report.problems = [_of_fault(each) for each in diagnosis.faults] or report.problems
         report.repaired = diagnosis.repaired
-    candidate = _PLACEHOLDER.sub(_sample, report.repaired or text)
-    if candidate != text:
-        _add_second_look(report, _look(candidate, parse, read), filled="{{" in text)
+    sound = report.repaired or text
+    filled = _filled(sound, now)
+    if filled != text:
+        _add_second_look(report, _look(filled, parse, read), filled=filled != sound)
     return report
 
 
@@ -112,7 +115,7 @@ def _look(text: str, parse: Parse, read: Read) -> LintReport:
     except InvalidSignal as error:
         return _refused(error)
     except _HOLES as error:
-        return _refused(InvalidSignal("BROKEN_JSON", f"the text cannot be read: {error}"))
+        return _refused(InvalidSignal("BROKEN_JSON", f"it cannot be read ({type(error).__name__})"))
     if not isinstance(found, list):
         return _look_at_one(found, read)
     if not found:
@@ -172,17 +175,18 @@ def _of_fault(fault: Fault) -> LintProblem:
     )
 
 
-def _told_twice(diagnosis: Diagnosis | None) -> list[str]:
-    faults = diagnosis.faults if diagnosis else ()
+def _told_twice(diagnosis: Diagnosis) -> list[str]:
     return [
         f"line {fault.line} column {fault.column}: {fault.sentence}"
-        for fault in faults
+        for fault in diagnosis.faults
         if fault.code == "DUPLICATE_NAME"
     ]
 
 
-def _sample(placeholder: re.Match[str]) -> str:
-    return _SAMPLES.get(placeholder[1].strip(), placeholder[0])
+def _filled(text: str, now: datetime) -> str:
+    """A template as it would arrive; placeholders that nobody fills in stay."""
+    samples = {**_SAMPLES, "time": now.isoformat(), "timenow": now.isoformat()}
+    return _PLACEHOLDER.sub(lambda each: samples.get(each[1].strip(), each[0]), text)
 
 
 def _add_second_look(report: LintReport, second: LintReport, *, filled: bool) -> None:

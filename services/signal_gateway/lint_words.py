@@ -39,7 +39,7 @@ def signal_in_words(signal: Signal, payload: Payload) -> str:
         + " and ".join(_leg(leg) for leg in signal.legs)
     ]
     if signal.net_price is not None:
-        parts.append(f"at a price of {plain(signal.net_price)} for all legs together")
+        parts.append(f"the price of all legs together is {plain(signal.net_price)}")
     if signal.entry_reference:
         parts.append(f"closing the entry {signal.entry_reference!a}")
     if signal.sender_equity is not None and _opens(signal):

@@ -122,7 +122,8 @@ def test_only_the_first_faults_are_told():
 @pytest.mark.parametrize(
     "unit",
     ["[", '{"a":', '"', '""', "'", "“", '"”\\"', '"\\"\n', '"\n', "{{", ",", "a ", "1,000,",
-     "/*", "//\n", "\\", "\x00", "{", "}", '{"a":1}', "\u00a0", "“\n\"b\":", "“ ", "a=", "00"],
+     "/*", "//\n", "\\", "\x00", "{", "}", '{"a":1}', "\u00a0", "“\n\"b\":", "“ ", "a=", "00",
+     "[{]", "{]"],
 )  # fmt: skip
 @pytest.mark.parametrize("start", ["", "[", '{"a":', '["'])
 def test_hostile_texts_are_read_to_their_end(unit, start):

@@ -39,7 +39,7 @@ def read(payload):
 
 
 def asked(text):
-    return lint(text, parse=parse, read=read)
+    return lint(text, now=NOW, parse=parse, read=read)
 
 
 def asked_in_bytes(body):
@@ -115,10 +115,17 @@ def test_what_is_wrong_behind_broken_json_is_told_too():
     assert [each.code for each in report.problems] == ["TRAILING_COMMA", "UNKNOWN_INSTRUMENT_TYPE"]
 
 
+def test_text_around_the_json_is_told():
+    report = asked("Alert: " + json.dumps(ENTRY))
+    assert [each.code for each in report.problems] == ["TEXT_AROUND_JSON"]
+    assert "Once repaired: This would be accepted" in report.summary
+
+
 def test_a_template_is_tried_with_examples():
     leg = {**LEG, "quantity": "{{strategy.order.contracts}}", "price": "{{close}}"}
-    report = asked(json.dumps(ENTRY | {"signal_legs": [leg]}))
+    report = asked(json.dumps(ENTRY | {"timestamp": "{{timenow}}", "signal_legs": [leg]}))
     assert not report.ok
+    assert report.warnings == ["placeholders were filled with examples to try the template"]
     assert "Once filled in: This would be accepted" in report.summary
     assert "BUY 10 AAPL" in report.summary
 
@@ -170,7 +177,7 @@ def test_a_hole_in_the_reading_rules_is_an_answer():
     def breaks(payload):
         raise TypeError("unhashable")
 
-    report = lint(json.dumps(ENTRY), parse=parse, read=breaks)
+    report = lint(json.dumps(ENTRY), now=NOW, parse=parse, read=breaks)
     assert [problem.code for problem in report.problems] == ["UNREADABLE"]
 
 

@@ -46,7 +46,7 @@ def objects():
 def test_json_examples_are_sound_and_use_known_names(example):
     codes = {fault.code for fault in find_faults(example)}
     assert codes <= ({"PLACEHOLDER"} if "{{" in example else set())
-    assert json.loads(example).keys() <= KNOWN_NAMES | {"interval"}
+    assert json.loads(example).keys() <= KNOWN_NAMES
 
 
 @pytest.mark.parametrize("example", blocks("python"))

@@ -28,7 +28,6 @@ PLANNED = {
     "BAD_PLACEHOLDER",
     "BAD_SIGNATURE",
     "CONDITION_UNSUPPORTED",
-    "EMPTY_BATCH",
     "POSITION_GAP",
     "RATE_LIMITED",
     "SENDER_NOT_ALLOWED",
@@ -38,7 +37,6 @@ PLANNED = {
     "SIGNATURE_EXPIRED",
     "TOO_DEEP",
     "TOO_MANY_SIGNALS",
-    "UNREADABLE",
     "UNREADABLE_TEXT",
 }
 #: An answer that is no refusal, but asked for like one.
