@@ -1,0 +1,239 @@
+"""Every code with which a signal or an order is refused: what it means, and what its sender does.
+
+The sentence that comes with a refusal has the values; this table has the rule behind it. It fills
+the tables of docs/signal-format.md, and a test compares it with the codes in use.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class Stage(StrEnum):
+    """Where on the road a code appears."""
+
+    ACCESS = "access"  # who is sending
+    INTAKE = "intake"  # what was sent
+    DECISION = "decision"  # whether and how much of it is traded
+
+
+class Meaning(NamedTuple):
+    """A code in words.
+
+    Attributes:
+        where: the stage that answers with it.
+        sentence: what it means.
+        fix: what the sender, or else the operator, does about it.
+    """
+
+    where: Stage
+    sentence: str
+    fix: str
+
+
+def _access(sentence: str, fix: str) -> Meaning:
+    return Meaning(Stage.ACCESS, sentence, fix)
+
+
+def _intake(sentence: str, fix: str) -> Meaning:
+    return Meaning(Stage.INTAKE, sentence, fix)
+
+
+def _decision(sentence: str, fix: str) -> Meaning:
+    return Meaning(Stage.DECISION, sentence, fix)
+
+
+_OTHER_STRATEGY = "use the key of the strategy that `strategy_name` names"
+_SMALLER = "nothing to do, or send less; the decision's steps have the figures"
+_OPERATOR_SETS_UP = "ask the operator to set it up"
+
+CODES: Final[dict[str, Meaning]] = {
+    # Who is sending
+    "MISSING_KEY": _access(
+        "nothing says whose signal this is",
+        "send `Authorization: Bearer <key>`, a signature, a webhook token or `passphrase`",
+    ),
+    "WRONG_KEY": _access(
+        "the key is unknown or revoked", "copy it again, or ask the operator for a new one"
+    ),
+    "STRATEGY_MISMATCH": _access("the key belongs to another strategy", _OTHER_STRATEGY),
+    "UNKNOWN_STRATEGY": _access(
+        "there is no strategy of that name", "mind the spelling, or ask the operator to create it"
+    ),
+    "BAD_SIGNATURE": _access(
+        "the signature does not belong to this body and time",
+        "sign `timestamp + '.' + body` byte for byte as it is sent, HMAC-SHA256 in hex",
+    ),
+    "SIGNATURE_EXPIRED": _access(
+        "the signed time is too far from ours", "set the clock, and sign when you send"
+    ),
+    "SENDER_NOT_ALLOWED": _access(
+        "this address may not send for the strategy",
+        "send from an allowed address, or ask the operator to add this one",
+    ),
+    "RATE_LIMITED": _access(
+        "too many requests in a short time", "wait as long as `Retry-After` says, then send again"
+    ),
+    # What was sent
+    "BROKEN_JSON": _intake(
+        "the body is not JSON", "repair it where the message says, or ask the lint"
+    ),
+    "NOT_AN_OBJECT": _intake("the JSON is not one object", "send `{…}` with named fields"),
+    "TOO_DEEP": _intake("brackets are nested too deep", "no signal needs more than a few levels"),
+    "BODY_TOO_LARGE": _intake("the body is larger than allowed", "send fewer signals at once"),
+    "UNREADABLE_TEXT": _intake(
+        "the text is neither JSON nor lines of `key: value`",
+        "send JSON, or lines such as `ticker: AAPL` and `action: BUY`",
+    ),
+    "UNREADABLE": _intake(
+        "the signal cannot be read, for a reason without a name of its own",
+        "compare it with the examples, and tell the operator: this is our fault",
+    ),
+    "BAD_MAIL": _intake(
+        "the e-mail holds no readable text", "send plain text with one signal in it"
+    ),
+    "EMPTY_BATCH": _intake("the list has no signals", "send at least one"),
+    "TOO_MANY_SIGNALS": _intake("the list has too many signals", "send several lists"),
+    "MISSING_FIELD": _intake("a field that has to be there is not", "add `field`"),
+    "UNKNOWN_VALUE": _intake(
+        "a field has a word that is not one of its words", "use a word that the message lists"
+    ),
+    "BAD_TEXT": _intake(
+        "a text is too long, empty or not printable", "send 1 to 200 printable characters"
+    ),
+    "BAD_NUMBER": _intake(
+        "a number is negative, not finite, too long or no number",
+        "send a positive number of at most 30 digits, without thousands separators",
+    ),
+    "BAD_EXPIRY": _intake("the expiry is no date", "send YYYYMMDD, e.g. 20261218"),
+    "BAD_TIME": _intake(
+        "a time cannot be read", "send ISO 8601, or seconds or milliseconds since 1970"
+    ),
+    "BAD_PAIR": _intake(
+        "the symbol is not a pair of two currencies", "send six letters, e.g. EURUSD"
+    ),
+    "BAD_LEGS": _intake(
+        "the legs of an option package do not fit together",
+        "one underlying, each leg with strike, expiry, right and action",
+    ),
+    "BAD_PLACEHOLDER": _intake(
+        "a placeholder such as `{{ticker}}` was not filled in",
+        "`{{strategy.…}}` works in alerts of strategies only; mind the spelling",
+    ),
+    "AMBIGUOUS_SYMBOL": _intake(
+        "more than one instrument has this symbol",
+        "add instrument_type, exchange, currency or expiry",
+    ),
+    "UNKNOWN_INSTRUMENT_TYPE": _intake(
+        "the instrument type is unknown", "send STOCK, ETF, FOREX, FUTURE, OPTION or CRYPTO"
+    ),
+    "CONDITION_UNSUPPORTED": _intake(
+        "the signal holds a condition to be watched", "send the signal when the condition is true"
+    ),
+    "TOO_MANY_LEGS": _intake("the signal has too many legs", "send at most 20"),
+    "CONTRADICTION": _intake(
+        "two fields say different things, e.g. `action` and `direction` of an entry",
+        "for entries BUY goes with LONG and SELL with SHORT; say each thing once",
+    ),
+    "MISSING_IDENTITY": _intake(
+        "a repeat of this signal could not be told from a new one", "send `signalID`"
+    ),
+    "KEY_REUSED": _intake(
+        "another signal with the same id was received before", "a new signal needs a new `signalID`"
+    ),
+    "DUPLICATE": _intake(
+        "not an error: a repeat is answered 200 with the `signal_id` of the first time",
+        "nothing to do: it is traded once",
+    ),
+    "ALREADY_TRADED": _intake(
+        "a signal that has led to orders cannot be replayed", "send a new signal"
+    ),
+    "SIGNAL_ON_ITS_WAY": _intake(
+        "the signal is still being worked on", "wait for its end before replaying it"
+    ),
+    "UNKNOWN_SIGNAL": _intake(
+        "this strategy has no signal of that id", "use the `signal_id` of the answer"
+    ),
+    "NOT_STORED": _intake("the signal was not stored", "send it again"),
+    # Whether and how much of it is traded
+    "TRADING_REDUCING": _decision(
+        "the kill switch allows exits only", "wait: the operator decides when entries go again"
+    ),
+    "TRADING_HALTED": _decision(
+        "the kill switch stops all orders", "wait: the operator decides when trading goes on"
+    ),
+    "STRATEGY_UNKNOWN": _decision("the strategy does not exist any more", _OPERATOR_SETS_UP),
+    "STRATEGY_INACTIVE": _decision(
+        "the strategy is switched off for entries", "ask the operator to switch it on"
+    ),
+    "ACCOUNTS_MISSING": _decision("the strategy has no account to trade in", _OPERATOR_SETS_UP),
+    "ACCOUNT_INACTIVE": _decision("the account is switched off", "ask the operator"),
+    "ALLOCATION_MISSING": _decision(
+        "no approved allocation gives the strategy money", _OPERATOR_SETS_UP
+    ),
+    "INSTRUMENT_TYPE_NOT_ALLOWED": _decision(
+        "the strategy may not trade this type of instrument", "ask the operator to allow it"
+    ),
+    "ROUTING_STAGING_TO_LIVE": _decision(
+        "a staging signal never reaches a live account", "send `environment: production`"
+    ),
+    "SIGNAL_EXPIRED": _decision(
+        "the entry is older than `valid_for_s` or the strategy's maximum age",
+        "send sooner, set the clock, or send a larger `valid_for_s`; exits never expire",
+    ),
+    "SEQUENCE_GAP": _decision(
+        "numbers of `sequence` are missing before this signal",
+        "send what is missing, or ask the operator to go on without it",
+    ),
+    "POSITION_GAP": _decision(
+        "you held something else before this signal than our books say",
+        "compare your position with ours; a signal of yours may be missing",
+    ),
+    "ACCOUNT_DATA_STALE": _decision(
+        "the account's equity is not known well enough to enter", "wait: the broker does not answer"
+    ),
+    "EQUITY_NOT_POSITIVE": _decision("the account has no equity", "ask the operator"),
+    "SENDER_EQUITY_MISSING": _decision(
+        "without `account_equity` the quantities cannot be scaled", "send `account_equity`"
+    ),
+    "SIDE_MISSING": _decision(
+        "neither the signal nor the position says whether to buy or to sell", "send `action`"
+    ),
+    "PRICE_MISSING": _decision("no price is known for the instrument", "send `price`"),
+    "FX_RATE_MISSING": _decision(
+        "no exchange rate to the account's currency is known", "ask the operator"
+    ),
+    "MARGIN_UNKNOWN": _decision(
+        "the margin of the instrument, or the account's free margin, is not known",
+        "trade what is supported, or wait for the account's figures",
+    ),
+    "AVAILABLE_CAPITAL_EXCEEDED": _decision("nothing of the allocation is left", _SMALLER),
+    "POSITION_SIZE_EXCEEDED": _decision("the position is as large as it may be", _SMALLER),
+    "BROKER_SHARE_EXCEEDED": _decision("the account is used as far as it may be", _SMALLER),
+    "MARGIN_EXCEEDED": _decision("no margin is left", _SMALLER),
+    "AVAILABLE_CAPITAL_BOUND": _decision("resized to what is left of the allocation", _SMALLER),
+    "POSITION_SIZE_BOUND": _decision("resized to the largest position allowed", _SMALLER),
+    "BROKER_SHARE_BOUND": _decision("resized to the account's limit", _SMALLER),
+    "MARGIN_BOUND": _decision("resized to the margin that is left", _SMALLER),
+    "ENTRY_BOUND": _decision(
+        "resized to what is still open of the entry that the exit names", "nothing to do"
+    ),
+    "QUANTITY_BELOW_LOT": _decision(
+        "less than one lot is left after sizing",
+        "send more, or ask the operator for a larger allocation",
+    ),
+    "NO_POSITION": _decision("the strategy holds nothing to close", "nothing to do"),
+    "ALREADY_CLOSED": _decision("all of it is closed or being closed", "nothing to do"),
+    "POSITION_OPPOSITE": _decision(
+        "the order would enlarge the position, not close it",
+        "an exit of a long position is SELL, of a short one BUY",
+    ),
+    "ENTRY_NOT_FOUND": _decision(
+        "the entry that `entry_signal_id` names is not known",
+        "send our `signal_id` or your `signalID` of it, or leave the field out",
+    ),
+    "NOTHING_TO_CANCEL": _decision(
+        "no entry order of that signal is working any more", "nothing to do, or send an EXIT"
+    ),
+}

@@ -1,0 +1,100 @@
+"""The table of codes has every code that the code can answer with, and no other."""
+
+import ast
+import re
+
+import pytest
+
+from services.common.settings import REPOSITORY
+from services.domain.fields_table import ENVELOPE_FIELDS, KNOWN_NAMES, LEG_FIELDS
+from services.domain.refusals import CODES
+from services.domain.words import TradingState
+
+CODE = re.compile(r"[A-Z]+(_[A-Z]+)+|[A-Z]{8,}")
+#: Calls that carry a code.
+NAMING = {"InvalidSignal", "Refusal", "Denied", "error", "require", "_no", "_nothing"}
+#: Services whose refusals a sender sees.
+SERVICES = ("domain", "signal_gateway", "signal_ingestion", "cerebro", "common")
+#: Made of the state of the kill switch, and of steps that bound.
+DERIVED = {f"TRADING_{state}" for state in TradingState if state is not TradingState.ACTIVE}
+DERIVED |= {"ENTRY_BOUND"}
+#: In the table because the doors that are being built answer with them.
+PLANNED = {
+    "ALREADY_TRADED",
+    "AMBIGUOUS_SYMBOL",
+    "BAD_LEGS",
+    "BAD_MAIL",
+    "BAD_PAIR",
+    "BAD_PLACEHOLDER",
+    "BAD_SIGNATURE",
+    "CONDITION_UNSUPPORTED",
+    "POSITION_GAP",
+    "RATE_LIMITED",
+    "SENDER_NOT_ALLOWED",
+    "SEQUENCE_GAP",
+    "SIDE_MISSING",
+    "SIGNAL_ON_ITS_WAY",
+    "SIGNATURE_EXPIRED",
+    "TOO_DEEP",
+    "TOO_MANY_SIGNALS",
+    "UNREADABLE_TEXT",
+}
+#: An answer that is no refusal, but asked for like one.
+NOT_RAISED = {"DUPLICATE"}
+
+
+def calls():
+    for service in SERVICES:
+        for path in sorted((REPOSITORY / "services" / service).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call):
+                    function = node.func
+                    name = getattr(function, "attr", None) or getattr(function, "id", "")
+                    yield name, node.args
+
+
+def codes_in_use():
+    used = set()
+    for name, arguments in calls():
+        if name in NAMING:
+            used |= {
+                part.value
+                for argument in arguments
+                for part in ast.walk(argument)
+                if isinstance(part, ast.Constant)
+                and isinstance(part.value, str)
+                and CODE.fullmatch(part.value)
+            }
+        elif name == "cap" and isinstance(arguments[0], ast.Constant):
+            step = arguments[0].value.upper()
+            used |= {f"{step}_EXCEEDED", f"{step}_BOUND"}
+    return used
+
+
+def test_every_code_in_use_is_explained():
+    used = codes_in_use()
+    assert {"MISSING_FIELD", "UNKNOWN_INSTRUMENT_TYPE", "KEY_REUSED", "MARGIN_BOUND"} <= used
+    assert used - CODES.keys() == set()
+
+
+def test_no_code_is_explained_that_nobody_answers_with():
+    assert CODES.keys() - codes_in_use() - DERIVED - NOT_RAISED == PLANNED
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_has_a_sentence_and_a_fix_for_a_table(code):
+    for text in (CODES[code].sentence, CODES[code].fix):
+        assert text.isprintable()
+        assert "|" not in text
+        assert not text.endswith(".")
+
+
+def test_other_names_of_fields_are_unambiguous():
+    names = [
+        name
+        for table in (ENVELOPE_FIELDS, LEG_FIELDS)
+        for own, field in table.items()
+        for name in (own, *field.other_names)
+    ]
+    assert len(names) == len(set(names))
+    assert set(names) <= KNOWN_NAMES
