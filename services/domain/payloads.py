@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from services.domain.errors import InvalidSignal
+from services.domain.json_faults import explain_broken_json
 
 Payload = Mapping[str, Any]
 
@@ -18,6 +19,7 @@ _MAX_DEPTH: Final = 32
 #: Names under which senders put the secret; found at any depth it is not stored.
 SECRETS: Final = ("passphrase", "token", "secret")
 _LINE = re.compile(r"\s*([A-Za-z][\w .\-/]{0,63}?)\s*[:=]\s*(.*?)\s*$")
+_OBJECT = re.compile(r"^[^\S\n]*\{", re.MULTILINE)
 _SENTENCE = re.compile(
     r"order (buy|sell) @ (\d{1,15}(?:\.\d{1,15})?) filled on (\S{1,40}?)\. "
     r"New strategy position is (-?\d{1,15}(?:\.\d{1,15})?)"
@@ -46,10 +48,7 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
         value = json.loads(text, parse_float=_exact, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno}"
-        raise InvalidSignal(
-            "BROKEN_JSON", f"the body is not JSON: {error.msg} at {where}"
-        ) from error
+        raise InvalidSignal("BROKEN_JSON", explain_broken_json(text)) from error
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
@@ -139,6 +138,14 @@ def read_text(text: str) -> dict[str, Any]:
     return _read_sentence(text) or _read_lines(text)
 
 
+def read_anything(text: str) -> list[dict[str, Any] | InvalidSignal] | dict[str, Any]:
+    """What any of the doors would read. Raises: InvalidSignal."""
+    meant_as_json = text.lstrip().startswith(("{", "[")) or (
+        re.search(r'\{\s*"', text) and not _OBJECT.search(text)
+    )
+    return read_batch(text) if meant_as_json else read_letter(text)
+
+
 def _read_sentence(text: str) -> dict[str, Any] | None:
     """TradingView's own message: `… order buy @ 10 filled on AAPL. New strategy position is 10`.
 
@@ -172,7 +179,7 @@ def read_letter(text: str) -> dict[str, Any]:
     Raises:
         InvalidSignal: as `read_text`.
     """
-    start = re.search(r"^\s*\{", text, re.MULTILINE)
+    start = _OBJECT.search(text)
     if start is None:
         return _read_lines(text)
     return read_object(_first_object(text[start.start() :].lstrip()))

@@ -113,17 +113,9 @@ CODES: Final[dict[str, Meaning]] = {
     "BAD_PAIR": _intake(
         "the symbol is not a pair of two currencies", "send six letters, e.g. EURUSD"
     ),
-    "BAD_LEGS": _intake(
-        "the legs of an option package do not fit together",
-        "one underlying, each leg with strike, expiry, right and action",
-    ),
     "BAD_PLACEHOLDER": _intake(
         "a placeholder such as `{{ticker}}` was not filled in",
         "`{{strategy.…}}` works in alerts of strategies only; mind the spelling",
-    ),
-    "AMBIGUOUS_SYMBOL": _intake(
-        "more than one instrument has this symbol",
-        "add instrument_type, exchange, currency or expiry",
     ),
     "UNKNOWN_INSTRUMENT_TYPE": _intake(
         "the instrument type is unknown", "send STOCK, ETF, FOREX, FUTURE, OPTION or CRYPTO"
@@ -135,9 +127,6 @@ CODES: Final[dict[str, Meaning]] = {
     "CONTRADICTION": _intake(
         "two fields say different things, e.g. `action` and `direction` of an entry",
         "for entries BUY goes with LONG and SELL with SHORT; say each thing once",
-    ),
-    "MISSING_IDENTITY": _intake(
-        "a repeat of this signal could not be told from a new one", "send `signalID`"
     ),
     "KEY_REUSED": _intake(
         "another signal with the same id was received before", "a new signal needs a new `signalID`"

@@ -12,6 +12,7 @@ from services.common.ops import Health
 from services.common.problems import Problem, Refusal, add_problems, problem_responses
 from services.signal_gateway.authentication import Claim
 from services.signal_gateway.examples import ALERT_EXAMPLES, SIGNAL_EXAMPLES
+from services.signal_gateway.lint import LintReport
 from services.signal_gateway.models import BatchReceipt, SignalLife, SignalReceipt
 from services.signal_gateway.service import GatewayService, Receipt
 
@@ -56,6 +57,24 @@ def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) 
         batch = _batch(answer)
         response.status_code = 207 if batch.refused else 202
         return batch
+
+    @app.post(
+        "/api/v1/signals/lint",
+        response_model=LintReport,
+        responses=_PROBLEMS,
+        openapi_extra=_body("application/json", SIGNAL_EXAMPLES | ALERT_EXAMPLES),
+        tags=["signals"],
+    )
+    def lint_signal(
+        request: Request,
+        body: Annotated[bytes, Depends(_limited_body)],
+        claim: Annotated[Claim, Depends(_claim)],
+    ) -> LintReport:
+        """Ask what would happen to a payload; nothing is stored or traded.
+
+        Takes whatever any door takes. With a key it knows your strategy's defaults too.
+        """
+        return service.lint(body, claim, remote=_remote(request))
 
     @app.post(
         "/webhook/{token}",

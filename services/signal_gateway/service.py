@@ -20,6 +20,7 @@ from services.domain.intake import Intake, moment_key, strategy_name_of, take_in
 from services.domain.payloads import (
     READERS,
     Payload,
+    read_anything,
     read_batch,
     secret_in,
     secret_of,
@@ -28,8 +29,9 @@ from services.domain.payloads import (
     to_json,
     without_secrets,
 )
-from services.domain.signals import signal_id_for
+from services.domain.signals import Signal, signal_id_for
 from services.signal_gateway.authentication import Authenticator, Caller, Claim
+from services.signal_gateway.lint import LintReport, lint
 from services.signal_gateway.store import GatewayStore
 
 _log = logging.getLogger(__name__)
@@ -301,6 +303,39 @@ class GatewayService:
 
     def _by_passphrase(self, secret: str | None, remote: str) -> Caller:
         return self._authenticator.by_passphrase(secret, remote=remote)
+
+    def lint(self, body: bytes, claim: Claim, *, remote: str) -> LintReport:
+        """What would happen to this body; nothing is stored.
+
+        Args:
+            body: whatever would be sent, by any door.
+            claim: with a key, the strategy's defaults and what it sent before count too.
+            remote: address of the asker.
+
+        Raises:
+            Refusal: the key is wrong, or too much is asked.
+        """
+        caller = self._authenticator.by_headers(claim, body, remote=remote)
+        now = utc_now()
+
+        def read(payload: Payload) -> Sequence[Signal]:
+            named = strategy_name_of(payload)
+            owner = caller.strategy_id if caller else named or "(of the key)"
+            if caller is not None:
+                try:
+                    self._check_name(named, caller)
+                except Refusal as refusal:
+                    raise InvalidSignal(
+                        refusal.code, str(refusal), field="strategy_name"
+                    ) from refusal
+            defaults = caller.signal_defaults if caller else None
+            return take_in(payload, strategy_id=owner, received_at=now, defaults=defaults).signals
+
+        try:
+            text = text_of(body)
+        except InvalidSignal as error:
+            raise _refusal(error) from error
+        return lint(text, now=now, parse=read_anything, read=read)
 
     def life_of(self, signal_id: str, claim: Claim, *, remote: str) -> Document:
         """One signal of the asking strategy: its road, decision, orders, fills. Raises: Refusal."""

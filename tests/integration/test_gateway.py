@@ -300,3 +300,40 @@ def test_the_strategys_defaults_are_used(client, store, key):
     )
     body = {"signalID": "1", "ticker": "AAPL", "action": "BUY", "quantity": 1}
     assert post(client, body, key).json()["code"] == "BAD_PAIR"
+
+
+def lint(client, body, key=None):
+    answer = post(client, body, key, path="/api/v1/signals/lint")
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_the_lint_says_what_would_happen_and_stores_nothing(client, store, key):
+    report = lint(client, envelope(), key)
+    assert report["ok"]
+    assert "BUY 10 AAPL" in report["summary"]
+    broken = lint(client, '{"ticker": "AAPL", "action": “buy”, "quantity": 1,}')
+    assert {each["code"] for each in broken["problems"]} == {"SMART_QUOTES", "TRAILING_COMMA"}
+    assert json.loads(broken["repaired"])["action"] == "buy"
+    assert lint(client, alert("lines"))["ok"]
+    assert stored(store) == []
+
+
+def test_the_lint_knows_the_strategys_defaults_with_its_key(client, store, key):
+    store["strategies"].update_one(
+        {"_id": STRATEGY}, {"$set": {"signal_defaults": {"instrument_type": "FOREX"}}}
+    )
+    body = {"signalID": "1", "ticker": "AAPL", "action": "BUY", "quantity": 1}
+    assert lint(client, body)["ok"]
+    assert lint(client, body, key)["problems"][0]["code"] == "BAD_PAIR"
+    other = lint(client, envelope(strategy_name="nobody"), key)
+    assert other["problems"][0]["code"] == "UNKNOWN_STRATEGY"
+
+
+def test_openapi_describes_every_door_with_examples(client):
+    described = client.get("/openapi.json").json()
+    assert {"/api/v1/signals", "/api/v1/signals/lint", "/webhook/{token}"} <= set(
+        described["paths"]
+    )
+    content = described["paths"]["/api/v1/signals"]["post"]["requestBody"]["content"]
+    assert content["application/json"]["examples"] == SIGNAL_EXAMPLES

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.domain.intake import take_in
 from services.domain.json_faults import explain_broken_json
-from services.domain.standardize import parse_json, standardize
+from services.domain.payloads import read_anything
 from services.signal_gateway.lint import lint
 from tests.support.builders import NOW
 from tests.support.payloads import MAX_BYTES, generate
@@ -30,16 +31,12 @@ ENTRY = {
 }
 
 
-def parse(text):
-    return json.loads(text) if text.lstrip().startswith("[") else parse_json(text.encode())
-
-
 def read(payload):
-    return [standardize(payload, signal_id="sig_1", received_at=NOW)]
+    return take_in(payload, strategy_id="S", received_at=NOW).signals
 
 
 def asked(text):
-    return lint(text, now=NOW, parse=parse, read=read)
+    return lint(text, now=NOW, parse=read_anything, read=read)
 
 
 def asked_in_bytes(body):
@@ -177,7 +174,7 @@ def test_a_hole_in_the_reading_rules_is_an_answer():
     def breaks(payload):
         raise TypeError("unhashable")
 
-    report = lint(json.dumps(ENTRY), now=NOW, parse=parse, read=breaks)
+    report = lint(json.dumps(ENTRY), now=NOW, parse=read_anything, read=breaks)
     assert [problem.code for problem in report.problems] == ["UNREADABLE"]
 
 

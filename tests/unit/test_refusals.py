@@ -20,24 +20,13 @@ DERIVED = {f"TRADING_{state}" for state in TradingState if state is not TradingS
 DERIVED |= {"ENTRY_BOUND"}
 #: In the table because the doors that are being built answer with them.
 PLANNED = {
-    "ALREADY_TRADED",
-    "AMBIGUOUS_SYMBOL",
-    "BAD_LEGS",
     "BAD_MAIL",
-    "BAD_PAIR",
-    "BAD_PLACEHOLDER",
     "BAD_SIGNATURE",
-    "CONDITION_UNSUPPORTED",
     "POSITION_GAP",
     "RATE_LIMITED",
     "SENDER_NOT_ALLOWED",
     "SEQUENCE_GAP",
-    "SIDE_MISSING",
-    "SIGNAL_ON_ITS_WAY",
     "SIGNATURE_EXPIRED",
-    "TOO_DEEP",
-    "TOO_MANY_SIGNALS",
-    "UNREADABLE_TEXT",
 }
 #: An answer that is no refusal, but asked for like one.
 NOT_RAISED = {"DUPLICATE"}
