@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from pymongo import UpdateOne
+from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 
+from services.cerebro.gaps import Chain, Count, Ledger, chain_id
 from services.common.controls import trading_state
 from services.common.kept import Kept
 from services.common.store import Document, Store, from_document, to_document
@@ -137,12 +138,43 @@ class CerebroStore:
         found = self._store["signal_store"].find_one(query, {"_id": 1}, session=session)
         return found is not None
 
+    def ledger(self, signals: Sequence[Signal], session: ClientSession) -> Ledger:
+        """What is known of the order in which the strategies of these signals send."""
+        ids = {signal.strategy_id for signal in signals} | {
+            chain_id(signal.strategy_id, leg) for signal in signals for leg in signal.legs
+        }
+        found = list(self._store["sequences"].find({"_id": {"$in": list(ids)}}, session=session))
+        return Ledger(
+            {row["_id"]: from_document(Count, row) for row in found if "last" in row},
+            {row["_id"]: from_document(Chain, row) for row in found if "known" in row},
+        )
+
+    def save_ledger(self, ledger: Ledger, session: ClientSession) -> None:
+        """Keep what the decided signals changed in it."""
+        updates: list[ReplaceOne[Document] | DeleteOne] = []
+        for (strategy_id, name), kept in ledger.changed.items():
+            if kept is None:
+                updates.append(DeleteOne({"_id": name}))
+            else:
+                row = {"strategy_id": strategy_id, **to_document(kept)}
+                updates.append(ReplaceOne({"_id": name}, row, upsert=True))
+        if updates:
+            self._store["sequences"].bulk_write(updates, ordered=False, session=session)
+
+    def open_gaps(self, names: Sequence[str]) -> list[str]:
+        """Those of these counts and chains that have an open incident."""
+        by_id = {f"SIGNAL_GAP|{name}": name for name in names}
+        query = {"_id": {"$in": list(by_id)}, "status": "OPEN"}
+        return [by_id[row["_id"]] for row in self._store["incidents"].find(query, {"_id": 1})]
+
     def save(self, decisions: Sequence[Decision], session: ClientSession) -> None:
         """Keep decisions with their orders and reservations, all of them.
 
         Raises:
             TransientError: one of the signals was decided meanwhile.
         """
+        if not decisions:
+            return
         updates = [_decided(decision) for decision in decisions]
         changed = self._store["signal_store"].bulk_write(updates, ordered=False, session=session)
         if changed.modified_count != len(decisions):
