@@ -15,6 +15,9 @@ from services.domain.signals import Signal, plain
 from services.domain.values import ZERO
 from services.domain.words import ActiveStatus, Intent, Outcome, TradingState
 
+#: 30 years: a date that is further away is more than a `datetime` can hold.
+_FOREVER_SECONDS = Decimal(10**9)
+
 
 def decide(signal: Signal, context: DecisionContext) -> Decision:
     """What goes out for `signal`, given everything in `context`, with every step on the way."""
@@ -223,7 +226,9 @@ def _order(
 
 def _expires_at(signal: Signal, context: DecisionContext) -> datetime | None:
     limit = _age_limit(signal, context)
-    return None if limit is None else _sent_at(signal) + timedelta(seconds=float(limit))
+    if limit is None:
+        return None
+    return _sent_at(signal) + timedelta(seconds=float(min(limit, _FOREVER_SECONDS)))
 
 
 def _reservation(order: Order, sized: SizedLeg) -> Reservation:

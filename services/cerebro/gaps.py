@@ -6,6 +6,7 @@ each (`previous_position`), which must be what their signals so far come to.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
@@ -68,6 +69,11 @@ class Count(Frozen):
         """What is missing, in words; "" where nothing is."""
         return _numbers(self.missing, self.unlisted)
 
+    def in_words(self) -> str:
+        """Where the count is."""
+        missing = self.missing_at_all()
+        return f"count at {self.last}" + (f", but {missing} not come" if missing else "")
+
 
 class Chain(Frozen):
     """What a sender's signals make of their position in one instrument; three equals, or a gap.
@@ -91,6 +97,11 @@ class Chain(Frozen):
     def whole(self) -> bool:
         """Whether the sender's position is what their signals make it."""
         return _agree(self.tally, self.claimed)
+
+    def in_words(self) -> str:
+        """Where the chain is."""
+        said = "" if self.whole else f", but the sender says {_in_words(self.claimed)}"
+        return f"signals so far make {_in_words(self.tally)}{said}"
 
     def admits(self, claim: PreviousPosition, change: Decimal | int) -> bool:
         """Whether an entry with this claim follows what is known; for arguments see `after`."""
@@ -130,15 +141,15 @@ class Ledger:
     """Counts and chains of the strategies of a batch, as its signals are decided.
 
     Attributes:
-        changed: what is to be kept, by strategy and id (the strategy's for a count, `chain_id` for
-            a chain); None = forgotten.
+        changed: what is to be kept, by strategy and id (the strategy's own for a count, `chain_id`
+            for a chain); None = forgotten.
         gaps: by id, what is missing in a sentence, or None where nothing is any more.
         repeats: by strategy, the sentence on a number that came again.
     """
 
-    def __init__(self, counts: dict[str, Count], chains: dict[str, Chain]) -> None:
-        self._counts = counts
-        self._chains = chains
+    def __init__(self, known: Mapping[str, Count | Chain]) -> None:
+        self._counts = {name: each for name, each in known.items() if isinstance(each, Count)}
+        self._chains = {name: each for name, each in known.items() if isinstance(each, Chain)}
         self.changed: dict[tuple[str, str], Count | Chain | None] = {}
         self.gaps: dict[str, str | None] = {}
         self.repeats: dict[str, str] = {}
@@ -203,11 +214,7 @@ class Ledger:
         if after != before:
             self.changed[strategy_id, strategy_id] = after
         missing = after.missing_at_all()
-        self.gaps[strategy_id] = (
-            f"{strategy_id} has come to number {after.last}, but {missing} not come"
-            if missing
-            else None
-        )
+        self.gaps[strategy_id] = f"{strategy_id}: {after.in_words()}" if missing else None
 
     def _take_leg(
         self,
@@ -233,8 +240,7 @@ class Ledger:
         self.gaps[key] = (
             None
             if after is None or after.whole
-            else f"{signal.strategy_id} says it holds {_in_words(after.claimed)} "
-            f"{leg.instrument.symbol}, but its signals make that {_in_words(after.tally)}"
+            else f"{signal.strategy_id}, {leg.instrument.symbol}: {after.in_words()}"
         )
 
 

@@ -150,7 +150,7 @@ class Cerebro:
         )
         done = _Done([], [], self._queries.ledger(signals, session))
         for signal in signals:
-            flat = books.flat(signal)
+            flat = signal.previous_position is not None and books.flat(signal)
             gap = done.ledger.gap(signal, flat=flat)
             entry = self._entry(signal, session)
             strategy = strategies[signal.strategy_id]
@@ -276,13 +276,15 @@ class Cerebro:
         )
 
     def _tell_gaps(self, ledger: Ledger) -> None:
-        """Open what is missing now as incidents, and close those that are over."""
+        """Make the incidents say what is missing now; what they say already is not repeated."""
+        known = self._queries.open_gaps(list(ledger.gaps)) if ledger.gaps else {}
         for name, sentence in ledger.gaps.items():
-            if sentence is not None:
+            if sentence == known.get(name):
+                continue
+            if sentence is None:
+                clear_incident(self._store, kind="SIGNAL_GAP", key=name)
+            else:
                 raise_incident(self._store, kind="SIGNAL_GAP", key=name, sentence=sentence)
-        over = [name for name, sentence in ledger.gaps.items() if sentence is None]
-        for name in self._queries.open_gaps(over) if over else ():
-            clear_incident(self._store, kind="SIGNAL_GAP", key=name)
         for name, sentence in ledger.repeats.items():
             raise_incident(self._store, kind="SEQUENCE_REPEATED", key=name, sentence=sentence)
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from scripts.resync import resync
 from services.cerebro.service import Cerebro, Patience
 from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher, Ring, create_topology
@@ -14,7 +15,7 @@ from services.common.settings import CommonSettings
 from services.common.store import to_document
 from services.common.subscriber import Subscriber
 from services.common.topology import CEREBRO_SIGNALS, STANDARDIZED_SIGNALS
-from services.domain.errors import PartlyDone, TransientError
+from services.domain.errors import ConfigurationError, PartlyDone, TransientError
 from services.domain.signals import PreviousPosition
 from tests.support.builders import make_limits, make_position
 from tests.support.rows import (
@@ -107,6 +108,8 @@ def test_an_entry_past_a_gap_waits_and_the_rest_of_its_batch_does_not(store, cer
     found = incident(store)
     assert found["status"] == "OPEN"
     assert found["sentence"] == f"{STRATEGY} sent number 7, but 6 has not come"
+    assert decide(cerebro, "s7") == ["s7"]
+    assert incident(store)["count"] == 1  # told once, however often it is tried
 
 
 def test_the_missing_one_frees_those_that_wait_and_clears_the_incident(store, cerebro):
@@ -231,6 +234,31 @@ def test_both_flat_heals_but_not_while_an_entry_works(store, cerebro):
     store["reservations"].delete_many({})  # it ended without a fill
     assert decide(cerebro, "b") == []
     assert incident(store, key=f"{STRATEGY}|{AAPL}")["status"] == "CLEARED"
+
+
+def test_an_operator_accepts_a_gap_and_what_waits_goes_on(store, cerebro, connection):
+    numbered(store, "s5", 5)
+    claiming(store, "a", 0)
+    decide(cerebro, "s5", "a")
+    numbered(store, "s7", 7)
+    claiming(store, "c", 15)
+    assert decide(cerebro, "s7", "c") == ["s7", "c"]
+    forgotten = resync(CommonSettings(**connection), STRATEGY, by="anna")
+    assert sorted(forgotten) == [
+        f"{STRATEGY}: count at 5",
+        f"{STRATEGY}|{AAPL}: signals so far make 10",
+    ]
+    assert store["incidents"].count_documents({"status": "OPEN"}) == 0
+    (line,) = store["audit_log"].find()
+    assert (line["what"], line["by"]) == ("GAP_ACCEPTED", "anna")
+    assert line["facts"]["strategy_id"] == STRATEGY
+    assert decide(cerebro, "s7", "c") == []
+    assert decision(store, "c")["outcome"] == "APPROVED"
+
+
+def test_a_gap_of_an_unknown_strategy_cannot_be_accepted(store, connection):
+    with pytest.raises(ConfigurationError, match="no strategy named 'Nobody'"):
+        resync(CommonSettings(**connection), "Nobody", by="anna")
 
 
 def test_an_old_exit_goes_with_both_numbers_in_its_reason(store, cerebro):

@@ -66,7 +66,7 @@ def test_a_missing_one_is_no_new_start():
 
 
 def test_a_repeated_number_is_told_and_misses_nothing():
-    ledger = Ledger({STRATEGY: Count(last=9)}, {})
+    ledger = Ledger({STRATEGY: Count(last=9)})
     assert not send(ledger, numbered(4))
     assert "sent number 4 again, with signal sig_4; the last was 9" in ledger.repeats[STRATEGY]
     assert ledger.changed == {}
@@ -83,19 +83,19 @@ def test_a_large_jump_is_kept_as_a_number():
 
 
 def test_entries_above_a_gap_are_held_and_exits_record_it():
-    ledger = Ledger({STRATEGY: Count(last=5)}, {})
+    ledger = Ledger({STRATEGY: Count(last=5)})
     assert send(ledger, numbered(7))
     assert ledger.changed == {}
     assert send(ledger, numbered(8, Intent.EXIT))
     assert ledger.changed[STRATEGY, STRATEGY].missing == (6, 7)
-    assert ledger.gaps[STRATEGY] == f"{STRATEGY} has come to number 8, but 6, 7 have not come"
+    assert ledger.gaps[STRATEGY] == f"{STRATEGY}: count at 8, but 6, 7 have not come"
     assert not send(ledger, numbered(6))
     assert not send(ledger, numbered(7))
     assert ledger.gaps == {STRATEGY: None}
 
 
 def test_a_replay_takes_no_part():
-    ledger = Ledger({STRATEGY: Count(last=5)}, {KEY: Chain.at(PreviousPosition(sign=0))})
+    ledger = Ledger({STRATEGY: Count(last=5), KEY: Chain.at(PreviousPosition(sign=0))})
     for signal in (numbered(9, replay_of="sig_0"), claiming(70, replay_of="sig_0")):
         assert not send(ledger, signal)
     assert (ledger.changed, ledger.gaps) == ({}, {})
@@ -107,7 +107,7 @@ class Delivery:
     def __init__(self, first, entries):
         self.first = first
         self.entries = entries
-        self.ledger = Ledger({}, {})
+        self.ledger = Ledger({})
         self.decided = []
 
     def give(self, number):
@@ -140,13 +140,13 @@ def test_any_order_of_a_complete_count_ends_with_nothing_missing(data, first, le
 
 
 def test_the_first_claim_is_where_a_chain_begins():
-    ledger = Ledger({}, {})
+    ledger = Ledger({})
     assert not send(ledger, claiming(70))
     assert ledger.changed[STRATEGY, KEY].known == PreviousPosition(sign=1, size=Decimal(80))
 
 
 def test_an_entry_waits_until_the_chain_leads_to_it():
-    ledger = Ledger({}, {})
+    ledger = Ledger({})
     send(ledger, claiming(0))
     assert send(ledger, claiming(25))
     assert "held 25 AAPL before, but its signals so far make that 10" in ledger.gaps[KEY]
@@ -156,10 +156,10 @@ def test_an_entry_waits_until_the_chain_leads_to_it():
 
 
 def test_an_exit_past_a_gap_goes_and_the_late_signals_heal_it():
-    ledger = Ledger({}, {})
+    ledger = Ledger({})
     send(ledger, claiming(10))  # 20
     assert send(ledger, claiming(50, Side.SELL, "5", intent=Intent.EXIT))  # they say 45, we 15
-    assert "says it holds 45 AAPL, but its signals make that 15" in ledger.gaps[KEY]
+    assert "AAPL: signals so far make 15, but the sender says 45" in ledger.gaps[KEY]
     assert send(ledger, claiming(45))
     assert not send(ledger, claiming(20, quantity="10"))  # 30, the first of two that were late
     assert ledger.gaps[KEY]
@@ -169,7 +169,7 @@ def test_an_exit_past_a_gap_goes_and_the_late_signals_heal_it():
 
 
 def test_a_held_entry_that_was_denied_still_counts_for_the_sender():
-    ledger = Ledger({}, {KEY: Chain.at(PreviousPosition(sign=0))})
+    ledger = Ledger({KEY: Chain.at(PreviousPosition(sign=0))})
     late = claiming(0)
     denied = claiming(10, quantity="5")
     assert ledger.gap(denied, flat=False)
@@ -179,7 +179,7 @@ def test_a_held_entry_that_was_denied_still_counts_for_the_sender():
 
 
 def test_both_flat_heals():
-    ledger = Ledger({}, {KEY: Chain.at(PreviousPosition(sign=1, size=Decimal(10)))})
+    ledger = Ledger({KEY: Chain.at(PreviousPosition(sign=1, size=Decimal(10)))})
     assert send(ledger, claiming(0), flat=False)
     assert not send(ledger, claiming(0), flat=True)
     assert ledger.changed[STRATEGY, KEY] == Chain.at(PreviousPosition(sign=1, size=Decimal(10)))
@@ -187,7 +187,7 @@ def test_both_flat_heals():
 
 
 def test_a_side_alone_is_compared_as_a_side():
-    ledger = Ledger({}, {})
+    ledger = Ledger({})
     assert not send(ledger, claiming(0, sized=False))  # flat is a number all the same
     assert not send(ledger, claiming(1, sized=False, quantity="5"))
     assert ledger.changed[STRATEGY, KEY].known.size == 15
@@ -195,7 +195,7 @@ def test_a_side_alone_is_compared_as_a_side():
 
 
 def test_a_position_that_cannot_be_known_is_forgotten():
-    ledger = Ledger({}, {})
+    ledger = Ledger({})
     send(ledger, claiming(1, sized=False))
     send(ledger, claiming(1, Side.SELL, sized=False, intent=Intent.EXIT))  # all of it, or a part?
     assert ledger.changed[STRATEGY, KEY] is None
@@ -203,27 +203,27 @@ def test_a_position_that_cannot_be_known_is_forgotten():
 
 
 def test_a_fraction_moves_the_side_only():
-    ledger = Ledger({}, {})
+    ledger = Ledger({})
     leg = make_leg(quantity="0.5", quantity_unit=QuantityUnit.EQUITY_FRACTION)
     send(ledger, make_signal(leg, previous_position=PreviousPosition(sign=0)))
     assert ledger.changed[STRATEGY, KEY].known == PreviousPosition(sign=1)
 
 
 def test_signals_without_a_claim_and_other_legs_move_the_chain():
-    ledger = Ledger({}, {KEY: Chain.at(PreviousPosition(sign=0))})
+    ledger = Ledger({KEY: Chain.at(PreviousPosition(sign=0))})
     send(ledger, make_signal(make_leg("MSFT"), make_leg(quantity="4", leg_index=1)))
     assert ledger.changed[STRATEGY, KEY].known.size == 4
     assert list(ledger.changed) == [(STRATEGY, KEY)]  # MSFT has no chain: nobody said what is held
 
 
 def test_a_cancel_moves_nothing():
-    ledger = Ledger({}, {KEY: Chain.at(PreviousPosition(sign=0))})
+    ledger = Ledger({KEY: Chain.at(PreviousPosition(sign=0))})
     send(ledger, make_signal(intent=Intent.CANCEL))
     assert ledger.changed[STRATEGY, KEY] == Chain.at(PreviousPosition(sign=0, size=Decimal(0)))
 
 
 def test_a_claim_that_fits_both_ends_of_a_gap_is_late_only_if_it_closes_it():
-    ledger = Ledger({}, {KEY: Chain.at(PreviousPosition(sign=1, size=Decimal(2)))})
+    ledger = Ledger({KEY: Chain.at(PreviousPosition(sign=1, size=Decimal(2)))})
     send(ledger, claiming(4, Side.SELL, "2", intent=Intent.EXIT))  # past a missing BUY 2
     assert send(ledger, claiming(2, quantity="1"))
     assert not send(ledger, claiming(2, quantity="2"))
@@ -239,7 +239,7 @@ def test_a_late_signal_heals_whatever_went_past_it(changes, data):
     for change in changes:
         signals.append(claiming(held, quantity=str(change), intent=Intent.EXIT))
         held += change
-    ledger = Ledger({}, {})
+    ledger = Ledger({})
     order = signals[:lost] + signals[lost + 1 :]
     for signal in order:
         send(ledger, signal)
