@@ -38,7 +38,7 @@ class Count(Frozen):
         if number in self.missing:
             left = tuple(each for each in self.missing if each != number)
             return self.model_copy(update={"missing": left})
-        if self.starts_anew(number):
+        if self._starts_anew(number):
             return Count(last=number)
         if number <= self.last:
             return self
@@ -50,14 +50,10 @@ class Count(Frozen):
             unlisted=self.unlisted + skipped - listed,
         )
 
-    def starts_anew(self, number: int) -> bool:
-        """Whether the sender began to count again."""
-        return number in {0, 1} and number not in self.missing and number != self.last + 1
-
     def repeats(self, number: int) -> bool:
         """Whether this number has been there before."""
         known = number <= self.last and number not in self.missing and not self.unlisted
-        return known and not self.starts_anew(number)
+        return known and not self._starts_anew(number)
 
     def missing_below(self, number: int) -> str:
         """What is missing before `number`, in words; "" where nothing is."""
@@ -73,6 +69,10 @@ class Count(Frozen):
         """Where the count is."""
         missing = self.missing_at_all()
         return f"count at {self.last}" + (f", but {missing} not come" if missing else "")
+
+    def _starts_anew(self, number: int) -> bool:
+        """Whether the sender began to count again, where `number` is none that is missing."""
+        return number in {0, 1} and number != self.last + 1
 
 
 class Chain(Frozen):

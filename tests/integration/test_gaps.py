@@ -125,10 +125,11 @@ def test_the_missing_one_frees_those_that_wait_and_clears_the_incident(store, ce
     assert (row["last"], row["missing"], row["unlisted"]) == (7, [], 0)
 
 
-def test_an_entry_does_not_wait_for_ever(store, cerebro):
+def test_an_entry_does_not_wait_for_ever(store):
+    cerebro = make_cerebro(store, exit_seconds=600, gap_seconds=20)
     numbered(store, "s5", 5)
     decide(cerebro, "s5")
-    numbered(store, "s7", 7, age_seconds=61)
+    numbered(store, "s7", 7, age_seconds=21)
     assert decide(cerebro, "s7") == []
     found = decision(store, "s7")
     assert (found["outcome"], found["code"]) == ("DENIED", "SEQUENCE_GAP")
