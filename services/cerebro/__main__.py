@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from services.cerebro.service import Cerebro
+from services.cerebro.service import Cerebro, Patience
 from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher
 from services.common.daemon import Process, main
@@ -41,7 +41,7 @@ def build(process: Process[CerebroSettings]) -> None:
             max_broker_allocation_ratio=settings.max_broker_allocation_pct / percent,
             account_max_age_seconds=settings.account_max_age_s,
         ),
-        exit_wait_seconds=settings.exit_wait_s,
+        patience=Patience(settings.exit_wait_s, settings.gap_hold_s),
     )
     subscriber = Subscriber(
         settings, store, CEREBRO_SIGNALS, cerebro.on_signals, on_death=process.fail

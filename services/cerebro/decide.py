@@ -15,6 +15,9 @@ from services.domain.signals import Signal, plain
 from services.domain.values import ZERO
 from services.domain.words import ActiveStatus, Intent, Outcome, TradingState
 
+#: 30 years: a date that is further away is more than a `datetime` can hold.
+_FOREVER_SECONDS = Decimal(10**9)
+
 
 def decide(signal: Signal, context: DecisionContext) -> Decision:
     """What goes out for `signal`, given everything in `context`, with every step on the way."""
@@ -35,7 +38,7 @@ def decide(signal: Signal, context: DecisionContext) -> Decision:
         of_account = Waterfall(account_id)
         try:
             for sized in _sized(signal, intent, context, account, of_account):
-                order = _order(signal, intent, account_id, sized)
+                order = _order(signal, intent, context, account_id, sized)
                 orders.append(order)
                 reservations.append(_reservation(order, sized))
         except Denied as denied:
@@ -49,7 +52,7 @@ def decide(signal: Signal, context: DecisionContext) -> Decision:
         outcome=Outcome.RESIZED if bound else Outcome.APPROVED,
         intent=intent,
         code=f"{bound[0].name.upper()}_BOUND" if bound else "",
-        reason=f"{bound[0].name.replace('_', ' ')}: {bound[0].sentence}" if bound else "",
+        reason="; ".join([*map(_in_words, bound[:1]), *_warnings(steps)]),
         steps=tuple(steps),
         orders=tuple(orders),
         reservations=tuple(reservations),
@@ -114,8 +117,20 @@ def _check_signal(
         "ENTRY_NOT_FOUND",
         f"entry {signal.entry_reference}" if signal.entry_reference else "none given",
     )
-    if not intent.reduces_risk:
+    if intent.reduces_risk:
+        _warn_exit(signal, context, waterfall)
+    else:
         _check_entry(signal, context, waterfall)
+
+
+def _warn_exit(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> None:
+    """What would stop an entry is only said of an exit."""
+    age, limit = _age(signal, context), _age_limit(signal, context)
+    if limit is not None and age > limit:
+        sentence = f"{age:.1f} s old, valid for {plain(limit)} s, but an exit goes all the same"
+        waterfall.note("exit_age", sentence)
+    if context.gap is not None:
+        waterfall.note("exit_gap", f"{context.gap.sentence}; an exit goes all the same")
 
 
 def _check_entry(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> None:
@@ -129,17 +144,34 @@ def _check_entry(signal: Signal, context: DecisionContext, waterfall: Waterfall)
             "INSTRUMENT_TYPE_NOT_ALLOWED",
             f"{kind} {leg.instrument.symbol}",
         )
-    limits = (signal.valid_for_seconds, strategy.max_signal_age_seconds if strategy else None)
-    known = [limit for limit in limits if limit is not None]
-    if known:
-        sent_at = signal.occurred_at or signal.received_at
-        age = Decimal(str((context.now - sent_at).total_seconds()))
+    limit = _age_limit(signal, context)
+    if limit is not None:
+        age = _age(signal, context)
         waterfall.require(
             "signal_age",
-            age <= min(known),
+            age <= limit,
             "SIGNAL_EXPIRED",
-            f"{age:.1f} s old, valid for {plain(min(known))} s",
+            f"{age:.1f} s old, valid for {plain(limit)} s",
         )
+    if context.gap is not None:
+        waterfall.require("gap", False, context.gap.code, context.gap.sentence)
+
+
+def _sent_at(signal: Signal) -> datetime:
+    """When the age begins: a sender's clock that is ahead of ours makes nothing younger."""
+    return min(signal.occurred_at or signal.received_at, signal.received_at)
+
+
+def _age(signal: Signal, context: DecisionContext) -> Decimal:
+    """Seconds."""
+    return Decimal(str((context.now - _sent_at(signal)).total_seconds()))
+
+
+def _age_limit(signal: Signal, context: DecisionContext) -> Decimal | None:
+    """Seconds that the sender or the operator lets it live, the fewer of both."""
+    strategy = context.strategy
+    limits = (signal.valid_for_seconds, strategy.max_signal_age_seconds if strategy else None)
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _sized(
@@ -166,7 +198,9 @@ def _sized(
     return exits
 
 
-def _order(signal: Signal, intent: Intent, account_id: str, sized: SizedLeg) -> Order:
+def _order(
+    signal: Signal, intent: Intent, context: DecisionContext, account_id: str, sized: SizedLeg
+) -> Order:
     leg = sized.leg
     return Order(
         client_order_id=client_order_id_for(signal.signal_id, leg.leg_index, account_id, 1),
@@ -187,15 +221,15 @@ def _order(signal: Signal, intent: Intent, account_id: str, sized: SizedLeg) -> 
         reference_price=leg.reference_price,
         entry_signal_id=signal.entry_reference if intent.reduces_risk else None,
         environment=signal.environment,
-        expires_at=_expires_at(signal, intent),
+        expires_at=None if intent.reduces_risk else _expires_at(signal, context),
     )
 
 
-def _expires_at(signal: Signal, intent: Intent) -> datetime | None:
-    if intent.reduces_risk or signal.valid_for_seconds is None:
+def _expires_at(signal: Signal, context: DecisionContext) -> datetime | None:
+    limit = _age_limit(signal, context)
+    if limit is None:
         return None
-    sent_at = signal.occurred_at or signal.received_at
-    return sent_at + timedelta(seconds=float(signal.valid_for_seconds))
+    return _sent_at(signal) + timedelta(seconds=float(min(limit, _FOREVER_SECONDS)))
 
 
 def _reservation(order: Order, sized: SizedLeg) -> Reservation:
@@ -222,11 +256,20 @@ def _cancel(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> D
         signal_id=signal.signal_id,
         outcome=Outcome.APPROVED,
         intent=Intent.CANCEL,
+        reason="; ".join(_warnings(waterfall.steps)),
         steps=tuple(waterfall.steps),
         cancels=cancels,
         context=context,
         decided_at=context.now,
     )
+
+
+def _warnings(steps: list[Step]) -> list[str]:
+    return [_in_words(step) for step in steps if step.name in {"exit_age", "exit_gap"}]
+
+
+def _in_words(step: Step) -> str:
+    return f"{step.name.replace('_', ' ')}: {step.sentence}"
 
 
 def _denied(

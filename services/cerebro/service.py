@@ -10,18 +10,19 @@ from typing import NamedTuple, TypeVar
 from pymongo.client_session import ClientSession
 
 from services.cerebro.decide import decide
+from services.cerebro.gaps import Ledger
 from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
-from services.common.incidents import raise_incident
+from services.common.incidents import clear_incident, raise_incident
 from services.common.logs import road
 from services.common.ops import STAGE_LATENCY
 from services.common.store import Document, Store, from_document
 from services.common.topology import TRADING_ORDERS
-from services.domain.accounts import AccountContext, DecisionContext, RiskLimits, Strategy
+from services.domain.accounts import AccountContext, DecisionContext, Gap, RiskLimits, Strategy
 from services.domain.books import Position
 from services.domain.decisions import Decision
-from services.domain.errors import InvalidMessage, TransientError
+from services.domain.errors import InvalidMessage, PartlyDone
 from services.domain.orders import Order, Reservation
 from services.domain.signals import Signal
 from services.domain.values import ZERO
@@ -31,6 +32,18 @@ _log = logging.getLogger(__name__)
 
 #: Denials of an exit that may only mean that its entry is still on the road.
 _MAY_COME = frozenset({"ENTRY_NOT_FOUND", "NO_POSITION", "NOTHING_TO_CANCEL"})
+
+
+class Patience(NamedTuple):
+    """How long a signal waits for one before it, seconds since it was received.
+
+    Attributes:
+        exit_seconds: an exit for its entry.
+        gap_seconds: an entry for whatever is missing before it.
+    """
+
+    exit_seconds: Decimal
+    gap_seconds: Decimal
 
 
 class _Entry(NamedTuple):
@@ -50,6 +63,22 @@ class _Books(NamedTuple):
     reservations: list[Reservation]
     orders: list[Order]
 
+    def flat(self, signal: Signal) -> bool:
+        """Whether the strategy holds nothing of the first leg, and no entry of it works."""
+        held = [(p.strategy_id, p.instrument.key) for p in self.positions if p.quantity]
+        held += [
+            (r.strategy_id, r.instrument_key) for r in self.reservations if not r.closing_quantity
+        ]
+        return (signal.strategy_id, signal.legs[0].instrument.key) not in held
+
+
+class _Done(NamedTuple):
+    """What one transaction has decided, the signals that wait, and what is missing before them."""
+
+    decided: list[tuple[Signal, Decision]]
+    waiting: list[tuple[Signal, Decision]]
+    ledger: Ledger
+
 
 R = TypeVar("R", Position, Reservation)
 
@@ -64,20 +93,21 @@ class Cerebro:
         publisher: Publisher,
         *,
         limits: RiskLimits,
-        exit_wait_seconds: Decimal,
+        patience: Patience,
     ) -> None:
         self._store = store
         self._queries = queries
         self._publisher = publisher
         self._limits = limits
-        self._exit_wait_seconds = float(exit_wait_seconds)
+        self._patience = patience
 
     def on_signals(self, batch: Sequence[dict[str, str]]) -> None:
         """Decide the signals that these doorbells name, in one transaction; decided ones stay.
 
         Raises:
             InvalidMessage: there is no such signal.
-            TransientError: not now, e.g. the entry that an exit closes is still on the road.
+            TransientError: not now.
+            PartlyDone: some wait, e.g. for the entry that they close; the others are decided.
         """
         named = list(dict.fromkeys(fields.get("signal_id", "") for fields in batch))
         lives = self._queries.signals(named)
@@ -87,11 +117,20 @@ class Cerebro:
         signals = [from_document(Signal, life["signal"]) for life in lives if life.get("undecided")]
         if not signals:
             return
-        decisions = self._store.transaction(lambda session: self._decide_and_save(signals, session))
-        self._announce(signals, decisions)
+        done = self._store.transaction(lambda session: self._decide_and_save(signals, session))
+        self._announce(done.decided)
+        self._tell_gaps(done.ledger)
+        if done.waiting:
+            waiting = {signal.signal_id for signal, _ in done.waiting}
+            raise PartlyDone(
+                "; ".join(f"{s.signal_id} waits: {d.reason}" for s, d in done.waiting),
+                waiting=frozenset(
+                    place for place, each in enumerate(batch) if each["signal_id"] in waiting
+                ),
+            )
 
-    def _decide_and_save(self, signals: Sequence[Signal], session: ClientSession) -> list[Decision]:
-        """Each decision sees what those before it have reserved."""
+    def _decide_and_save(self, signals: Sequence[Signal], session: ClientSession) -> _Done:
+        """Each decision sees what those before it have reserved; one that waits leaves nothing."""
         strategies = {
             each: self._queries.strategy(each) for each in {s.strategy_id for s in signals}
         }
@@ -109,37 +148,45 @@ class Cerebro:
             reservations=self._queries.reservations(account_ids, session),
             orders=[],
         )
-        decisions = []
+        done = _Done([], [], self._queries.ledger(signals, session))
         for signal in signals:
+            flat = signal.previous_position is not None and books.flat(signal)
+            gap = done.ledger.gap(signal, flat=flat)
+            entry = self._entry(signal, session)
             strategy = strategies[signal.strategy_id]
-            decision = self._decide(signal, strategy, books, session)
+            decision = self._decide(signal, strategy, entry, books, gap, session)
+            if self._should_wait(signal, decision, entry, session):
+                done.waiting.append((signal, decision))
+                continue
+            done.ledger.take(signal, decision.intent, flat=flat)
             books.reservations.extend(decision.reservations)
             books.orders.extend(decision.orders)
-            decisions.append(decision)
-        self._queries.save(decisions, session)
-        return decisions
+            done.decided.append((signal, decision))
+        self._queries.save([decision for _, decision in done.decided], session)
+        self._queries.save_ledger(done.ledger, session)
+        return done
 
     def _decide(
-        self, signal: Signal, strategy: Strategy | None, books: _Books, session: ClientSession
+        self,
+        signal: Signal,
+        strategy: Strategy | None,
+        entry: _Entry,
+        books: _Books,
+        gap: Gap | None,
+        session: ClientSession,
     ) -> Decision:
-        now = utc_now()
-        entry = self._entry(signal, session)
         if entry.signal_id is not None:
             signal = signal.model_copy(update={"entry_reference": entry.signal_id})
         context = DecisionContext(
-            now=now,
+            now=utc_now(),
             trading_state=self._queries.trading_state(),
             strategy=strategy,
             accounts=self._accounts(signal, strategy, entry, books, session) if strategy else (),
             limits=self._limits,
             entry_found=entry.found,
+            gap=gap,
         )
-        decision = decide(signal, context)
-        if self._should_wait(signal, decision, entry, session):
-            raise TransientError(
-                f"{decision.intent} {signal.signal_id} waits for its entry: {decision.reason}"
-            )
-        return decision
+        return decide(signal, context)
 
     def _entry(self, signal: Signal, session: ClientSession) -> _Entry:
         if signal.entry_reference is None:
@@ -202,15 +249,18 @@ class Cerebro:
     def _should_wait(
         self, signal: Signal, decision: Decision, entry: _Entry, session: ClientSession
     ) -> bool:
-        """Whether an exit that finds nothing to close came before its entry was through.
+        """Whether what this signal builds on may still come: an exit's entry, or what fills a gap.
 
         It waits on the bus and in the store, not in a thread, and not for ever.
         """
-        if decision.code not in _MAY_COME:
+        gap = decision.context.gap
+        held = gap is not None and decision.code == gap.code
+        if not held and decision.code not in _MAY_COME:
             return False
-        if (decision.decided_at - signal.received_at).total_seconds() > self._exit_wait_seconds:
+        longest = self._patience.gap_seconds if held else self._patience.exit_seconds
+        if (decision.decided_at - signal.received_at).total_seconds() > longest:
             return False
-        if entry.found is False or entry.undecided:
+        if gap is not None or entry.found is False or entry.undecided:
             return True
         if entry.found:
             return any(order.get("working") for order in entry.orders)
@@ -225,10 +275,23 @@ class Cerebro:
             for held in account.reservations
         )
 
-    def _announce(self, signals: Sequence[Signal], decisions: Sequence[Decision]) -> None:
-        self._publisher.ring(TRADING_ORDERS, self._rings(decisions))
+    def _tell_gaps(self, ledger: Ledger) -> None:
+        """Make the incidents say what is missing now; what they say already is not repeated."""
+        known = self._queries.open_gaps(list(ledger.gaps)) if ledger.gaps else {}
+        for name, sentence in ledger.gaps.items():
+            if sentence == known.get(name):
+                continue
+            if sentence is None:
+                clear_incident(self._store, kind="SIGNAL_GAP", key=name)
+            else:
+                raise_incident(self._store, kind="SIGNAL_GAP", key=name, sentence=sentence)
+        for name, sentence in ledger.repeats.items():
+            raise_incident(self._store, kind="SEQUENCE_REPEATED", key=name, sentence=sentence)
+
+    def _announce(self, decided: Sequence[tuple[Signal, Decision]]) -> None:
+        self._publisher.ring(TRADING_ORDERS, self._rings([decision for _, decision in decided]))
         now = utc_now()
-        for signal, decision in zip(signals, decisions, strict=True):
+        for signal, decision in decided:
             waited = (now - signal.received_at).total_seconds() * 1000
             STAGE_LATENCY.labels("decided").observe(waited)
             road(

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from pymongo import UpdateOne
+from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 
+from services.cerebro.gaps import Chain, Count, Ledger, chain_id
+from services.common.clock import utc_now
 from services.common.controls import trading_state
+from services.common.incidents import clear_incident
 from services.common.kept import Kept
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.accounts import AccountSnapshot, Strategy
 from services.domain.books import Position
 from services.domain.decisions import Decision
-from services.domain.errors import TransientError
+from services.domain.errors import ConfigurationError, TransientError
 from services.domain.orders import Order, Reservation
 from services.domain.signals import PREVIOUS, Signal, signal_id_for
 from services.domain.values import ZERO
@@ -137,12 +140,80 @@ class CerebroStore:
         found = self._store["signal_store"].find_one(query, {"_id": 1}, session=session)
         return found is not None
 
+    def ledger(self, signals: Sequence[Signal], session: ClientSession) -> Ledger:
+        """What is known of the order in which the strategies of these signals send."""
+        ids = {signal.strategy_id for signal in signals} | {
+            chain_id(signal.strategy_id, leg) for signal in signals for leg in signal.legs
+        }
+        found = self._store["sequences"].find({"_id": {"$in": list(ids)}}, session=session)
+        return Ledger({row["_id"]: _sent_before(row) for row in found})
+
+    def save_ledger(self, ledger: Ledger, session: ClientSession) -> None:
+        """Keep what the decided signals changed in it."""
+        updates: list[ReplaceOne[Document] | DeleteOne] = []
+        for (strategy_id, name), kept in ledger.changed.items():
+            if kept is None:
+                updates.append(DeleteOne({"_id": name}))
+            else:
+                row = {"strategy_id": strategy_id, **to_document(kept)}
+                updates.append(ReplaceOne({"_id": name}, row, upsert=True))
+        if updates:
+            self._store["sequences"].bulk_write(updates, ordered=False, session=session)
+
+    def resync(self, strategy_id: str, *, by: str) -> list[str]:
+        """Accept what is missing: forget the strategy's count and chains, and clear the incidents.
+
+        The next number and the next claim that come are where they begin again.
+
+        Args:
+            strategy_id: whose.
+            by: who accepts it, for the audit log.
+
+        Returns: what was forgotten, in sentences.
+
+        Raises:
+            ConfigurationError: there is no such strategy.
+        """
+        if self._strategy(strategy_id) is None:
+            raise ConfigurationError(f"there is no strategy named {strategy_id!r}")
+        forgotten = self._store.transaction(lambda session: self._forget(strategy_id, by, session))
+        for name in forgotten:
+            clear_incident(self._store, kind="SIGNAL_GAP", key=name)
+        clear_incident(self._store, kind="SEQUENCE_REPEATED", key=strategy_id)
+        return [f"{name}: {words}" for name, words in forgotten.items()]
+
+    def _forget(self, strategy_id: str, by: str, session: ClientSession) -> dict[str, str]:
+        query = {"strategy_id": strategy_id}
+        forgotten = {
+            row["_id"]: _sent_before(row).in_words()
+            for row in self._store["sequences"].find(query, session=session)
+        }
+        self._store["sequences"].delete_many(query, session=session)
+        self._store["audit_log"].insert_one(
+            {
+                "recorded_at": utc_now(),
+                "service": "cerebro",
+                "what": "GAP_ACCEPTED",
+                "by": by,
+                "facts": {"strategy_id": strategy_id, "forgotten": list(forgotten.values())},
+            },
+            session=session,
+        )
+        return forgotten
+
+    def open_gaps(self, names: Sequence[str]) -> dict[str, str]:
+        """The sentence of the open incident of each of these counts and chains that has one."""
+        query = {"_id": {"$in": [f"SIGNAL_GAP|{name}" for name in names]}, "status": "OPEN"}
+        return {row["key"]: row["sentence"] for row in self._store["incidents"].find(query)}
+
     def save(self, decisions: Sequence[Decision], session: ClientSession) -> None:
         """Keep decisions with their orders and reservations, all of them.
 
         Raises:
             TransientError: one of the signals was decided meanwhile.
         """
+        if not decisions:
+            return
         updates = [_decided(decision) for decision in decisions]
         changed = self._store["signal_store"].bulk_write(updates, ordered=False, session=session)
         if changed.modified_count != len(decisions):
@@ -172,6 +243,10 @@ class CerebroStore:
             {"_id": {"$in": list(client_order_ids)}}, {"account_id": 1}
         )
         return {row["_id"]: row["account_id"] for row in found}
+
+
+def _sent_before(row: Document) -> Count | Chain:
+    return from_document(Count, row) if "last" in row else from_document(Chain, row)
 
 
 def _guard_id(account_id: str) -> str:

@@ -141,6 +141,9 @@ class CerebroSettings(CommonSettings):
     exit_wait_s: Decimal = Field(
         Decimal(60), ge=0, description="seconds an exit waits for an entry that is still on its way"
     )
+    gap_hold_s: Decimal = Field(
+        Decimal(60), ge=0, description="seconds an entry waits for signals missing before it"
+    )
     reference_cache_s: float = Field(
         0.5, ge=0, le=5, description="seconds that strategies, allocation and controls are kept"
     )

@@ -33,7 +33,7 @@ from services.common.clock import utc_now
 from services.common.incidents import raise_incident
 from services.common.settings import CommonSettings
 from services.common.store import Store
-from services.domain.errors import InvalidMessage, TransientError
+from services.domain.errors import InvalidMessage, PartlyDone, TransientError
 
 _log = logging.getLogger(__name__)
 MAX_FAILURES = 5
@@ -41,9 +41,10 @@ _BATCH = 32
 _OUTSTANDING = 256
 _STOP_SECONDS = 5
 
-#: Takes the fields of the doorbells that are waiting, oldest first; returning means all are done.
-#: Raising says what is to become of them, one by one: a batch that raises is given again as
-#: batches of one, so a handler must leave what it has done done, and do nothing twice.
+#: Takes the fields of the doorbells that are waiting, oldest first; returning means all are done,
+#: and `PartlyDone` that all but some are. Any other error says what is to become of them, one by
+#: one: the batch is given again as batches of one, so a handler must leave what it has done done,
+#: and do nothing twice.
 Handler = Callable[[Sequence[dict[str, str]]], None]
 
 
@@ -183,9 +184,8 @@ class Subscriber:
         lane.put(message)
 
     def _handle(self, batch: list[PubsubMessage]) -> None:
-        if len(batch) > 1 and self._handled_together(batch):
-            done = [True] * len(batch)
-        else:
+        done = self._handled_together(batch) if len(batch) > 1 else None
+        if done is None:
             done = [self._outcome(message) for message in batch]
         for message, is_done in zip(batch, done, strict=True):
             if is_done:
@@ -193,13 +193,17 @@ class Subscriber:
             else:
                 message.nack()
 
-    def _handled_together(self, batch: list[PubsubMessage]) -> bool:
+    def _handled_together(self, batch: list[PubsubMessage]) -> list[bool] | None:
+        """Which of them are done; None where each one's own error must be found."""
         try:
             self._handler([_fields(message) for message in batch])
+        except PartlyDone as error:
+            _log.info("%s: not now: %s", self._subscription.name, error)
+            return [place not in error.waiting for place in range(len(batch))]
         except Exception as error:  # noqa: BLE001 - each one's own error is found one by one
             _log.info("%s: a batch of %s: %s", self._subscription.name, len(batch), error)
-            return False
-        return True
+            return None
+        return [True] * len(batch)
 
     def _outcome(self, message: PubsubMessage) -> bool:
         """Handle one message; True = ack. Nothing may escape, it would end the lane."""

@@ -81,11 +81,19 @@ class AccountContext(Frozen):
     cancelable: tuple[str, ...] = ()
 
 
+class Gap(Frozen):
+    """Something that a strategy sent before a signal has not come; code and sentence say what."""
+
+    code: str
+    sentence: str
+
+
 class DecisionContext(Frozen):
     """Everything a decision may look at; stored with it so that it can be replayed.
 
     Attributes:
         entry_found: whether the entry that an exit names is known; None where it names none.
+        gap: what is missing before this signal; it stops entries, never exits.
     """
 
     now: Instant
@@ -94,3 +102,4 @@ class DecisionContext(Frozen):
     accounts: tuple[AccountContext, ...]
     limits: RiskLimits
     entry_found: bool | None = None
+    gap: Gap | None = None

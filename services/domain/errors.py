@@ -19,6 +19,18 @@ class TransientError(TraderError):
     """Not now: try the same thing again later."""
 
 
+class PartlyDone(TransientError):
+    """Some of what was handed over together must wait; the rest is done and stays done.
+
+    Attributes:
+        waiting: places of those that must be tried again later, counted from 0.
+    """
+
+    def __init__(self, sentence: str, *, waiting: frozenset[int]) -> None:
+        super().__init__(sentence)
+        self.waiting = waiting
+
+
 class InvalidSignal(TraderError):
     """A signal that cannot be read.
 

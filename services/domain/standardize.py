@@ -76,6 +76,7 @@ class Draft(NamedTuple):
     intent: Intent | None
     warnings: tuple[str, ...] = ()
     quantity: Decimal | None = None
+    previous: PreviousPosition | None = None
 
 
 def drafts_of(payload: Payload, defaults: Payload | None = None) -> tuple[Draft, ...]:
@@ -201,9 +202,11 @@ def _reversal(draft: Draft, before: PreviousPosition, size: Decimal | None) -> t
             "exit and an entry",
         )
     warning = f"a reversal: read as EXIT of {before.size} and ENTRY of {size}"
-    return tuple(
-        draft._replace(intent=intent, quantity=quantity, warnings=(warning,))
-        for intent, quantity in ((Intent.EXIT, before.size), (Intent.ENTRY, size))
+    both = draft._replace(warnings=(warning,))
+    flat = PreviousPosition(sign=0, size=Decimal(0))
+    return (
+        both._replace(intent=Intent.EXIT, quantity=before.size, previous=before),
+        both._replace(intent=Intent.ENTRY, quantity=size, previous=flat),
     )
 
 
@@ -252,8 +255,9 @@ def standardize(draft: Draft, identity: Identity) -> Signal:
         entry_reference=None if draft.intent is Intent.ENTRY else head.text("entry_signal_id"),
         valid_for_seconds=head.number("valid_for_s"),
         net_price=_net_price(draft),
-        sequence=head.whole("sequence"),
-        previous_position=_previous(head),
+        # One message has one number; of a reversal the entry has it, which a gap would hold.
+        sequence=None if draft.previous and draft.previous.sign else head.whole("sequence"),
+        previous_position=draft.previous or _previous(head),
         occurred_at=head.moment("timestamp") or head.moment("signal_sent_EPOCH"),
         received_at=identity.received_at,
         warnings=tuple(warnings),

@@ -11,7 +11,7 @@ from services.common.settings import CommonSettings
 from services.common.subscriber import MAX_FAILURES, Subscriber
 from services.common.sweeper import Pending, Sweeper
 from services.common.topology import CEREBRO_SIGNALS, STANDARDIZED_SIGNALS
-from services.domain.errors import InvalidMessage, TransientError
+from services.domain.errors import InvalidMessage, PartlyDone, TransientError
 from tests.support.rows import SilentPublisher
 
 pytestmark = pytest.mark.servers
@@ -146,6 +146,27 @@ def test_a_batch_with_one_bad_message_is_handled_one_by_one(settings, store, pub
         wait_for(lambda: {"a1", "a2"} <= set(done))
     assert any(len(batch) == 3 for batch in consumer.batches)
     assert sorted(done) == ["a1", "a2", "first"]
+
+
+def test_of_a_batch_only_those_that_wait_come_again(settings, store, publisher):
+    hold = threading.Event()
+
+    def behave(names):
+        if names == ["first"]:
+            hold.wait(20)
+        elif len(names) > 1:
+            raise PartlyDone("not now", waiting=frozenset({names.index("wait")}))
+
+    with Consumer(settings, store, behave) as consumer:
+        ring(publisher, "first")
+        wait_for(lambda: consumer.batches)
+        ring(publisher, "a1", "wait", "a2")
+        settle()  # they gather behind the first
+        hold.set()
+        wait_for(lambda: consumer.given.count("wait") == 2)
+        settle()
+    assert [len(batch) for batch in consumer.batches] == [1, 3, 1]
+    assert sorted(consumer.given) == ["a1", "a2", "first", "wait", "wait"]
 
 
 def test_a_slow_key_delays_only_itself(settings, store, publisher):

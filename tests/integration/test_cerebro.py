@@ -1,26 +1,23 @@
 """Cerebro on the real store: one decision a signal, whole or not at all, never over-allocated."""
 
 import threading
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from services.cerebro.service import Cerebro
+from services.cerebro.service import Cerebro, Patience
 from services.cerebro.store import CerebroStore
-from services.common.clock import utc_now
 from services.common.store import to_document
 from services.domain.errors import InvalidMessage, TransientError
-from services.domain.intake import take_in
 from tests.support.builders import make_limits, make_position
 from tests.support.rows import (
     ACCOUNT,
-    STRATEGY,
     SilentPublisher,
     add_account,
+    add_signal,
     add_strategy,
     allow_trading,
-    envelope,
+    exit_fields,
 )
 
 pytestmark = pytest.mark.servers
@@ -45,32 +42,8 @@ def make_cerebro(store, publisher):
         CerebroStore(store, reference_seconds=0),
         publisher,
         limits=make_limits(position="0.1"),
-        exit_wait_seconds=Decimal(60),
+        patience=Patience(Decimal(60), Decimal(60)),
     )
-
-
-def add_signal(store, signal_id, *, age_seconds=0, **changes):
-    received_at = utc_now() - timedelta(seconds=age_seconds)
-    taken = take_in(envelope(signal_id, **changes), strategy_id=STRATEGY, received_at=received_at)
-    signal = taken.signals[0].model_copy(update={"signal_id": signal_id})
-    store["signal_store"].insert_one(
-        {
-            "_id": signal_id,
-            "signal_id": signal_id,
-            "strategy_id": STRATEGY,
-            "external_id": signal.external_id,
-            "status": "STANDARDIZED",
-            "undecided": True,
-            "intent": signal.intent,
-            "signal": to_document(signal),
-            "received_at": received_at,
-            "stages": {"received_at": received_at},
-        }
-    )
-
-
-def exit_fields():
-    return {"signal_type": "EXIT", "leg": {"action": "SELL", "direction": "SHORT"}}
 
 
 def test_decision_orders_and_reservation_come_together(store, cerebro, publisher):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from services.common.clock import utc_now
 from services.common.credentials import create_key
-from services.common.store import Store
+from services.common.store import Store, to_document
+from services.domain.intake import take_in
 
 STRATEGY = "SPX_1-D_Opt"
 ACCOUNT = "Mock-1"
@@ -76,6 +78,31 @@ def envelope(signal_id: str = "e1", **changes):
         "account_equity": 500000,
         "signal_legs": [leg],
     } | changes
+
+
+def add_signal(store, signal_id, *, age_seconds=0, sent=None, **changes):
+    """A standardised signal; `sent` are fields of it that say what was sent before."""
+    received_at = utc_now() - timedelta(seconds=age_seconds)
+    taken = take_in(envelope(signal_id, **changes), strategy_id=STRATEGY, received_at=received_at)
+    signal = taken.signals[0].model_copy(update={"signal_id": signal_id} | (sent or {}))
+    store["signal_store"].insert_one(
+        {
+            "_id": signal_id,
+            "signal_id": signal_id,
+            "strategy_id": STRATEGY,
+            "external_id": signal.external_id,
+            "status": "STANDARDIZED",
+            "undecided": True,
+            "intent": signal.intent,
+            "signal": to_document(signal),
+            "received_at": received_at,
+            "stages": {"received_at": received_at},
+        }
+    )
+
+
+def exit_fields():
+    return {"signal_type": "EXIT", "leg": {"action": "SELL", "direction": "SHORT"}}
 
 
 class SilentPublisher:

@@ -5,6 +5,7 @@ allocated = 893,579.3382849425; ratio = allocated / 500,000 = 1.787158676569885.
 Where the seed rounded half-even (17.87 → 18) we round down (17): an order never grows by rounding.
 """
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.cerebro.decide import decide
+from services.domain.accounts import Gap
 from services.domain.words import (
     AccountType,
     ActiveStatus,
@@ -21,6 +23,7 @@ from services.domain.words import (
     TradingState,
 )
 from tests.support.builders import (
+    NOW,
     make_account,
     make_account_context,
     make_context,
@@ -179,6 +182,53 @@ def test_kill_switch_stops_entries(state):
 def test_inactive_strategy_enters_nothing():
     strategy = make_strategy("Mock-1", status=ActiveStatus.INACTIVE)
     assert decide(make_signal(), make_context(strategy=strategy)).code == "STRATEGY_INACTIVE"
+
+
+def before(seconds):
+    return NOW - timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "received_at", "allowed"),
+    [
+        (before(9), before(8), True),
+        (before(11), before(1), False),  # it was long on the road
+        (before(-60), before(11), False),  # a clock that is ahead of ours makes it no younger
+        (None, before(11), False),
+    ],
+)
+def test_entry_older_than_allowed_expires(sent_at, received_at, allowed):
+    signal = make_signal(
+        occurred_at=sent_at, received_at=received_at, valid_for_seconds=Decimal(10)
+    )
+    decision = decide(signal, make_context())
+    assert decision.code == ("" if allowed else "SIGNAL_EXPIRED")
+
+
+def test_strategys_own_limit_also_ends_an_entry_and_its_orders():
+    strategy = make_strategy("Mock-1", max_signal_age_seconds=Decimal(5))
+    signal = make_signal(received_at=before(4), valid_for_seconds=Decimal(10))
+    (order,) = decide(signal, make_context(strategy=strategy)).orders
+    assert order.expires_at == NOW + timedelta(seconds=1)
+    late = make_signal(received_at=before(6), valid_for_seconds=Decimal(10))
+    assert decide(late, make_context(strategy=strategy)).code == "SIGNAL_EXPIRED"
+
+
+def test_orders_expire_by_our_clock_where_the_senders_is_ahead():
+    signal = make_signal(occurred_at=before(-60), valid_for_seconds=Decimal(10))
+    assert decide(signal, make_context()).orders[0].expires_at == NOW + timedelta(seconds=10)
+
+
+def test_limit_beyond_every_calendar_is_a_limit_all_the_same():
+    signal = make_signal(valid_for_seconds=Decimal("1e15"))
+    assert decide(signal, make_context()).orders[0].expires_at > NOW
+
+
+def test_entry_past_a_gap_is_denied_with_what_is_missing():
+    gap = Gap(code="SEQUENCE_GAP", sentence="6 has not come")
+    decision = decide(make_signal(), make_context(gap=gap))
+    assert (decision.code, decision.reason) == ("SEQUENCE_GAP", "6 has not come")
+    assert decision.steps[-1].name == "gap"
 
 
 def test_one_leg_below_a_lot_denies_the_group():

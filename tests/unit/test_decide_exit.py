@@ -1,12 +1,15 @@
 """Exits: close what the strategy holds, never more, and hardly anything may stop them."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from services.cerebro.decide import decide
+from services.domain.accounts import Gap
 from services.domain.words import ActiveStatus, Intent, Outcome, Side, TradingState
 from tests.support.builders import (
+    NOW,
     make_account,
     make_account_context,
     make_context,
@@ -134,3 +137,22 @@ def test_cancel_names_the_orders_it_reaches():
 def test_cancel_of_nothing_is_denied():
     decision = decide(make_signal(intent=Intent.CANCEL), make_context())
     assert decision.code == "NOTHING_TO_CANCEL"
+
+
+def test_old_exit_goes_with_both_numbers_in_its_reason():
+    strategy = make_strategy("Mock-1", max_signal_age_seconds=Decimal(60))
+    signal = exit_signal(received_at=NOW - timedelta(seconds=75.04), valid_for_seconds=Decimal(30))
+    decision = decide(signal, make_context(held(), strategy=strategy))
+    assert (decision.outcome, decision.code) == (Outcome.APPROVED, "")
+    sentence = "75.0 s old, valid for 30 s, but an exit goes all the same"
+    assert decision.reason == f"exit age: {sentence}"
+    (step,) = [step for step in decision.steps if step.name == "exit_age"]
+    assert (step.sentence, step.bound) == (sentence, False)
+    assert decision.orders[0].expires_at is None
+
+
+def test_exit_past_a_gap_goes_and_says_so():
+    gap = Gap(code="SEQUENCE_GAP", sentence="6 has not come")
+    decision = decide(exit_signal(), make_context(held(), gap=gap))
+    assert decision.outcome is Outcome.APPROVED
+    assert decision.reason == "exit gap: 6 has not come; an exit goes all the same"

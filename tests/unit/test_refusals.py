@@ -12,7 +12,7 @@ from services.domain.words import TradingState
 
 CODE = re.compile(r"[A-Z]+(_[A-Z]+)+|[A-Z]{8,}")
 #: Calls that carry a code.
-NAMING = {"InvalidSignal", "Refusal", "Denied", "error", "require", "_no", "_nothing"}
+NAMING = {"Gap", "InvalidSignal", "Refusal", "Denied", "error", "require", "_no", "_nothing"}
 #: Services whose refusals a sender sees.
 SERVICES = ("domain", "signal_gateway", "signal_ingestion", "cerebro", "common")
 #: Made of the state of the kill switch, and of steps that bound.
@@ -22,10 +22,8 @@ DERIVED |= {"ENTRY_BOUND"}
 PLANNED = {
     "BAD_MAIL",
     "BAD_SIGNATURE",
-    "POSITION_GAP",
     "RATE_LIMITED",
     "SENDER_NOT_ALLOWED",
-    "SEQUENCE_GAP",
     "SIGNATURE_EXPIRED",
 }
 #: An answer that is no refusal, but asked for like one.
@@ -39,7 +37,7 @@ def calls():
                 if isinstance(node, ast.Call):
                     function = node.func
                     name = getattr(function, "attr", None) or getattr(function, "id", "")
-                    yield name, node.args
+                    yield name, [*node.args, *(each.value for each in node.keywords)]
 
 
 def codes_in_use():

@@ -438,6 +438,13 @@ def test_only_the_exit_of_a_reversal_refers_to_an_entry():
     assert (leave.entry_reference, enter.entry_reference) == ("e1", None)
 
 
+def test_a_reversal_counts_once_and_its_entry_begins_flat():
+    leave, enter = taken(alert("long", "short", "sell", size=7, was=10, sequence=5)).signals
+    assert (leave.sequence, enter.sequence) == (None, 5)
+    assert leave.previous_position == PreviousPosition(sign=1, size=10)
+    assert enter.previous_position == PreviousPosition(sign=0, size=0)
+
+
 def test_a_reversal_without_sizes_is_refused():
     assert code_of(alert("long", "short", size=..., was=10) | {"market_position_size": None}) == (
         "MISSING_FIELD"
