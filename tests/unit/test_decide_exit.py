@@ -36,6 +36,15 @@ def test_exit_closes_what_the_strategy_holds_whatever_was_asked():
     assert decision.reservations[0].closing_quantity == Decimal(18)
 
 
+def test_an_exit_carries_no_protection_that_a_broker_could_refuse():
+    guards = {"stop_loss": Decimal(140), "take_profit": Decimal(160)}
+    leave = exit_signal(make_leg(side=Side.SELL, **guards))
+    (order,) = decide(leave, make_context(held())).orders
+    assert (order.stop_loss, order.take_profit) == (None, None)
+    (order,) = decide(make_signal(make_leg(**guards)), make_context()).orders
+    assert (order.stop_loss, order.take_profit) == (Decimal(140), Decimal(160))
+
+
 def test_exit_of_a_short_buys():
     decision = decide(exit_signal(make_leg(side=Side.BUY)), make_context(held("-5")))
     assert (decision.orders[0].side, decision.orders[0].quantity) == (Side.BUY, Decimal(5))
