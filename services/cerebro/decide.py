@@ -155,7 +155,7 @@ def _sized(
     denials: list[Denied] = []
     for leg in signal.legs:  # what can be closed is closed, even where another leg cannot
         try:
-            quantity = size_exit(signal, leg, intent, account, waterfall)
+            quantity = size_exit(signal, leg, intent, account, context, waterfall)
         except Denied as denied:
             denials.append(denied)
         else:

@@ -5,13 +5,14 @@ from decimal import Decimal
 import pytest
 
 from services.cerebro.decide import decide
-from services.domain.words import ActiveStatus, Intent, Outcome, Side, TradingState
+from services.domain.words import ActiveStatus, Intent, Outcome, QuantityUnit, Side, TradingState
 from tests.support.builders import (
     make_account,
     make_account_context,
     make_context,
     make_instrument,
     make_leg,
+    make_market_price,
     make_position,
     make_reservation,
     make_signal,
@@ -132,6 +133,45 @@ def test_scale_out_is_scaled_like_its_entry():
     # 2 × 1,000,000 × 0.89357… / 500,000 = 3.57 → 3
     signal = make_signal(make_leg(quantity="2", side=Side.SELL), intent=Intent.SCALE_OUT)
     assert decide(signal, make_context(held())).orders[0].quantity == Decimal(3)
+
+
+def fraction_out(quantity, price):
+    leg = make_leg(
+        quantity=quantity,
+        price=price,
+        side=Side.SELL,
+        quantity_unit=QuantityUnit.EQUITY_FRACTION,
+    )
+    return make_signal(leg, intent=Intent.SCALE_OUT, sender_equity="1")
+
+
+@pytest.mark.parametrize(
+    ("signal", "prices"),
+    [
+        (fraction_out("0.002", "150"), {}),
+        (fraction_out("0.002", None), {AAPL: make_market_price("150")}),
+    ],
+    ids=["own price", "price of the broker"],
+)
+def test_scale_out_of_a_fraction_of_equity_is_priced(signal, prices):
+    # 0.002 × 1,000,000 × 0.5 / 150 = 6.67 → 6 of 18
+    decision = decide(signal, make_context(held(ratio="0.5", prices=prices)))
+    assert decision.orders[0].quantity == Decimal(6)
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        held(ratio="0.5"),
+        held(ratio="0.5", prices={AAPL: make_market_price(age_seconds=16)}),
+        held(ratio="0.5", account=make_account(currency="EUR")),
+    ],
+    ids=["no price", "old price", "other currency"],
+)
+def test_scale_out_of_a_fraction_that_cannot_be_priced_closes_all(account):
+    decision = decide(fraction_out("0.002", None), make_context(account))
+    assert (decision.outcome, decision.orders[0].quantity) == (Outcome.APPROVED, Decimal(18))
+    assert "all of it goes" in decision.steps[-1].sentence
 
 
 def test_cancel_names_the_orders_it_reaches():
