@@ -1,7 +1,8 @@
 """cerebro: decides each standardised signal, once: sizes it, checks it, reserves, emits orders.
 
 Reads: signal_store, strategies, current_allocation, controls, trading_accounts, positions,
-reservations, orders. Writes in one transaction: the decision into signal_store, orders,
-reservations. Subscribes: standardized-signals. Publishes: trading-orders, key = account_id.
-Ops port 9102. Any number of replicas: decisions on one account exclude each other in the store.
+reservations, orders, market_prices. Writes in one transaction: the decision into signal_store,
+orders, reservations; before it, into market_prices which prices it waits for. Subscribes:
+standardized-signals. Publishes: trading-orders, key = account_id. Ops port 9102. Any number of
+replicas: decisions on one account exclude each other in the store.
 """

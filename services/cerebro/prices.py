@@ -6,7 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from services.domain.accounts import AccountContext, DecisionContext, MarketPrice
-from services.domain.signals import Leg, plain
+from services.domain.decisions import Step
+from services.domain.instruments import Instrument
+from services.domain.signals import Leg, Signal, plain
+from services.domain.words import Intent
 
 
 def own_price(leg: Leg) -> Decimal | None:
@@ -34,6 +37,18 @@ def price_of(
             return found.price, f"{symbol} at {plain(found.price)} from {broker}, {age:.1f} s old"
     answer = _answer(found, limit, context.now)
     return None, f"the signal names no price for {symbol}, and {broker} {answer}"
+
+
+def unpriced(signal: Signal) -> list[Instrument]:
+    """Instruments of a signal whose price only a broker can name; a full exit needs none."""
+    if signal.intent in {Intent.EXIT, Intent.CANCEL}:
+        return []
+    return [leg.instrument for leg in signal.legs if own_price(leg) is None]
+
+
+def lacks_price(step: Step) -> bool:
+    """Whether a step of a decision found no price to go on with."""
+    return step.name == "price" and step.after is None
 
 
 def _answer(found: MarketPrice | None, limit: Decimal, now: datetime) -> str:

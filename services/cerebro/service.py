@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from pymongo.client_session import ClientSession
 
 from services.cerebro.decide import decide
+from services.cerebro.prices import lacks_price, unpriced
 from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
@@ -65,12 +66,14 @@ class Cerebro:
         *,
         limits: RiskLimits,
         exit_wait_seconds: Decimal,
+        price_wait_seconds: Decimal,
     ) -> None:
         self._store = store
         self._queries = queries
         self._publisher = publisher
         self._limits = limits
         self._exit_wait_seconds = float(exit_wait_seconds)
+        self._price_wait_seconds = float(price_wait_seconds)
 
     def on_signals(self, batch: Sequence[dict[str, str]]) -> None:
         """Decide the signals that these doorbells name, in one transaction; decided ones stay.
@@ -139,7 +142,25 @@ class Cerebro:
             raise TransientError(
                 f"{decision.intent} {signal.signal_id} waits for its entry: {decision.reason}"
             )
+        self._wait_for_prices(signal, decision)
         return decision
+
+    def _wait_for_prices(self, signal: Signal, decision: Decision) -> None:
+        """Ask for the prices that were missing in an account; the signal waits, but not for ever.
+
+        Raises:
+            TransientError: the broker may still answer.
+        """
+        missing = {step.account_id: step.sentence for step in decision.steps if lacks_price(step)}
+        waited = (decision.decided_at - signal.received_at).total_seconds()
+        if not missing or waited > self._price_wait_seconds:
+            return
+        for account_id in filter(None, missing):
+            # Written outside of the transaction, which the wait undoes.
+            self._queries.want_prices(account_id, unpriced(signal), at=decision.decided_at)
+        raise TransientError(
+            f"{signal.signal_id} waits for its price: {'; '.join(missing.values())}"
+        )
 
     def _entry(self, signal: Signal, session: ClientSession) -> _Entry:
         if signal.entry_reference is None:
@@ -195,6 +216,7 @@ class Cerebro:
                         for order, works, filled in exits
                     ),
                     cancelable=_cancelable(working, each.account_id, keys),
+                    prices=self._queries.prices(each.account_id, unpriced(signal)),
                 )
             )
         return tuple(contexts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +13,11 @@ from pymongo.client_session import ClientSession
 from services.common.controls import trading_state
 from services.common.kept import Kept
 from services.common.store import Document, Store, from_document, to_document
-from services.domain.accounts import AccountSnapshot, Strategy
+from services.domain.accounts import AccountSnapshot, MarketPrice, Strategy, market_price_id
 from services.domain.books import Position
 from services.domain.decisions import Decision
 from services.domain.errors import TransientError
+from services.domain.instruments import Instrument
 from services.domain.orders import Order, Reservation
 from services.domain.signals import PREVIOUS, Signal, signal_id_for
 from services.domain.values import ZERO
@@ -136,6 +138,31 @@ class CerebroStore:
         }
         found = self._store["signal_store"].find_one(query, {"_id": 1}, session=session)
         return found is not None
+
+    def prices(self, account_id: str, instruments: Sequence[Instrument]) -> dict[str, MarketPrice]:
+        """What the account's broker has said of these, by instrument key.
+
+        Outside of any transaction: a price is of this instant, not of its snapshot.
+        """
+        keys = {market_price_id(each, account_id): each.key for each in instruments}
+        if not keys:
+            return {}
+        found = self._store["market_prices"].find({"_id": {"$in": list(keys)}})
+        return {keys[row["_id"]]: from_document(MarketPrice, row) for row in found}
+
+    def want_prices(
+        self, account_id: str, instruments: Iterable[Instrument], *, at: datetime
+    ) -> None:
+        """Have account_data ask the account's broker; wanted again is asked again."""
+        for instrument in instruments:
+            wanted = {
+                "account_id": account_id,
+                "instrument": to_document(instrument),
+                "wanted_at": at,
+            }
+            self._store["market_prices"].update_one(
+                {"_id": market_price_id(instrument, account_id)}, {"$set": wanted}, upsert=True
+            )
 
     def save(self, decisions: Sequence[Decision], session: ClientSession) -> None:
         """Keep decisions with their orders and reservations, all of them.

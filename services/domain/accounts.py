@@ -7,6 +7,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from services.domain.books import Position
+from services.domain.instruments import Instrument
 from services.domain.orders import Reservation
 from services.domain.values import Exact, Frozen, Instant, NonNegative, Positive
 from services.domain.words import AccountType, ActiveStatus, InstrumentType, TradingState
@@ -49,6 +50,11 @@ class MarketPrice(Frozen):
     price: Positive | None = None
     as_of: Instant | None = None
     error: str | None = None
+
+
+def market_price_id(instrument: Instrument, account_id: str) -> str:
+    """Key of a stored price: opaque. By account, because each asks over its own connection."""
+    return f"{instrument.key}|{account_id}"
 
 
 class StrategyAccount(Frozen):

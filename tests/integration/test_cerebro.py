@@ -46,6 +46,7 @@ def make_cerebro(store, publisher):
         publisher,
         limits=make_limits(position="0.1"),
         exit_wait_seconds=Decimal(60),
+        price_wait_seconds=Decimal(10),
     )
 
 
