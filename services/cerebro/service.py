@@ -142,25 +142,22 @@ class Cerebro:
             raise TransientError(
                 f"{decision.intent} {signal.signal_id} waits for its entry: {decision.reason}"
             )
-        self._wait_for_prices(signal, decision)
+        if self._asks_for_prices(signal, decision):
+            raise TransientError(f"{signal.signal_id} waits for a price: {decision.reason}")
         return decision
 
-    def _wait_for_prices(self, signal: Signal, decision: Decision) -> None:
-        """Ask for the prices that were missing in an account; the signal waits, but not for ever.
+    def _asks_for_prices(self, signal: Signal, decision: Decision) -> bool:
+        """Whether a broker may still name a price that was missing in one account; if so, ask it.
 
-        Raises:
-            TransientError: the broker may still answer.
+        Written outside of the transaction, which the wait may undo.
         """
-        missing = {step.account_id: step.sentence for step in decision.steps if lacks_price(step)}
+        lacking = {step.account_id for step in decision.steps if lacks_price(step)}
         waited = (decision.decided_at - signal.received_at).total_seconds()
-        if not missing or waited > self._price_wait_seconds:
-            return
-        for account_id in filter(None, missing):
-            # Written outside of the transaction, which the wait undoes.
+        if not lacking or waited > self._price_wait_seconds:
+            return False
+        for account_id in filter(None, lacking):
             self._queries.want_prices(account_id, unpriced(signal), at=decision.decided_at)
-        raise TransientError(
-            f"{signal.signal_id} waits for its price: {'; '.join(missing.values())}"
-        )
+        return True
 
     def _entry(self, signal: Signal, session: ClientSession) -> _Entry:
         if signal.entry_reference is None:

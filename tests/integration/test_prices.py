@@ -90,7 +90,7 @@ def price_row(store, account_id=ACCOUNT, instrument=AAPL):
 def test_an_entry_waits_and_says_which_price_it_wants(store, cerebro):
     send(store, "s1")
     before = utc_now()
-    with pytest.raises(TransientError, match=r"s1 waits for its price: .*has not been asked yet"):
+    with pytest.raises(TransientError, match=r"s1 waits for a price: .*has not been asked yet"):
         ring(cerebro, "s1")
     assert life(store, "s1")["undecided"]
     row = price_row(store)

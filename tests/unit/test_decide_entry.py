@@ -198,11 +198,11 @@ def test_a_fraction_of_equity_is_that_share_of_what_is_allocated(sender_equity):
 
 
 def test_all_of_the_equity_is_no_resize_where_its_price_divides_nothing():
-    # 500,000 / 3.07 = 162,866.4 → 162,866; rounding of the division must not look like a cap
+    # 500,000 / 2.03 = 246,305.4 → 246,305; rounding of the division must not look like a cap
     decision = decide(
-        make_signal(fraction("1", "3.07")), make_context(make_account_context(ratio="0.5"))
+        make_signal(fraction("1", "2.03")), make_context(make_account_context(ratio="0.5"))
     )
-    assert quantities(decision) == [Decimal(162_866)]
+    assert quantities(decision) == [Decimal(246_305)]
     assert decision.outcome is Outcome.APPROVED
 
 
