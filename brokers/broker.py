@@ -17,18 +17,46 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from brokers.errors import UnsupportedOrder
 from services.domain.instruments import Instrument
 from services.domain.orders import Execution, Order, OrderReport
-from services.domain.values import Exact, Frozen, Instant, NonNegative
+from services.domain.values import Exact, Frozen, Instant, NonNegative, Positive
 from services.domain.words import InstrumentType, OrderType, TimeInForce
 
 
 class Capabilities(Frozen):
-    """What a broker can do natively; anything else is refused with `UnsupportedOrder`."""
+    """What a broker can do natively; anything else is refused with `UnsupportedOrder`.
+
+    Attributes:
+        brackets: whether it guards a position with an order's `stop_loss` and `take_profit`.
+    """
 
     order_types: frozenset[OrderType]
     times_in_force: frozenset[TimeInForce]
     instrument_types: frozenset[InstrumentType]
+    brackets: bool = False
+
+    def require(self, order: Order) -> None:
+        """Refuse an order that asks for more; every adapter calls this before it sends.
+
+        Raises:
+            UnsupportedOrder: with what the broker cannot do.
+        """
+        if order.order_type not in self.order_types or (
+            order.time_in_force not in self.times_in_force
+        ):
+            raise UnsupportedOrder(
+                f"this broker takes no {order.order_type} {order.time_in_force} orders"
+            )
+        kind = order.instrument.instrument_type
+        if kind not in self.instrument_types:
+            raise UnsupportedOrder(f"this broker does not trade {kind} {order.instrument.symbol}")
+        guards = {"stop_loss": order.stop_loss, "take_profit": order.take_profit}
+        asked = [f"{name} {price:f}" for name, price in guards.items() if price is not None]
+        if asked and not self.brackets:
+            raise UnsupportedOrder(
+                f"this broker cannot guard a position with {' and '.join(asked)}"
+            )
 
 
 class AccountState(Frozen):
@@ -52,6 +80,18 @@ class BrokerPosition(Frozen):
     quantity: Exact
     average_price: NonNegative
     market_price: Decimal | None = None
+
+
+class Quote(Frozen):
+    """The price of an instrument by the broker's word, in the instrument's currency.
+
+    Attributes:
+        as_of: when that was the price: of the trade or tick, not of our question.
+    """
+
+    instrument: Instrument
+    price: Positive
+    as_of: Instant
 
 
 #: Called from a thread of the adapter, in the broker's order, with each execution report and the
@@ -119,6 +159,13 @@ class Broker(ABC):
     @abstractmethod
     def account_state(self) -> AccountState:
         """Equity and margin now. Raises: BrokerUnavailable."""
+
+    @abstractmethod
+    def last_price(self, instrument: Instrument) -> Quote | None:
+        """The last price of an instrument; None = the broker knows none, and none is invented.
+
+        Raises: BrokerUnavailable.
+        """
 
     @abstractmethod
     def stream_reports(self, handler: ReportHandler, *, after: str | None) -> None:

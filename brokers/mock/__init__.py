@@ -2,7 +2,8 @@
 
 As a process (`python -m brokers.mock`, port 8095) it keeps accounts, orders, executions, positions,
 prices and a replayable stream of execution reports in SQLite: a restart changes nothing. Like a
-real broker it does not know that two orders with one client_order_id are meant to be one.
+real broker it does not know that two orders with one client_order_id are meant to be one. A price
+it is asked for is the one that was set, as of now, or else that of the last fill, as of then.
 
 Fills: MARKET at the price set for the instrument (`PUT /v1/prices/{key}`), else at the price that
 the order says it saw; LIMIT when marketable, else it rests until the price comes. Anything else is

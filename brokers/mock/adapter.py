@@ -10,10 +10,18 @@ from urllib.parse import quote
 
 import urllib3
 
-from brokers.broker import AccountState, Broker, BrokerPosition, Capabilities, ReportHandler
-from brokers.errors import BrokerError, BrokerUnavailable, OrderStateUnknown, UnsupportedOrder
+from brokers.broker import (
+    AccountState,
+    Broker,
+    BrokerPosition,
+    Capabilities,
+    Quote,
+    ReportHandler,
+)
+from brokers.errors import BrokerError, BrokerUnavailable, OrderStateUnknown
 from brokers.mock import messages
 from services.domain.errors import TransientError
+from services.domain.instruments import Instrument
 from services.domain.orders import Execution, Order, OrderReport
 from services.domain.words import InstrumentType, OrderType, TimeInForce
 
@@ -67,13 +75,7 @@ class MockBroker(Broker):
 
     def place_order(self, order: Order) -> OrderReport:
         """Send one order, once."""
-        able = self.capabilities
-        if order.order_type not in able.order_types or (
-            order.time_in_force not in able.times_in_force
-        ):
-            raise UnsupportedOrder(
-                f"the mock broker takes no {order.order_type} {order.time_in_force} orders"
-            )
+        self.capabilities.require(order)
         body = order.model_dump_json().encode()
         return messages.placed(*self._request("POST", "/orders", body=body, places=True))
 
@@ -108,6 +110,14 @@ class MockBroker(Broker):
     def account_state(self) -> AccountState:
         """Equity and margin now."""
         return messages.read(messages.STATE, self._get("/state"))
+
+    def last_price(self, instrument: Instrument) -> Quote | None:
+        """The price that was set, or else that of the last fill."""
+        path = f"/prices/{quote(instrument.key, safe='')}"
+        last = messages.read(messages.LAST_PRICE, self._get(path))
+        if last is None:
+            return None
+        return Quote(instrument=instrument, price=last.price, as_of=last.as_of)
 
     def stream_reports(self, handler: ReportHandler, *, after: str | None) -> None:
         """Long-poll for reports in a thread."""

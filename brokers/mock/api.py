@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 
 from brokers.broker import AccountState, BrokerPosition
 from brokers.mock.exchange import Exchange
+from brokers.mock.messages import LastPrice
 from services.domain.orders import Execution, Order, OrderReport
 from services.domain.values import Frozen, NonNegative, Positive
 from services.domain.words import OrderStatus
@@ -150,6 +151,11 @@ def _add_books(app: FastAPI, exchange: Exchange) -> None:
     def state(account_id: str) -> AccountState:
         """Equity and margin of an account."""
         return exchange.state(account_id)
+
+    @app.get("/v1/accounts/{account_id}/prices/{instrument_key:path}")
+    def last_price(account_id: str, instrument_key: str) -> LastPrice | None:
+        """The last price, the same for all accounts; null: none was set and nothing has traded."""
+        return exchange.last_price(instrument_key)
 
     @app.get("/v1/accounts/{account_id}/reports")
     def reports(

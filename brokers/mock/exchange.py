@@ -12,6 +12,7 @@ from prometheus_client import Counter, Gauge
 from brokers.broker import AccountState, BrokerPosition
 from brokers.mock import matching
 from brokers.mock.journal import Journal, StoredOrder
+from brokers.mock.messages import LastPrice
 from services.domain.books import Position, apply_execution
 from services.domain.orders import Execution, Order, OrderReport
 from services.domain.values import ZERO
@@ -206,6 +207,13 @@ class Exchange:
         """All prices that were set."""
         with self._lock:
             return self._journal.prices()
+
+    def last_price(self, instrument_key: str) -> LastPrice | None:
+        """Where the market stands now, if somebody has set it; else the last fill and its time."""
+        with self._lock:
+            if (price := self._journal.price(instrument_key)) is not None:
+                return LastPrice(price=price, as_of=datetime.now(UTC))
+            return self._journal.last_fill(instrument_key)
 
     def orders(
         self, account_id: str, *, client_order_id: str | None = None, open_only: bool = False

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from brokers.mock.messages import LastPrice
 from services.domain.books import Position
 from services.domain.orders import Execution, Order, OrderReport
 from services.domain.words import OrderStatus
@@ -177,6 +178,19 @@ class Journal:
                 position.model_dump_json(),
             ),
         )
+
+    def last_fill(self, instrument_key: str) -> LastPrice | None:
+        """Price and time of the newest fill in an instrument, whoever's it was."""
+        rows = self._all(
+            "SELECT body, price FROM positions WHERE instrument_key = ?", instrument_key
+        )
+        held = [(Position.model_validate_json(body), price) for body, price in rows]
+        fills = [
+            LastPrice(price=Decimal(price), as_of=position.updated_at)
+            for position, price in held
+            if position.updated_at
+        ]
+        return max(fills, key=lambda fill: fill.as_of, default=None)
 
     def add_report(self, account_id: str, report: OrderReport) -> None:
         """Append to the stream of execution reports."""

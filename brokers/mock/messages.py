@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from brokers.broker import AccountState, BrokerPosition
 from brokers.errors import BrokerError, BrokerUnavailable, OrderRejected, OrderStateUnknown
 from services.domain.orders import Execution, OrderReport
-from services.domain.values import Frozen
+from services.domain.values import Frozen, Instant, Positive
 
 T = TypeVar("T")
 
@@ -23,6 +23,13 @@ class StreamedReport(Frozen):
 
     cursor: str
     report: OrderReport
+
+
+class LastPrice(Frozen):
+    """The last price of an instrument, and when it was that."""
+
+    price: Positive
+    as_of: Instant
 
 
 class _OrderRow(BaseModel):
@@ -50,6 +57,7 @@ STREAM: Final = TypeAdapter(list[StreamedReport])
 EXECUTIONS: Final = TypeAdapter(list[Execution])
 POSITIONS: Final = TypeAdapter(list[BrokerPosition])
 STATE: Final = TypeAdapter(AccountState)
+LAST_PRICE: Final[TypeAdapter[LastPrice | None]] = TypeAdapter(LastPrice | None)
 _ORDER_ROWS: Final = TypeAdapter(list[_OrderRow])
 _REFUSAL: Final[TypeAdapter[_Rejection | _Unreadable]] = TypeAdapter(_Rejection | _Unreadable)
 

@@ -1,4 +1,4 @@
-"""Asks one account's broker, again and again, in a thread of its own.
+"""Asks one account's broker for figures and wanted prices, again and again, in a thread of its own.
 
 A broker that hangs or fails therefore delays its own account and no other.
 """
@@ -9,7 +9,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 from pymongo.errors import PyMongoError
 
@@ -18,11 +19,16 @@ from services.account_data.store import Account, AccountStore
 from services.account_data.views import age_seconds
 from services.common.clock import utc_now
 from services.domain.errors import TraderError, TransientError
+from services.domain.instruments import Instrument
 
 _log = logging.getLogger(__name__)
 FAILURES_FOR_INCIDENT = 3
 #: Doorbells of a busy account are answered together, at most this often.
 MINIMUM_GAP_SECONDS = 1.0
+PRICE_LOOK_SECONDS = 0.5
+#: Cerebro wants a price again as long as a signal waits for it; what it has left alone is over.
+WANTED_FOR = timedelta(seconds=30)
+T = TypeVar("T")
 
 
 class Poller:
@@ -91,13 +97,7 @@ class Poller:
 
     def poll(self) -> None:
         """Ask the broker once and store the answer, or that there was none."""
-        try:
-            answer: AccountState | str = self._ask()
-        except TraderError as error:
-            answer = str(error)
-        except Exception as error:  # noqa: BLE001 - a bug of one adapter must not end its polling
-            _log.exception("account %s: its broker adapter failed", self.account.account_id)
-            answer = f"{type(error).__name__}: {error}"
+        answer = self._try(self._ask)
         if self._stop.is_set():
             return
         try:
@@ -110,12 +110,48 @@ class Poller:
                 "account %s could not be stored: %s", self.account.account_id, type(error).__name__
             )
 
-    def _ask(self) -> AccountState:
+    def quote(self, *, until: float) -> None:
+        """Ask for the prices that decisions wait for, one at least, the rest before `until`.
+
+        Args:
+            until: of `time.monotonic`; the next poll must not wait for slow answers.
+        """
+        since = utc_now() - WANTED_FOR
+        try:
+            for instrument in self._store.wanted_prices(self.account.account_id, since=since):
+                self._quote(instrument)
+                if self._stop.is_set() or time.monotonic() >= until:
+                    return
+        except PyMongoError as error:
+            _log.warning("prices of account %s: %s", self.account.account_id, type(error).__name__)
+
+    def _quote(self, instrument: Instrument) -> None:
+        answer = self._try(lambda: self._connected().last_price(instrument))
+        name, now = self.account.account_id, utc_now()
+        if isinstance(answer, str):
+            self._store.save_price_failure(name, instrument, answer, at=now)
+        else:
+            self._store.save_price(name, instrument, answer, at=now)
+
+    def _try(self, question: Callable[[], T]) -> T | str:
+        """The broker's answer, or why there is none in a sentence."""
+        try:
+            return question()
+        except TraderError as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - a bug of one adapter must not end its polling
+            _log.exception("account %s: its broker adapter failed", self.account.account_id)
+            return f"{type(error).__name__}: {error}"
+
+    def _connected(self) -> Broker:
         if self._broker is None:
             self._broker = self._open_broker(self.account)
         if not self._broker.is_connected():
             self._broker.connect()
-        state = self._broker.account_state()
+        return self._broker
+
+    def _ask(self) -> AccountState:
+        state = self._connected().account_state()
         if state.account_id != self.account.account_id:
             raise TransientError(
                 f"expected figures of {self.account.account_id}, found {state.account_id}"
@@ -154,7 +190,18 @@ class Poller:
             began = time.monotonic()
             self._rung.clear()
             self.poll()
-            self._rung.wait(max(0.0, began + self._poll_seconds - time.monotonic()))
-            self._stop.wait(max(0.0, began + MINIMUM_GAP_SECONDS - time.monotonic()))
+            self._rest(began)
         if self._broker is not None:
             self._broker.close()
+
+    def _rest(self, began: float) -> None:
+        """Answer for prices until the next poll is due: sooner where somebody rings."""
+        while not self._stop.is_set():
+            rung = self._rung.is_set()
+            pause = MINIMUM_GAP_SECONDS if rung else self._poll_seconds
+            due = began + max(MINIMUM_GAP_SECONDS, pause)
+            self.quote(until=due)
+            left = due - time.monotonic()
+            if left <= 0:
+                return
+            (self._stop if rung else self._rung).wait(min(left, PRICE_LOOK_SECONDS))

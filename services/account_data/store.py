@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from brokers.broker import AccountState
+from brokers.broker import AccountState, Quote
 from services.common.incidents import clear_incident, raise_incident
-from services.common.store import Document, Store
+from services.common.store import Document, Store, from_document
+from services.domain.accounts import market_price_id
+from services.domain.instruments import Instrument
 
 _UNREACHABLE = "ACCOUNT_UNREACHABLE"
 
@@ -68,6 +70,39 @@ class AccountStore:
     def clear_unreachable(self, account_id: str) -> None:
         """The account answers again."""
         clear_incident(self._store, kind=_UNREACHABLE, key=account_id)
+
+    def wanted_prices(self, account_id: str, *, since: datetime) -> list[Instrument]:
+        """Instruments whose price was wanted since then and not answered since, oldest first."""
+        query = {"account_id": account_id, "wanted_at": {"$gte": since}}
+        return [
+            from_document(Instrument, row["instrument"])
+            for row in self._store["market_prices"].find(query).sort("wanted_at")
+            if row.get("answered_at") is None or row["answered_at"] < row["wanted_at"]
+        ]
+
+    def save_price(
+        self, account_id: str, instrument: Instrument, quote: Quote | None, *, at: datetime
+    ) -> None:
+        """Write what the broker said; `as_of` never later than our own clock, as in `save_state`.
+
+        None, which is "I know no price", ends an older one.
+        """
+        said = {
+            "price": quote.price if quote else None,
+            "as_of": min(quote.as_of, at) if quote else None,
+        }
+        self._answer(account_id, instrument, {**said, "error": None, "answered_at": at})
+
+    def save_price_failure(
+        self, account_id: str, instrument: Instrument, sentence: str, *, at: datetime
+    ) -> None:
+        """Note that the broker could not be asked; an earlier price and its as_of are left."""
+        self._answer(account_id, instrument, {"error": sentence, "answered_at": at})
+
+    def _answer(self, account_id: str, instrument: Instrument, fields: Document) -> None:
+        self._store["market_prices"].update_one(
+            {"_id": market_price_id(instrument, account_id)}, {"$set": fields}
+        )
 
     def account(self, account_id: str) -> Document | None:
         """One account as stored."""

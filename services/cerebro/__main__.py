@@ -40,8 +40,9 @@ def build(process: Process[CerebroSettings]) -> None:
             max_position_ratio=settings.max_position_size_pct / percent,
             max_broker_allocation_ratio=settings.max_broker_allocation_pct / percent,
             account_max_age_seconds=settings.account_max_age_s,
+            price_max_age_seconds=settings.price_max_age_s,
         ),
-        patience=Patience(settings.exit_wait_s, settings.gap_hold_s),
+        patience=Patience(settings.exit_wait_s, settings.gap_hold_s, settings.price_wait_s),
     )
     subscriber = Subscriber(
         settings, store, CEREBRO_SIGNALS, cerebro.on_signals, on_death=process.fail

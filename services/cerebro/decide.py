@@ -188,7 +188,7 @@ def _sized(
     denials: list[Denied] = []
     for leg in signal.legs:  # what can be closed is closed, even where another leg cannot
         try:
-            side, quantity = size_exit(signal, leg, intent, account, waterfall)
+            side, quantity = size_exit(signal, leg, intent, account, context, waterfall)
         except Denied as denied:
             denials.append(denied)
         else:
@@ -216,8 +216,9 @@ def _order(
         time_in_force=leg.time_in_force,
         limit_price=leg.limit_price,
         stop_price=leg.stop_price,
-        stop_loss=leg.stop_loss,
-        take_profit=leg.take_profit,
+        # Only what opens a position is guarded: no broker may refuse an exit for its guards.
+        stop_loss=None if intent.reduces_risk else leg.stop_loss,
+        take_profit=None if intent.reduces_risk else leg.take_profit,
         reference_price=leg.reference_price,
         entry_signal_id=signal.entry_reference if intent.reduces_risk else None,
         environment=signal.environment,

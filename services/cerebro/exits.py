@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from services.cerebro.prices import price_of
 from services.cerebro.waterfall import Denied, Waterfall
-from services.domain.accounts import AccountContext
+from services.domain.accounts import AccountContext, DecisionContext
 from services.domain.instruments import round_down_to_lot
 from services.domain.signals import Leg, Signal, plain
 from services.domain.values import ZERO
-from services.domain.words import Intent, Side
+from services.domain.words import Intent, QuantityUnit, Side
 
 
 def size_exit(
-    signal: Signal, leg: Leg, intent: Intent, account: AccountContext, waterfall: Waterfall
+    signal: Signal,
+    leg: Leg,
+    intent: Intent,
+    account: AccountContext,
+    context: DecisionContext,
+    waterfall: Waterfall,
 ) -> tuple[Side, Decimal]:
     """Side and quantity of the closing order; allocation, margin, age of data do not matter.
 
@@ -49,7 +55,8 @@ def size_exit(
     if signal.entry_reference is not None:
         quantity = _of_entry(leg, account, quantity, waterfall)
     if intent is Intent.SCALE_OUT:
-        quantity = _part(signal, leg, account, quantity, waterfall)
+        exact = _part(signal, leg, account, context, waterfall)
+        quantity = _at_most(quantity, exact, leg, waterfall)
     if quantity <= 0:
         raise _nothing(waterfall, leg, "ALREADY_CLOSED", f"nothing of {symbol} is left to close")
     return position.closing_side, quantity
@@ -72,19 +79,32 @@ def _of_entry(leg: Leg, account: AccountContext, free: Decimal, waterfall: Water
 
 
 def _part(
-    signal: Signal, leg: Leg, account: AccountContext, most: Decimal, waterfall: Waterfall
-) -> Decimal:
-    """Scale a partial exit as its entry was scaled; without the figures for that, close all."""
-    equity, ratio, theirs = (
-        account.account.equity,
-        account.allocation_ratio,
-        signal.sender_equity,
-    )
-    if equity is None or not ratio or theirs is None:
+    signal: Signal,
+    leg: Leg,
+    account: AccountContext,
+    context: DecisionContext,
+    waterfall: Waterfall,
+) -> Decimal | None:
+    """A partial exit scaled as its entry was, in units; None without the figures for that."""
+    equity, ratio, theirs = account.account.equity, account.allocation_ratio, signal.sender_equity
+    if equity is None or not ratio:
+        return None
+    mine = leg.wanted * equity * ratio * account.weight_ratio
+    if leg.quantity_unit is QuantityUnit.UNITS:
+        return None if theirs is None else mine / theirs
+    if leg.instrument.currency != account.account.currency:
+        return None
+    price, sentence = price_of(leg, account, context)
+    waterfall.note("price", sentence, after=price, leg_index=leg.leg_index)
+    return None if price is None else mine / (price * leg.instrument.multiplier)
+
+
+def _at_most(most: Decimal, exact: Decimal | None, leg: Leg, waterfall: Waterfall) -> Decimal:
+    """`exact` in whole lots, or all there is where no ratio is known."""
+    if exact is None:
         sentence = "no ratio is known for a partial exit, so all of it goes"
         waterfall.note("scaled", sentence, before=most, after=most, leg_index=leg.leg_index)
         return most
-    exact = leg.wanted * equity * ratio * account.weight_ratio / theirs
     quantity = min(most, round_down_to_lot(exact, leg.instrument.lot))
     waterfall.note(
         "scaled",

@@ -11,6 +11,7 @@ from pymongo.client_session import ClientSession
 
 from services.cerebro.decide import decide
 from services.cerebro.gaps import Ledger
+from services.cerebro.prices import lacks_price, unpriced
 from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
@@ -40,10 +41,12 @@ class Patience(NamedTuple):
     Attributes:
         exit_seconds: an exit for its entry.
         gap_seconds: an entry for whatever is missing before it.
+        price_seconds: a signal without a price for the one of its broker.
     """
 
     exit_seconds: Decimal
     gap_seconds: Decimal
+    price_seconds: Decimal
 
 
 class _Entry(NamedTuple):
@@ -155,7 +158,9 @@ class Cerebro:
             entry = self._entry(signal, session)
             strategy = strategies[signal.strategy_id]
             decision = self._decide(signal, strategy, entry, books, gap, session)
-            if self._should_wait(signal, decision, entry, session):
+            if self._should_wait(signal, decision, entry, session) or self._asks_for_prices(
+                signal, decision
+            ):
                 done.waiting.append((signal, decision))
                 continue
             done.ledger.take(signal, decision.intent, flat=flat)
@@ -187,6 +192,19 @@ class Cerebro:
             gap=gap,
         )
         return decide(signal, context)
+
+    def _asks_for_prices(self, signal: Signal, decision: Decision) -> bool:
+        """Whether a broker may still name a price that was missing in one account; if so, ask it.
+
+        Written outside of the transaction, which the wait may undo.
+        """
+        lacking = {step.account_id for step in decision.steps if lacks_price(step)}
+        waited = (decision.decided_at - signal.received_at).total_seconds()
+        if not lacking or waited > self._patience.price_seconds:
+            return False
+        for account_id in filter(None, lacking):
+            self._queries.want_prices(account_id, unpriced(signal), at=decision.decided_at)
+        return True
 
     def _entry(self, signal: Signal, session: ClientSession) -> _Entry:
         if signal.entry_reference is None:
@@ -242,6 +260,7 @@ class Cerebro:
                         for order, works, filled in exits
                     ),
                     cancelable=_cancelable(working, each.account_id, keys),
+                    prices=self._queries.prices(each.account_id, unpriced(signal)),
                 )
             )
         return tuple(contexts)

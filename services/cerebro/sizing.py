@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from services.cerebro.margin import initial_margin_ratio
+from services.cerebro.prices import own_price, price_of
 from services.cerebro.waterfall import Denied, Waterfall, money
 from services.domain.accounts import AccountContext, DecisionContext, RiskLimits
 from services.domain.instruments import Instrument, round_down_to_lot
 from services.domain.signals import Leg, Signal, plain
 from services.domain.values import ZERO
-from services.domain.words import AccountType, ActiveStatus, Environment, Side
+from services.domain.words import AccountType, ActiveStatus, Environment, QuantityUnit, Side
 
 
 class SizedLeg(NamedTuple):
@@ -27,10 +28,22 @@ class SizedLeg(NamedTuple):
 
 class _PricedLeg(NamedTuple):
     leg: Leg
-    price: Decimal
+    unit_value: Decimal  # price × multiplier, account currency
+    margin_ratio: Decimal
+
+
+class _ScaledLeg(NamedTuple):
+    priced: _PricedLeg
     quantity: Decimal
     notional: Decimal
-    margin: Decimal
+
+    @property
+    def instrument(self) -> Instrument:
+        return self.priced.leg.instrument
+
+    @property
+    def margin(self) -> Decimal:
+        return self.notional * self.priced.margin_ratio
 
 
 def size_entry(
@@ -44,9 +57,11 @@ def size_entry(
     equity = _usable_equity(signal, context, account, waterfall)
     allocated = _allocated(account, equity, waterfall)
     available = _available(signal, account, allocated, waterfall)
-    legs = [_price(leg, account, waterfall) for leg in _scaled(signal, allocated, waterfall)]
+    ratio = _ratio(signal, allocated, waterfall)
+    priced = [_priced(leg, account, context, waterfall) for leg in signal.legs]
+    legs = [_scaled(each, allocated, ratio, waterfall) for each in priced]
     scale = _limited(legs, account, context.limits, equity, available, waterfall)
-    return [_rounded(priced, scale, waterfall) for priced in legs]
+    return [_rounded(leg, scale, waterfall) for leg in legs]
 
 
 def _usable_equity(
@@ -119,7 +134,10 @@ def _available(
     return available
 
 
-def _scaled(signal: Signal, allocated: Decimal, waterfall: Waterfall) -> list[Leg]:
+def _ratio(signal: Signal, allocated: Decimal, waterfall: Waterfall) -> Decimal | None:
+    """Our units for one unit of the sender's; None where no leg counts units."""
+    if all(leg.quantity_unit is QuantityUnit.EQUITY_FRACTION for leg in signal.legs):
+        return None
     theirs = signal.sender_equity
     if theirs is None:
         sentence = "account_equity is missing, so the quantities cannot be scaled to our account"
@@ -129,34 +147,50 @@ def _scaled(signal: Signal, allocated: Decimal, waterfall: Waterfall) -> list[Le
     waterfall.note(
         "ratio", f"{money(allocated)} allocated / {money(theirs)} of the sender", after=ratio
     )
-    for leg in signal.legs:
-        waterfall.note(
-            "scaled",
-            f"{plain(leg.wanted)} {leg.instrument.symbol} × {ratio:.6f}",
-            before=leg.wanted,
-            after=leg.wanted * ratio,
-            leg_index=leg.leg_index,
-        )
-    return [leg.model_copy(update={"quantity": leg.wanted * ratio}) for leg in signal.legs]
+    return ratio
 
 
-def _price(leg: Leg, account: AccountContext, waterfall: Waterfall) -> _PricedLeg:
+def _priced(
+    leg: Leg, account: AccountContext, context: DecisionContext, waterfall: Waterfall
+) -> _PricedLeg:
+    """The price comes last: no broker is asked for one that could not be used."""
     instrument, symbol = leg.instrument, leg.instrument.symbol
-    price = leg.limit_price or leg.stop_price or leg.reference_price
-    if price is None:
-        raise _no(waterfall, leg, "price", "PRICE_MISSING", f"no price is known for {symbol}")
     if instrument.currency != account.account.currency:
         sentence = (
             f"{symbol} trades in {instrument.currency}, the account is in "
             f"{account.account.currency}, and no rate between them is known"
         )
         raise _no(waterfall, leg, "fx_rate", "FX_RATE_MISSING", sentence)
-    ratio = initial_margin_ratio(instrument)
-    if ratio is None:
+    margin_ratio = initial_margin_ratio(instrument)
+    if margin_ratio is None:
         sentence = f"the margin of {instrument.instrument_type} {symbol} is not known"
         raise _no(waterfall, leg, "margin_rate", "MARGIN_UNKNOWN", sentence)
-    notional = leg.wanted * price * instrument.multiplier
-    return _PricedLeg(leg, price, leg.wanted, notional, notional * ratio)
+    price, sentence = price_of(leg, account, context)
+    if price is None:
+        raise _no(waterfall, leg, "price", "PRICE_MISSING", sentence)
+    waterfall.note("price", sentence, after=price, leg_index=leg.leg_index)
+    if own_price(leg) is None:
+        leg = leg.model_copy(update={"reference_price": price})
+    return _PricedLeg(leg, price * instrument.multiplier, margin_ratio)
+
+
+def _scaled(
+    priced: _PricedLeg, allocated: Decimal, ratio: Decimal | None, waterfall: Waterfall
+) -> _ScaledLeg:
+    leg, asked = priced.leg, plain(priced.leg.wanted)
+    if ratio is None or leg.quantity_unit is QuantityUnit.EQUITY_FRACTION:
+        notional = leg.wanted * allocated
+        quantity = notional / priced.unit_value
+        sentence = (
+            f"{asked} of {money(allocated)} allocated / {plain(priced.unit_value)} for one "
+            f"{leg.instrument.symbol}"
+        )
+    else:
+        quantity = leg.wanted * ratio
+        notional = quantity * priced.unit_value
+        sentence = f"{asked} {leg.instrument.symbol} × {ratio:.6f}"
+    waterfall.note("scaled", sentence, before=leg.wanted, after=quantity, leg_index=leg.leg_index)
+    return _ScaledLeg(priced, quantity, notional)
 
 
 def _no(waterfall: Waterfall, leg: Leg, name: str, code: str, sentence: str) -> Denied:
@@ -165,7 +199,7 @@ def _no(waterfall: Waterfall, leg: Leg, name: str, code: str, sentence: str) -> 
 
 
 def _limited(
-    legs: list[_PricedLeg],
+    legs: list[_ScaledLeg],
     account: AccountContext,
     limits: RiskLimits,
     equity: Decimal,
@@ -176,8 +210,8 @@ def _limited(
     notional = sum((leg.notional for leg in legs), ZERO)
     margin = sum((leg.margin for leg in legs), ZERO)
     scale = waterfall.cap("available_capital", Decimal(1), wanted=notional, limit=available)
-    for instrument in {leg.leg.instrument.key: leg.leg.instrument for leg in legs}.values():
-        asked = sum((x.notional for x in legs if x.leg.instrument.key == instrument.key), ZERO)
+    for instrument in {leg.instrument.key: leg.instrument for leg in legs}.values():
+        asked = sum((x.notional for x in legs if x.instrument.key == instrument.key), ZERO)
         room = equity * limits.max_position_ratio - _exposure(account, instrument)
         scale = waterfall.cap("position_size", scale, wanted=asked, limit=room)
     room = equity * limits.max_broker_allocation_ratio - _exposure(account, None)
@@ -215,9 +249,9 @@ def _exposure(account: AccountContext, instrument: Instrument | None) -> Decimal
     return held + reserved
 
 
-def _rounded(priced: _PricedLeg, scale: Decimal, waterfall: Waterfall) -> SizedLeg:
-    leg = priced.leg
-    exact = priced.quantity * scale
+def _rounded(scaled: _ScaledLeg, scale: Decimal, waterfall: Waterfall) -> SizedLeg:
+    leg = scaled.priced.leg
+    exact = scaled.quantity * scale
     quantity = round_down_to_lot(exact, leg.instrument.lot)
     waterfall.note(
         "lot",
@@ -236,5 +270,5 @@ def _rounded(priced: _PricedLeg, scale: Decimal, waterfall: Waterfall) -> SizedL
         )
     if leg.side is None:
         raise Denied("SIDE_MISSING", f"neither BUY nor SELL was said for {leg.instrument.symbol}")
-    share = quantity / priced.quantity
-    return SizedLeg(leg, leg.side, quantity, priced.notional * share, priced.margin * share)
+    capital = quantity * scaled.priced.unit_value
+    return SizedLeg(leg, leg.side, quantity, capital, capital * scaled.priced.margin_ratio)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,10 +16,11 @@ from services.common.controls import trading_state
 from services.common.incidents import clear_incident
 from services.common.kept import Kept
 from services.common.store import Document, Store, from_document, to_document
-from services.domain.accounts import AccountSnapshot, Strategy
+from services.domain.accounts import AccountSnapshot, MarketPrice, Strategy, market_price_id
 from services.domain.books import Position
 from services.domain.decisions import Decision
 from services.domain.errors import ConfigurationError, TransientError
+from services.domain.instruments import Instrument
 from services.domain.orders import Order, Reservation
 from services.domain.signals import PREVIOUS, Signal, signal_id_for
 from services.domain.values import ZERO
@@ -104,7 +106,7 @@ class CerebroStore:
         """The signal that `entry_reference` means: `$PREVIOUS`, our id, or the sender's own."""
         signals = self._store["signal_store"]
         own: Document = {"strategy_id": signal.strategy_id}
-        fields = {"signal_id": 1, "undecided": 1}
+        fields = {"signal_id": 1, "undecided": 1, "replays": 1}
         if signal.entry_reference == PREVIOUS:
             earlier = {"received_at": {"$lte": signal.received_at}, "intent": Intent.ENTRY}
             return signals.find_one(
@@ -113,7 +115,12 @@ class CerebroStore:
         # What the sender calls it is what our id is made of, so both are found by `_id`.
         reference = signal.entry_reference or ""
         ids = [reference, signal_id_for(signal.strategy_id, reference)]
-        return signals.find_one({**own, "_id": {"$in": ids}}, fields, session=session)
+        found = signals.find_one({**own, "_id": {"$in": ids}}, fields, session=session)
+        if found is None or not found.get("replays"):
+            return found
+        # The sender knows the entry by its first id; what traded, if anything, is the last replay.
+        last = {"_id": found["replays"][-1]}
+        return signals.find_one({**own, **last}, fields, session=session) or found
 
     def orders_of(self, signal_id: str, session: ClientSession) -> list[Document]:
         """Orders that an entry made."""
@@ -205,6 +212,31 @@ class CerebroStore:
         """The sentence of the open incident of each of these counts and chains that has one."""
         query = {"_id": {"$in": [f"SIGNAL_GAP|{name}" for name in names]}, "status": "OPEN"}
         return {row["key"]: row["sentence"] for row in self._store["incidents"].find(query)}
+
+    def prices(self, account_id: str, instruments: Sequence[Instrument]) -> dict[str, MarketPrice]:
+        """What the account's broker has said of these, by instrument key.
+
+        Outside of any transaction: a price is of this instant, not of its snapshot.
+        """
+        keys = {market_price_id(each, account_id): each.key for each in instruments}
+        if not keys:
+            return {}
+        found = self._store["market_prices"].find({"_id": {"$in": list(keys)}})
+        return {keys[row["_id"]]: from_document(MarketPrice, row) for row in found}
+
+    def want_prices(
+        self, account_id: str, instruments: Iterable[Instrument], *, at: datetime
+    ) -> None:
+        """Have account_data ask the account's broker; wanted again is asked again."""
+        for instrument in instruments:
+            wanted = {
+                "account_id": account_id,
+                "instrument": to_document(instrument),
+                "wanted_at": at,
+            }
+            self._store["market_prices"].update_one(
+                {"_id": market_price_id(instrument, account_id)}, {"$set": wanted}, upsert=True
+            )
 
     def save(self, decisions: Sequence[Decision], session: ClientSession) -> None:
         """Keep decisions with their orders and reservations, all of them.

@@ -144,6 +144,12 @@ class CerebroSettings(CommonSettings):
     gap_hold_s: Decimal = Field(
         Decimal(60), ge=0, description="seconds an entry waits for signals missing before it"
     )
+    price_max_age_s: Decimal = Field(
+        Decimal(15), gt=0, description="seconds; an older price of a broker sizes no entry"
+    )
+    price_wait_s: Decimal = Field(
+        Decimal(10), ge=0, description="seconds a signal without a price waits for a broker's"
+    )
     reference_cache_s: float = Field(
         0.5, ge=0, le=5, description="seconds that strategies, allocation and controls are kept"
     )

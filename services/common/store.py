@@ -80,6 +80,7 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     ],
     "reservations": [([("account_id", ASCENDING)], {})],
     "sequences": [],
+    "market_prices": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
     "strategies": [([("credentials.key_hash", ASCENDING)], {})],
     "incidents": [([("status", ASCENDING), ("last_seen_at", DESCENDING)], {})],
     "dead_letters": [([("status", ASCENDING), ("last_failed_at", DESCENDING)], {})],

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from services.domain.books import Position
+from services.domain.instruments import Instrument
 from services.domain.orders import Reservation
 from services.domain.values import Exact, Frozen, Instant, NonNegative, Positive
 from services.domain.words import AccountType, ActiveStatus, InstrumentType, TradingState
@@ -33,6 +34,29 @@ class AccountSnapshot(Frozen):
     as_of: Instant | None = None
 
 
+class MarketPrice(Frozen):
+    """What an account's broker was asked and has said of the price of one instrument.
+
+    Attributes:
+        wanted_at: when a decision last asked for it.
+        answered_at: when the broker last answered, or could not be asked; None = not yet.
+        price: in the instrument's currency; None where the broker has never named one.
+        as_of: when that was the price, by the broker's word.
+        error: why the broker could not be asked the last time; `price` is then an older one.
+    """
+
+    wanted_at: Instant
+    answered_at: Instant | None = None
+    price: Positive | None = None
+    as_of: Instant | None = None
+    error: str | None = None
+
+
+def market_price_id(instrument: Instrument, account_id: str) -> str:
+    """Key of a stored price: opaque. By account, because each asks over its own connection."""
+    return f"{instrument.key}|{account_id}"
+
+
 class StrategyAccount(Frozen):
     """One account that a strategy trades in, and its share of the strategy's signals."""
 
@@ -56,6 +80,7 @@ class RiskLimits(Frozen):
     max_position_ratio: Positive
     max_broker_allocation_ratio: Positive
     account_max_age_seconds: Positive
+    price_max_age_seconds: Positive = Decimal(15)
 
 
 class AccountContext(Frozen):
@@ -69,6 +94,7 @@ class AccountContext(Frozen):
         entry_filled: what the referenced entry has filled here, by instrument key (exits only).
         entry_closed: what earlier exits of that entry closed or are closing here (exits only).
         cancelable: client_order_ids of working entry orders that a CANCEL would reach.
+        prices: what the broker says of instruments whose leg has no price, by instrument key.
     """
 
     account: AccountSnapshot
@@ -79,6 +105,7 @@ class AccountContext(Frozen):
     entry_filled: dict[str, NonNegative] = Field(default_factory=dict)
     entry_closed: dict[str, NonNegative] = Field(default_factory=dict)
     cancelable: tuple[str, ...] = ()
+    prices: dict[str, MarketPrice] = Field(default_factory=dict)
 
 
 class Gap(Frozen):

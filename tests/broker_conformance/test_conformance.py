@@ -15,7 +15,7 @@ from brokers.errors import (
     UnsupportedOrder,
 )
 from services.domain.words import OrderStatus, OrderType, Side, TimeInForce
-from tests.support.builders import make_order
+from tests.support.builders import make_instrument, make_order
 
 pytestmark = pytest.mark.servers
 
@@ -74,11 +74,44 @@ def test_what_the_broker_cannot_do_is_refused_before_sending(broker):
     assert broker.find_order(stop.client_order_id) is None
 
 
+@pytest.mark.parametrize("guard", ["stop_loss", "take_profit"])
+def test_protection_prices_are_refused_where_nobody_would_watch_them(broker, guard):
+    if broker.capabilities.brackets:
+        pytest.skip("this broker watches them")
+    guarded = order(1, **{guard: Decimal("140.50")})
+    with pytest.raises(UnsupportedOrder, match=rf"{guard} 140\.50"):
+        broker.place_order(guarded)
+    assert broker.find_order(guarded.client_order_id) is None
+
+
+def test_a_price_nobody_has_named_is_none(broker):
+    assert broker.last_price(make_instrument("NEVER")) is None
+
+
+def test_the_last_price_is_the_markets(bench, broker):
+    instrument = make_instrument("BRK/B")
+    bench.set_price(instrument, "481.25")
+    first = broker.last_price(instrument)
+    assert (first.instrument, first.price) == (instrument, Decimal("481.25"))
+    bench.set_price(instrument, "482")
+    second = broker.last_price(instrument)
+    assert second.price == 482
+    assert second.as_of >= first.as_of
+
+
+def test_a_trade_is_a_price_as_old_as_the_trade(broker):
+    (execution,) = broker.place_order(order(1)).executions
+    last = broker.last_price(order(1).instrument)
+    assert (last.price, last.as_of) == (execution.price, execution.occurred_at)
+
+
 def test_a_broker_that_is_down_is_unavailable_never_empty(bench, broker):
     bench.kill()
     for question in (broker.open_orders, broker.executions, broker.positions, broker.account_state):
         with pytest.raises(BrokerUnavailable):
             question()
+    with pytest.raises(BrokerUnavailable):
+        broker.last_price(make_instrument())
     with pytest.raises(BrokerUnavailable):
         broker.find_order("MTX")
     with pytest.raises(BrokerUnavailable):

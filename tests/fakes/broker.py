@@ -44,6 +44,7 @@ class FakeBroker(Broker):
         return not self.down
 
     def place_order(self, order):
+        self.capabilities.require(order)
         self._reach()
         failure, self.fail = self.fail, None
         if failure is None or not self.lose:
@@ -72,6 +73,9 @@ class FakeBroker(Broker):
 
     def account_state(self):
         raise BrokerUnavailable("the fake keeps no account")
+
+    def last_price(self, instrument):
+        raise BrokerUnavailable("the fake knows no prices")
 
     def stream_reports(self, handler, *, after):
         self.handler = handler

@@ -9,9 +9,11 @@ from services.cerebro.service import Cerebro, Patience
 from services.cerebro.store import CerebroStore
 from services.common.store import to_document
 from services.domain.errors import InvalidMessage, TransientError
+from services.domain.signals import signal_id_for
 from tests.support.builders import make_limits, make_position
 from tests.support.rows import (
     ACCOUNT,
+    STRATEGY,
     SilentPublisher,
     add_account,
     add_signal,
@@ -42,7 +44,7 @@ def make_cerebro(store, publisher):
         CerebroStore(store, reference_seconds=0),
         publisher,
         limits=make_limits(position="0.1"),
-        patience=Patience(Decimal(60), Decimal(60)),
+        patience=Patience(Decimal(60), Decimal(60), Decimal(10)),
     )
 
 
@@ -202,3 +204,21 @@ def test_cancel_marks_the_working_entry(store, cerebro, publisher):
     assert order["cancel_requested_at"]
     assert store["signal_store"].find_one({"_id": "stop"})["status"] == "COMPLETED"
     assert publisher.rung[-1][2]["client_order_id"] == order["_id"]
+
+
+def test_an_exit_that_names_a_replayed_entry_closes_the_replay(store, cerebro):
+    add_signal(store, "again")
+    first = signal_id_for(STRATEGY, "theirs")
+    add_signal(store, first)
+    store["signal_store"].update_one(
+        {"_id": first}, {"$set": {"replays": ["again"]}, "$unset": {"undecided": ""}}
+    )
+    cerebro.on_signals([{"signal_id": "again"}])
+    fill(store, "again", "10")
+    held = make_position("10", "150", account_id=ACCOUNT)
+    row = {"_id": "p", "open": True, "instrument_key": held.instrument.key, **to_document(held)}
+    store["positions"].insert_one(row)
+    add_signal(store, "leave", entry_signal_id="theirs", **exit_fields())
+    cerebro.on_signals([{"signal_id": "leave"}])
+    (order,) = store["orders"].find({"signal_id": "leave"})
+    assert order["entry_signal_id"] == "again"

@@ -48,7 +48,7 @@ def make_cerebro(store, *, exit_seconds=60, gap_seconds=60):
         CerebroStore(store, reference_seconds=0),
         SilentPublisher(),
         limits=make_limits(position="1"),
-        patience=Patience(Decimal(exit_seconds), Decimal(gap_seconds)),
+        patience=Patience(Decimal(exit_seconds), Decimal(gap_seconds), Decimal(10)),
     )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from brokers.broker import AccountState
+from brokers.broker import AccountState, Quote
 from services.common.clock import utc_now
+from services.domain.instruments import Instrument
 
 NOW = datetime(2025, 11, 21, 9, 30, tzinfo=UTC)
 FIGURES = {
@@ -33,11 +34,18 @@ def make_state(account_id: str = "Mock-1", **fields: object) -> AccountState:
 
 
 class ScriptedBroker:
-    """Answers with what the test put in `answers`, then with the last of them again."""
+    """Answers with what the test put in `answers`, then with the last of them again.
+
+    Attributes:
+        quotes: what it says of prices, one after the other; the test fills it.
+        quoted: what it was asked the prices of.
+    """
 
     def __init__(self, *answers: AccountState | Exception) -> None:
         self.answers = list(answers)
         self.asked = 0
+        self.quotes: list[Quote | Exception | None] = []
+        self.quoted: list[Instrument] = []
         self.closed = False
 
     def is_connected(self) -> bool:
@@ -46,6 +54,13 @@ class ScriptedBroker:
     def account_state(self) -> AccountState:
         self.asked += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def last_price(self, instrument: Instrument) -> Quote | None:
+        self.quoted.append(instrument)
+        answer = self.quotes.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer

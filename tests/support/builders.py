@@ -9,6 +9,7 @@ from services.domain.accounts import (
     AccountContext,
     AccountSnapshot,
     DecisionContext,
+    MarketPrice,
     RiskLimits,
     Strategy,
     StrategyAccount,
@@ -79,6 +80,12 @@ def make_reservation(capital="0", quantity="1", symbol="AAPL", **fields):
         quantity=Decimal(quantity),
         **fields,
     )
+
+
+def make_market_price(price="150.25", age_seconds=1, **fields):
+    moment = NOW - timedelta(seconds=age_seconds)
+    known = {"wanted_at": moment, "answered_at": moment, "as_of": moment}
+    return MarketPrice(**{**known, "price": Decimal(price) if price else None, **fields})
 
 
 def make_account_context(account=None, ratio="0.8935793382849425", **fields):

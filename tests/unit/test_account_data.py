@@ -15,6 +15,7 @@ from services.account_data.service import AccountData
 from services.account_data.store import Account
 from services.account_data.views import AccountView, FundView, account_view, fund_view
 from services.domain.errors import InvalidMessage
+from services.domain.instruments import Instrument
 from tests.support.accounts import (
     FIGURES,
     NOW,
@@ -36,6 +37,9 @@ class Recorder:
 
     def clear_unreachable(self, account_id: str) -> None:
         """Nothing is open."""
+
+    def wanted_prices(self, account_id: str, *, since: object) -> list[Instrument]:
+        return []
 
 
 def views(*documents: dict[str, object]) -> Sequence[AccountView]:

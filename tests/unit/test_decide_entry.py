@@ -19,6 +19,7 @@ from services.domain.words import (
     ActiveStatus,
     InstrumentType,
     Outcome,
+    QuantityUnit,
     Side,
     TradingState,
 )
@@ -30,6 +31,7 @@ from tests.support.builders import (
     make_instrument,
     make_leg,
     make_limits,
+    make_market_price,
     make_position,
     make_reservation,
     make_signal,
@@ -174,6 +176,123 @@ def test_incomplete_entry_is_denied_with_its_reason(signal, code):
     assert decide(signal, make_context()).code == code
 
 
+def fraction(quantity="0.95", price="100", **fields):
+    return make_leg(
+        "UPRO",
+        quantity=quantity,
+        price=price,
+        quantity_unit=QuantityUnit.EQUITY_FRACTION,
+        **fields,
+    )
+
+
+def scaled(decision):
+    return [step.after for step in decision.steps if step.name == "scaled"]
+
+
+@pytest.mark.parametrize("sender_equity", ["1", "250000", None])
+def test_a_fraction_of_equity_is_that_share_of_what_is_allocated(sender_equity):
+    # 1,000,000 × 0.5 allocated; 500,000 × 0.95 / 100 = 4,750, whatever the sender's equity
+    account = make_account_context(ratio="0.5")
+    decision = decide(make_signal(fraction(), sender_equity=sender_equity), make_context(account))
+    assert (quantities(decision), scaled(decision)) == ([Decimal(4750)], [Decimal(4750)])
+    assert decision.outcome is Outcome.APPROVED
+    assert decision.reservations[0].capital == Decimal(475_000)
+
+
+def test_all_of_the_equity_is_no_resize_where_its_price_divides_nothing():
+    # 500,000 / 2.03 = 246,305.4 → 246,305; rounding of the division must not look like a cap
+    decision = decide(
+        make_signal(fraction("1", "2.03")), make_context(make_account_context(ratio="0.5"))
+    )
+    assert quantities(decision) == [Decimal(246_305)]
+    assert decision.outcome is Outcome.APPROVED
+
+
+def test_a_fraction_counts_the_multiplier():
+    # 500,000 × 0.95 / (100 × 10) = 475
+    wide = make_instrument("UPRO", multiplier=Decimal(10))
+    signal = make_signal(fraction(instrument=wide))
+    decision = decide(signal, make_context(make_account_context(ratio="0.5")))
+    assert quantities(decision) == [Decimal(475)]
+
+
+def test_a_fraction_is_capped_like_any_quantity():
+    # 200 × 150 = 30,000 of MSFT deployed: 470,000 left of 500,000; 475,000 asked → 4,700 × 100
+    held = make_position("200", "150", symbol="MSFT")
+    account = make_account_context(ratio="0.5", positions=(held,))
+    decision = decide(make_signal(fraction()), make_context(account))
+    assert quantities(decision) == [Decimal(4700)]
+    assert decision.code == "AVAILABLE_CAPITAL_BOUND"
+
+
+def test_a_fraction_and_units_in_one_signal_are_scaled_each_its_way():
+    # 0.2 × 500,000 / 100 = 1,000; 10 × 500,000 / 500,000 = 10
+    legs = (fraction("0.2"), make_leg(leg_index=1))
+    decision = decide(make_signal(*legs), make_context(make_account_context(ratio="0.5")))
+    assert quantities(decision) == [Decimal(1000), Decimal(10)]
+
+
+def unpriced(found=None, **limits):
+    prices = {} if found is None else {make_instrument().key: found}
+    account = make_account_context(ratio="0.5", prices=prices)
+    return decide(make_signal(make_leg(price=None)), make_context(account, **limits))
+
+
+def price_step(decision):
+    (step,) = [each for each in decision.steps if each.name == "price"]
+    return step
+
+
+def test_without_a_price_the_brokers_is_used_and_carried():
+    decision = unpriced(make_market_price("150.25", age_seconds=2))
+    (order,) = decision.orders
+    assert (order.quantity, order.reference_price) == (Decimal(10), Decimal("150.25"))
+    assert decision.reservations[0].capital == Decimal("1502.50")
+    step = price_step(decision)
+    assert step.after == Decimal("150.25")
+    assert step.sentence == "AAPL at 150.25 from the broker of Mock-1, 2.0 s old"
+
+
+def test_a_price_of_the_signal_outranks_the_brokers():
+    account = make_account_context(prices={make_instrument().key: make_market_price("999")})
+    decision = decide(make_signal(), make_context(account))
+    assert decision.orders[0].reference_price == Decimal(150)
+    assert price_step(decision).sentence == "AAPL at 150, from the signal"
+
+
+@pytest.mark.parametrize(
+    ("found", "answer"),
+    [
+        (None, "has not been asked yet"),
+        (make_market_price(None, 3, answered_at=None), "was asked 3.0 s ago and has not answered"),
+        (make_market_price(None, 4, as_of=None), "knew none 4.0 s ago"),
+        (make_market_price(age_seconds=15.1), "said 150.25, 15.1 s old, where 15 s are allowed"),
+        (
+            make_market_price("150", 20, error="connection refused"),
+            "could not be asked 20.0 s ago: connection refused",
+        ),
+    ],
+)
+def test_no_usable_price_denies_and_says_what_the_broker_answered(found, answer):
+    decision = unpriced(found)
+    assert (decision.code, decision.orders) == ("PRICE_MISSING", ())
+    assert decision.reason == (
+        f"the signal names no price for AAPL, and the broker of Mock-1 {answer}"
+    )
+    assert price_step(decision).after is None
+
+
+def test_a_price_stays_good_where_the_last_question_failed():
+    assert unpriced(make_market_price(age_seconds=14, error="time-out")).orders
+
+
+def test_a_stored_decision_is_made_again_from_its_context():
+    decision = unpriced(make_market_price())
+    context = type(decision.context).model_validate_json(decision.context.model_dump_json())
+    assert decide(make_signal(make_leg(price=None)), context) == decision
+
+
 @pytest.mark.parametrize("state", [TradingState.REDUCING, TradingState.HALTED])
 def test_kill_switch_stops_entries(state):
     assert decide(make_signal(), make_context(state=state)).code == f"TRADING_{state}"
@@ -278,6 +397,52 @@ def test_no_limit_is_ever_exceeded(quantity, price, ratio, deployed, position, f
         assert notional <= equity * ratio - deployed
         assert notional <= equity * position
         assert notional / 2 <= free
+    assert decision.orders or decision.code
+
+
+@settings(max_examples=4000, deadline=None)
+@given(
+    asked=st.lists(
+        st.tuples(
+            st.sampled_from(QuantityUnit),
+            st.decimals("0.05", "3", places=4),
+            st.decimals("0.0001", "500", places=4),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    equity=st.decimals("10000", "10000000", places=2),
+    ratio=ratios,
+    deployed=st.decimals("0.01", "10000", places=2),
+    sender_equity=st.decimals("0.01", "10000", places=2),
+)
+def test_sizing_never_exceeds_available_capital(asked, equity, ratio, deployed, sender_equity):
+    """Whatever the unit, and wherever the price comes from."""
+    legs, prices = [], {}
+    for index, (unit, quantity, price, from_broker) in enumerate(asked):
+        leg = make_leg(
+            f"S{index}",
+            quantity=str(quantity),
+            price=None if from_broker else str(price),
+            quantity_unit=unit,
+            leg_index=index,
+        )
+        legs.append(leg)
+        if from_broker:
+            prices[leg.instrument.key] = make_market_price(str(price))
+    account = make_account_context(
+        make_account(str(equity)),
+        ratio=str(ratio),
+        positions=(make_position("1", str(deployed), symbol="HELD"),),
+        prices=prices,
+    )
+    context = make_context(account, limits=make_limits(position="10"))
+    decision = decide(make_signal(*legs, sender_equity=sender_equity), context)
+    spent = sum(order.quantity * asked[order.leg_index][2] for order in decision.orders)
+    assert spent <= max(equity * ratio - deployed, 0)
+    assert spent == sum(held.capital for held in decision.reservations)
+    assert len(decision.orders) in {0, len(legs)}
     assert decision.orders or decision.code
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.cerebro.decide import decide
 from services.domain.accounts import Gap
-from services.domain.words import ActiveStatus, Intent, Outcome, Side, TradingState
+from services.domain.words import ActiveStatus, Intent, Outcome, QuantityUnit, Side, TradingState
 from tests.support.builders import (
     NOW,
     make_account,
@@ -15,6 +15,7 @@ from tests.support.builders import (
     make_context,
     make_instrument,
     make_leg,
+    make_market_price,
     make_position,
     make_reservation,
     make_signal,
@@ -37,6 +38,15 @@ def test_exit_closes_what_the_strategy_holds_whatever_was_asked():
     assert decision.orders[0].quantity == Decimal(18)
     assert decision.orders[0].side is Side.SELL
     assert decision.reservations[0].closing_quantity == Decimal(18)
+
+
+def test_an_exit_carries_no_protection_that_a_broker_could_refuse():
+    guards = {"stop_loss": Decimal(140), "take_profit": Decimal(160)}
+    leave = exit_signal(make_leg(side=Side.SELL, **guards))
+    (order,) = decide(leave, make_context(held())).orders
+    assert (order.stop_loss, order.take_profit) == (None, None)
+    (order,) = decide(make_signal(make_leg(**guards)), make_context()).orders
+    assert (order.stop_loss, order.take_profit) == (Decimal(140), Decimal(160))
 
 
 def test_exit_of_a_short_buys():
@@ -126,6 +136,45 @@ def test_scale_out_is_scaled_like_its_entry():
     # 2 × 1,000,000 × 0.89357… / 500,000 = 3.57 → 3
     signal = make_signal(make_leg(quantity="2", side=Side.SELL), intent=Intent.SCALE_OUT)
     assert decide(signal, make_context(held())).orders[0].quantity == Decimal(3)
+
+
+def fraction_out(quantity, price):
+    leg = make_leg(
+        quantity=quantity,
+        price=price,
+        side=Side.SELL,
+        quantity_unit=QuantityUnit.EQUITY_FRACTION,
+    )
+    return make_signal(leg, intent=Intent.SCALE_OUT, sender_equity="1")
+
+
+@pytest.mark.parametrize(
+    ("signal", "prices"),
+    [
+        (fraction_out("0.002", "150"), {}),
+        (fraction_out("0.002", None), {AAPL: make_market_price("150")}),
+    ],
+    ids=["own price", "price of the broker"],
+)
+def test_scale_out_of_a_fraction_of_equity_is_priced(signal, prices):
+    # 0.002 × 1,000,000 × 0.5 / 150 = 6.67 → 6 of 18
+    decision = decide(signal, make_context(held(ratio="0.5", prices=prices)))
+    assert decision.orders[0].quantity == Decimal(6)
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        held(ratio="0.5"),
+        held(ratio="0.5", prices={AAPL: make_market_price(age_seconds=16)}),
+        held(ratio="0.5", account=make_account(currency="EUR")),
+    ],
+    ids=["no price", "old price", "other currency"],
+)
+def test_scale_out_of_a_fraction_that_cannot_be_priced_closes_all(account):
+    decision = decide(fraction_out("0.002", None), make_context(account))
+    assert (decision.outcome, decision.orders[0].quantity) == (Outcome.APPROVED, Decimal(18))
+    assert "all of it goes" in decision.steps[-1].sentence
 
 
 def test_cancel_names_the_orders_it_reaches():
