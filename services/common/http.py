@@ -15,11 +15,20 @@ from services.common.ops import Health
 from services.common.settings import CommonSettings
 
 
-def serve_http(process: Process[Any], app: FastAPI) -> None:
-    """Serve `app` on the port of the process, with /health and /metrics."""
+def serve_http(process: Process[Any], app: FastAPI, *, trusted_proxies: str = "") -> None:
+    """Serve `app` on the port of the process.
+
+    Args:
+        process: whose.
+        app: what.
+        trusted_proxies: addresses whose X-Forwarded-For is believed, separated by commas.
+    """
     settings: CommonSettings = process.settings
     port = settings.port(process.service)
-    process.add(HttpServer(app, settings.mt_bind_host, port, on_death=process.fail))
+    server = HttpServer(
+        app, settings.mt_bind_host, port, on_death=process.fail, trusted_proxies=trusted_proxies
+    )
+    process.add(server)
 
 
 def add_routes(app: FastAPI, health: Health) -> None:
@@ -38,16 +47,32 @@ def add_routes(app: FastAPI, health: Health) -> None:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
+def bearer_of(header: str | None) -> str | None:
+    """The key of an Authorization header; None where it has none."""
+    scheme, _, key = (header or "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None
+
+
 class HttpServer:
     """One FastAPI application on one port, as a part of a process."""
 
-    def __init__(self, app: FastAPI, host: str, port: int, on_death: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        host: str,
+        port: int,
+        *,
+        on_death: Callable[[str], None],
+        trusted_proxies: str = "",
+    ) -> None:
         config = uvicorn.Config(
             app,
             host=host,
             port=port,
             log_config=None,
             access_log=False,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=trusted_proxies,
             timeout_graceful_shutdown=5,
         )
         self._server = uvicorn.Server(config)

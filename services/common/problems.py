@@ -25,13 +25,26 @@ class Problem(BaseModel):
 
 
 class Refusal(Exception):
-    """A refused request: HTTP status, machine code, sentence, and the field that is wrong."""
+    """A refused request: HTTP status, machine code, sentence, and the field that is wrong.
 
-    def __init__(self, status: int, code: str, sentence: str, *, field: str = "") -> None:
+    Attributes:
+        retry_after: seconds after which the same request may be accepted; None where it never is.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        sentence: str,
+        *,
+        field: str = "",
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(sentence)
         self.status = status
         self.code = code
         self.field = field
+        self.retry_after = 1 if retry_after is None and status == 503 else retry_after
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -50,7 +63,10 @@ def add_problems(app: FastAPI) -> None:
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refusal)  # noqa: S101 - it is what this handler is registered for
-    return _answer(error.status, error.code, str(error), field=error.field)
+    answer = _answer(error.status, error.code, str(error), field=error.field)
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _invalid_parameter(_request: Request, error: Exception) -> JSONResponse:

@@ -64,6 +64,10 @@ class CommonSettings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text", description="text for people, json for machines"
     )
+    mt_secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Fernet keys that seal stored secrets; empty = a key file of this machine",
+    )
     trading_mode: Literal["paper", "live"] = Field(
         "paper", description="set by start.py --live only"
     )
@@ -115,6 +119,21 @@ class GatewaySettings(CommonSettings):
     gateway_max_body_bytes: int = Field(262144, ge=1024, le=1_048_576, description="bytes")
     credential_cache_s: float = Field(
         2.0, ge=0, le=60, description="seconds until a revoked strategy key stops working"
+    )
+    gateway_trusted_proxies: str = Field(
+        "127.0.0.1", description="addresses whose X-Forwarded-For is believed, comma-separated"
+    )
+    signature_window_s: float = Field(
+        300, ge=1, le=3600, description="seconds that a signed request may be old, or ahead"
+    )
+    rate_limit_strategy_per_min: int = Field(
+        600, ge=0, description="signals of one strategy, exits not counted; 0 = no limit"
+    )
+    rate_limit_address_per_min: int = Field(
+        6000, ge=0, description="requests from one address; 0 = no limit"
+    )
+    rate_limit_failures_per_min: int = Field(
+        30, ge=0, description="wrong credentials from one address; 0 = no limit"
     )
 
 

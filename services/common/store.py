@@ -81,7 +81,12 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "reservations": [([("account_id", ASCENDING)], {})],
     "sequences": [],
     "market_prices": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
-    "strategies": [([("credentials.key_hash", ASCENDING)], {})],
+    "strategies": [
+        ([("credentials.key_hash", ASCENDING)], {}),
+        ([("credentials.credential_id", ASCENDING)], {}),
+    ],
+    "users": [([("credentials.key_hash", ASCENDING)], {})],
+    "rate_windows": [([("expires_at", ASCENDING)], {"expireAfterSeconds": 0})],
     "incidents": [([("status", ASCENDING), ("last_seen_at", DESCENDING)], {})],
     "dead_letters": [([("status", ASCENDING), ("last_failed_at", DESCENDING)], {})],
     "audit_log": [([("recorded_at", DESCENDING)], {})],

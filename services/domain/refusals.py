@@ -72,6 +72,9 @@ CODES: Final[dict[str, Meaning]] = {
         "this address may not send for the strategy",
         "send from an allowed address, or ask the operator to add this one",
     ),
+    "UNKNOWN_CREDENTIAL": _access(
+        "the strategy has no valid credential of that id", "list them: one may have ended"
+    ),
     "RATE_LIMITED": _access(
         "too many requests in a short time", "wait as long as `Retry-After` says, then send again"
     ),

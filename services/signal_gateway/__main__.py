@@ -6,22 +6,42 @@ from services.common.daemon import Process, main
 from services.common.http import serve_http
 from services.common.settings import GatewaySettings
 from services.common.store import Store
+from services.common.vault import Vault
 from services.signal_gateway.api import create_app
 from services.signal_gateway.authentication import Authenticator
+from services.signal_gateway.credentials import Credentials
+from services.signal_gateway.limits import RateLimits
+from services.signal_gateway.operator_api import add_operator_routes
 from services.signal_gateway.service import GatewayService
 from services.signal_gateway.store import GatewayStore
 
 
 def build(process: Process[GatewaySettings]) -> None:
-    """Store → service → HTTP."""
+    """Store → who may send, and how much → service → HTTP."""
     settings = process.settings
     store = Store.connect(settings)
     process.on_exit(store.close)
     process.health.add("mongodb", store.state)
-    authenticator = Authenticator(store, cache_seconds=settings.credential_cache_s)
-    service = GatewayService(GatewayStore(store), authenticator)
+    limits = RateLimits(
+        store,
+        {
+            "strategy": settings.rate_limit_strategy_per_min,
+            "address": settings.rate_limit_address_per_min,
+            "failures": settings.rate_limit_failures_per_min,
+        },
+    )
+    vault = Vault(settings)
+    authenticator = Authenticator(
+        store,
+        limits,
+        vault,
+        cache_seconds=settings.credential_cache_s,
+        signature_window_seconds=settings.signature_window_s,
+    )
+    service = GatewayService(GatewayStore(store), authenticator, limits)
     app = create_app(service, process.health, max_body_bytes=settings.gateway_max_body_bytes)
-    serve_http(process, app)
+    add_operator_routes(app, store, Credentials(store, vault))
+    serve_http(process, app, trusted_proxies=settings.gateway_trusted_proxies)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from services.common.http import add_routes
+from services.common.http import add_routes, bearer_of
 from services.common.ops import Health
 from services.common.problems import Problem, Refusal, add_problems, problem_responses
 from services.signal_gateway.authentication import Claim
@@ -153,12 +153,7 @@ async def _claim(
     x_mt_signature: Annotated[str | None, Header()] = None,
 ) -> Claim:
     """What the headers say about who is asking."""
-    return Claim(_bearer(authorization), x_mt_key, x_mt_timestamp, x_mt_signature)
-
-
-def _bearer(header: str | None) -> str | None:
-    scheme, _, key = (header or "").partition(" ")
-    return key.strip() or None if scheme.lower() == "bearer" else None
+    return Claim(bearer_of(authorization), x_mt_key, x_mt_timestamp, x_mt_signature)
 
 
 def _remote(request: Request) -> str:

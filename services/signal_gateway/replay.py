@@ -82,13 +82,10 @@ def _next_key(store: Store, life: Document) -> str:
     number = 1
     while True:
         key = f"replay:{life['signal_id']}:{number}"
-        name = life["strategy_id"]
-        earlier = store["trading_signals_raw"].find_one(
-            {"strategy_name": name, "idempotency_key": key}, {"_id": 1}
-        )
-        if earlier is None:
+        new_id = signal_id_for(life["strategy_id"], key)
+        if store["trading_signals_raw"].find_one({"signal_ids": new_id}, {"_id": 1}) is None:
             return key
-        of_earlier = store["signal_store"].find_one({"_id": signal_id_for(name, key)})
+        of_earlier = store["signal_store"].find_one({"_id": new_id})
         if of_earlier is None:
             raise Refusal(409, "SIGNAL_ON_ITS_WAY", f"replay {number} of it is still on its way")
         _check_ended(of_earlier)

@@ -31,6 +31,7 @@ from services.domain.payloads import (
 )
 from services.domain.signals import Signal, signal_id_for
 from services.signal_gateway.authentication import Authenticator, Caller, Claim
+from services.signal_gateway.limits import RateLimits
 from services.signal_gateway.lint import LintReport, lint
 from services.signal_gateway.store import GatewayStore
 
@@ -82,9 +83,12 @@ class _Prepared(NamedTuple):
 class GatewayService:
     """Receives signals for all strategies."""
 
-    def __init__(self, store: GatewayStore, authenticator: Authenticator) -> None:
+    def __init__(
+        self, store: GatewayStore, authenticator: Authenticator, limits: RateLimits
+    ) -> None:
         self._store = store
         self._authenticator = authenticator
+        self._limits = limits
 
     def post(self, body: bytes, claim: Claim, *, remote: str) -> list[Receipt | Refusal] | Receipt:
         """Take one signal, or an array of them, from code.
@@ -98,12 +102,13 @@ class GatewayService:
         door = Door("api", "json", remote, utc_now())
 
         def receive() -> list[Receipt | Refusal] | Receipt:
+            self._limits.spend("address", remote)
             caller = self._authenticator.by_headers(claim, body, remote=remote)
             text = text_of(body)
             found = read_batch(text)
             if isinstance(found, list):
                 return self._receive_batch(found, caller, door)
-            caller = caller or self._by_passphrase(secret_of(found), remote)
+            caller = caller or self._by_passphrase(secret_of(found), door)
             return self._receive(found, text, caller, door)
 
         return self._guarded(door, receive)
@@ -120,9 +125,11 @@ class GatewayService:
         door = Door("webhook", "text", remote, utc_now())
 
         def receive() -> Receipt:
+            self._limits.spend("address", remote)
             caller = None
             if token:
                 caller = self._authenticator.by_webhook_token(token, remote=remote)
+                self._authenticator.check_sender(caller, remote)
             try:
                 text = text_of(body)
             except InvalidSignal as error:
@@ -169,7 +176,7 @@ class GatewayService:
             try:
                 if isinstance(item, InvalidSignal):
                     raise item
-                of_item = caller or self._by_passphrase(secret_of(item), door.remote)
+                of_item = caller or self._by_passphrase(secret_of(item), door)
                 text = to_json(without_secrets(item))
                 prepared.append(self._prepare(item, text, of_item, door))
             except InvalidSignal as error:
@@ -186,11 +193,11 @@ class GatewayService:
         payload: Payload | None = None
         try:
             payload = READERS[door.reader](text)
-            caller = caller or self._by_passphrase(secret_of(payload), door.remote)
+            caller = caller or self._by_passphrase(secret_of(payload), door)
             return self._receive(payload, text, caller, door)
         except InvalidSignal as error:
             if caller is None:
-                caller = self._by_passphrase(secret_in(text), door.remote)
+                caller = self._by_passphrase(secret_in(text), door)
             self._keep_refused(stored_text(text, payload), error, caller, door)
             raise
 
@@ -208,6 +215,8 @@ class GatewayService:
             received_at=door.received_at,
             defaults=caller.signal_defaults,
         )
+        if any(each.intent is None or not each.intent.reduces_risk for each in intake.signals):
+            self._limits.spend("strategy", caller.strategy_id)
         warnings = tuple(dict.fromkeys(each for one in intake.signals for each in one.warnings))
         if not intake.key:
             intake = intake.keyed(self._key_without_identity(intake, caller, door))
@@ -261,10 +270,10 @@ class GatewayService:
         paths = [source]
         if earlier is None:
             road("RECEIVED", last, strategy=intake.strategy_id, source=source)
-        elif earlier["content_hash"] != raw["content_hash"]:
+        elif _content_hash(earlier, raw) != raw["content_hash"]:
             return self._key_reused(raw)
         else:
-            paths = [path["source"] for path in earlier["paths"]]
+            paths = [path["source"] for path in earlier.get("paths", [{"source": "direct"}])]
             if source not in paths:
                 paths.append(source)
                 self._store.add_path(earlier["_id"], raw["paths"][0])
@@ -301,8 +310,12 @@ class GatewayService:
         }
         self._store.insert_raw([raw])
 
-    def _by_passphrase(self, secret: str | None, remote: str) -> Caller:
-        return self._authenticator.by_passphrase(secret, remote=remote)
+    def _by_passphrase(self, secret: str | None, door: Door) -> Caller:
+        remote = None if door.source == "email" else door.remote
+        caller = self._authenticator.by_passphrase(secret, remote=remote)
+        if door.source == "webhook":
+            self._authenticator.check_sender(caller, door.remote)
+        return caller
 
     def lint(self, body: bytes, claim: Claim, *, remote: str) -> LintReport:
         """What would happen to this body; nothing is stored.
@@ -315,6 +328,7 @@ class GatewayService:
         Raises:
             Refusal: the key is wrong, or too much is asked.
         """
+        self._limits.spend("address", remote)
         caller = self._authenticator.by_headers(claim, body, remote=remote)
         now = utc_now()
 
@@ -339,6 +353,7 @@ class GatewayService:
 
     def life_of(self, signal_id: str, claim: Claim, *, remote: str) -> Document:
         """One signal of the asking strategy: its road, decision, orders, fills. Raises: Refusal."""
+        self._limits.spend("address", remote)
         caller = self._authenticator.by_headers(claim, b"", remote=remote)
         if caller is None:
             raise Refusal(401, "MISSING_KEY", "send the strategy key as 'Authorization: Bearer …'")
@@ -386,6 +401,19 @@ def _raw(caller: Caller, door: Door, *, key: str, body: str) -> Document:
         "received_at": door.received_at,
         "paths": [{"source": door.source, "remote": door.remote, "received_at": door.received_at}],
     }
+
+
+def _content_hash(earlier: Document, raw: Document) -> str:
+    """What the earlier signal of a key means; "" where it cannot be read."""
+    known: str | None = earlier.get("content_hash")
+    if known is not None:
+        return known
+    try:  # a document that another collector wrote
+        return take_in(
+            earlier, strategy_id=raw["strategy_name"], received_at=raw["received_at"]
+        ).content_hash
+    except InvalidSignal:
+        return ""
 
 
 def _refusal(error: InvalidSignal) -> Refusal:

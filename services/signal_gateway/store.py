@@ -10,6 +10,7 @@ from pymongo.errors import BulkWriteError
 from services.common.clock import utc_now
 from services.common.kept import Kept
 from services.common.store import Document, Store
+from services.domain.signals import signal_id_for
 from services.domain.words import SignalStatus
 
 _AUDIT_TEXT = 300
@@ -48,18 +49,24 @@ class GatewayStore:
             if any(each["code"] != _DUPLICATE for each in failed.values()):
                 raise
             return [
-                self.find_raw(raw["strategy_name"], raw["idempotency_key"])
-                if index in failed
-                else None
+                self._collided_with(raw) if index in failed else None
                 for index, raw in enumerate(raws)
             ]
         return [None] * len(raws)
 
-    def find_raw(self, strategy_id: str, key: str) -> Document | None:
-        """The raw signal of a key."""
-        return self.plain["trading_signals_raw"].find_one(
-            {"strategy_name": strategy_id, "idempotency_key": key}, _EARLIER
+    def _collided_with(self, raw: Document) -> Document | None:
+        strategy_id, key = raw["strategy_name"], raw["idempotency_key"]
+        return self.find_raw(strategy_id, key) or self.plain["trading_signals_raw"].find_one(
+            {"strategy_name": strategy_id, "idempotency_key": key}  # another collector's: all of it
         )
+
+    def find_raw(self, strategy_id: str, key: str) -> Document | None:
+        """The raw signal of a key that a door made.
+
+        By our id of it, because no plan uses the partial index that keeps the key unique.
+        """
+        raws = self.plain["trading_signals_raw"]
+        return raws.find_one({"signal_ids": signal_id_for(strategy_id, key)}, _EARLIER)
 
     def add_path(self, raw_id: object, path: Document) -> None:
         """Note that a signal came by one more door; once for each door."""

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from services.common.credentials import CredentialKind
 from services.signal_gateway.examples import ALERT_EXAMPLES, SIGNAL_EXAMPLES
 from tests.support.gateway import MAX_BODY_BYTES, gateway, post
-from tests.support.rows import STRATEGY, add_strategy, envelope
+from tests.support.rows import STRATEGY, add_credential, add_strategy, envelope
 
 pytestmark = pytest.mark.servers
 
@@ -188,21 +189,26 @@ def alert(name, **changes):
     return text
 
 
-def webhook(client, body, key):
-    return post(client, body, path=f"/webhook/{key}")
+@pytest.fixture
+def token(store, key):
+    return add_credential(store, CredentialKind.WEBHOOK_TOKEN)
+
+
+def webhook(client, body, token):
+    return post(client, body, path=f"/webhook/{token}")
 
 
 @pytest.mark.parametrize("name", ALERT_EXAMPLES)
-def test_every_alert_template_is_accepted_once_filled_in(client, store, key, name):
-    first, second = (webhook(client, alert(name), key) for _ in range(2))
+def test_every_alert_template_is_accepted_once_filled_in(client, store, key, token, name):
+    first, second = (webhook(client, alert(name), token) for _ in range(2))
     assert (first.status_code, second.status_code) == (200, 200)
     assert second.json()["duplicate"] is True
     (raw,) = stored(store)
     assert (raw["source"], raw["body"]) == ("webhook", alert(name))
 
 
-def test_a_template_that_was_not_filled_in_is_refused_and_kept(client, store, key):
-    answer = webhook(client, ALERT_EXAMPLES["strategy"]["value"], key)
+def test_a_template_that_was_not_filled_in_is_refused_and_kept(client, store, key, token):
+    answer = webhook(client, ALERT_EXAMPLES["strategy"]["value"], token)
     assert (answer.status_code, answer.json()["code"]) == (400, "BAD_PLACEHOLDER")
     (raw,) = stored(store)
     assert raw["refused"]["code"] == "BAD_PLACEHOLDER"
@@ -217,14 +223,14 @@ def test_a_template_that_was_not_filled_in_is_refused_and_kept(client, store, ke
         ("", "UNREADABLE_TEXT"),
     ],
 )
-def test_an_alert_that_cannot_be_read_is_kept_for_a_person(client, store, key, body, code):
-    answer = webhook(client, body, key)
+def test_an_alert_that_cannot_be_read_is_kept_for_a_person(client, store, key, token, body, code):
+    answer = webhook(client, body, token)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
     (raw,) = stored(store)
     assert (raw["strategy_name"], raw["refused"]["code"]) == (STRATEGY, code)
 
 
-def test_a_reversal_is_one_receipt_with_both_ids(client, store, key):
+def test_a_reversal_is_one_receipt_with_both_ids(client, store, key, token):
     changes = {
         "{{strategy.order.action}}": "sell",
         "{{strategy.order.contracts}}": "15",
@@ -233,7 +239,7 @@ def test_a_reversal_is_one_receipt_with_both_ids(client, store, key):
         "{{strategy.prev_market_position}}": "long",
         "{{strategy.prev_market_position_size}}": "10",
     }
-    said = webhook(client, alert("strategy", **changes), key).json()
+    said = webhook(client, alert("strategy", **changes), token).json()
     assert stored(store)[0]["signal_ids"] == [said["exit_signal_id"], said["signal_id"]]
     assert "reversal" in said["warnings"][0]
 
@@ -250,16 +256,16 @@ def test_the_passphrase_opens_the_webhook_without_a_token(client, store, key):
     assert key not in str(stored(store))
 
 
-def test_an_alert_of_nobody_leaves_an_audit_line_only(client, store, key):
+def test_an_alert_of_nobody_leaves_an_audit_line_only(client, store, key, token):
     assert webhook(client, alert("lines"), "mtw_wrong").status_code == 401
     assert post(client, '{"ticker": "AAPL",}', path="/webhook").status_code == 401
     assert stored(store) == []
     assert store["audit_log"].count_documents({}) == 2
 
 
-def test_one_alert_by_two_doors_is_one_signal_confirmed(client, store, key):
+def test_one_alert_by_two_doors_is_one_signal_confirmed(client, store, key, token):
     text = alert("strategy")
-    first = webhook(client, text, key).json()
+    first = webhook(client, text, token).json()
     with_token = text.replace("{", '{"token": "' + key + '", ', 1)
     second = client.service.letter(
         f"Alert!\n\n{with_token}\n\nTradingView", sender="a@example.com", repeat_key="mail:1"
@@ -269,7 +275,7 @@ def test_one_alert_by_two_doors_is_one_signal_confirmed(client, store, key):
     assert second.paths == ("webhook", "email")
     (raw,) = stored(store)
     assert [path["source"] for path in raw["paths"]] == ["webhook", "email"]
-    third = webhook(client, text, key).json()
+    third = webhook(client, text, token).json()
     assert third["paths"] == ["webhook", "email"]
     life = client.get(
         f"/api/v1/signals/{first['signal_id']}", headers={"Authorization": f"Bearer {key}"}
@@ -337,3 +343,13 @@ def test_openapi_describes_every_door_with_examples(client):
     )
     content = described["paths"]["/api/v1/signals"]["post"]["requestBody"]["content"]
     assert content["application/json"]["examples"] == SIGNAL_EXAMPLES
+
+
+def test_a_key_that_another_collector_used_is_the_same_signal_or_none(client, store, key):
+    for name in ("same", "other"):
+        document = envelope(name, idempotency_key=name)
+        store["trading_signals_raw"].insert_one(document)
+    first = post(client, envelope("same", idempotency_key="same"), key)
+    assert (first.status_code, first.json()["paths"]) == (200, ["direct", "api"])
+    second = post(client, envelope("other", idempotency_key="other", leg={"quantity": 3}), key)
+    assert (second.status_code, second.json()["code"]) == (409, "KEY_REUSED")

@@ -5,24 +5,38 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 
+from cryptography.fernet import Fernet
 from fastapi.testclient import TestClient
 
 from services.common.ops import Health
+from services.common.settings import CommonSettings
+from services.common.vault import Vault
 from services.signal_gateway.api import create_app
 from services.signal_gateway.authentication import Authenticator
+from services.signal_gateway.credentials import Credentials
+from services.signal_gateway.limits import RateLimits
+from services.signal_gateway.operator_api import add_operator_routes
 from services.signal_gateway.service import GatewayService
 from services.signal_gateway.store import GatewayStore
 
 MAX_BODY_BYTES = 262144
+SECRET_KEY = Fernet.generate_key().decode()
 
 
 @contextmanager
-def gateway(store):
+def gateway(store, **limits):
     """A client of a gateway that keeps nothing in memory between requests."""
-    service = GatewayService(GatewayStore(store), Authenticator(store, cache_seconds=0))
+    vault = Vault(CommonSettings(mt_secret_key=SECRET_KEY))
+    rates = RateLimits(store, limits)
+    authenticator = Authenticator(
+        store, rates, vault, cache_seconds=0, signature_window_seconds=300
+    )
+    service = GatewayService(GatewayStore(store), authenticator, rates)
     app = create_app(service, Health("signal_gateway"), max_body_bytes=MAX_BODY_BYTES)
+    credentials = Credentials(store, vault)
+    add_operator_routes(app, store, credentials)
     with TestClient(app) as opened:
-        opened.service = service
+        opened.service, opened.credentials = service, credentials
         yield opened
 
 

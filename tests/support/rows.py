@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from services.common.clock import utc_now
-from services.common.credentials import create_key
+from services.common.credentials import CredentialKind, create_credential, create_key
 from services.common.store import Store, to_document
 from services.domain.intake import take_in
 
@@ -34,6 +34,13 @@ def add_strategy(store: Store, strategy_id: str = STRATEGY, accounts=(ACCOUNT,),
         {"_id": "current"}, {"$push": {"allocations": row}}, upsert=True
     )
     return key
+
+
+def add_credential(store: Store, kind: CredentialKind, strategy_id: str = STRATEGY):
+    """One more credential of a strategy; its secret."""
+    secret, record = create_credential(kind)
+    store["strategies"].update_one({"_id": strategy_id}, {"$push": {"credentials": record}})
+    return secret
 
 
 def add_account(store: Store, account_id: str = ACCOUNT, equity: str = "1000000", **fields):

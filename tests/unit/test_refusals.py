@@ -21,10 +21,6 @@ DERIVED |= {"ENTRY_BOUND"}
 #: In the table because the doors that are being built answer with them.
 PLANNED = {
     "BAD_MAIL",
-    "BAD_SIGNATURE",
-    "RATE_LIMITED",
-    "SENDER_NOT_ALLOWED",
-    "SIGNATURE_EXPIRED",
 }
 #: An answer that is no refusal, but asked for like one.
 NOT_RAISED = {"DUPLICATE"}

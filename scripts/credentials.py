@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Keys and tokens of strategies: list, create, rotate, revoke; and keys of operators.
+
+    python3 scripts/credentials.py list STRATEGY
+    python3 scripts/credentials.py create STRATEGY [--kind api|webhook|signing] [--label TEXT]
+    python3 scripts/credentials.py rotate STRATEGY CREDENTIAL_ID [--overlap-h HOURS]
+    python3 scripts/credentials.py revoke STRATEGY CREDENTIAL_ID
+    python3 scripts/credentials.py operator NAME
+
+A new secret is printed once and stored nowhere in clear. After a rotation the old one works for
+the overlap (24 hours unless said), so that a sender can change over without missing a signal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    from scripts.launcher import venv
+
+    venv.enter_existing()
+
+from services.common.credentials import CredentialKind
+from services.common.problems import Refusal
+from services.common.settings import CommonSettings, load
+from services.common.store import Store
+from services.common.vault import Vault
+from services.domain.errors import TraderError
+from services.signal_gateway.credentials import Credentials, Made
+
+_KINDS = {
+    "api": CredentialKind.API_KEY,
+    "webhook": CredentialKind.WEBHOOK_TOKEN,
+    "signing": CredentialKind.SIGNING_KEY,
+}
+
+
+def main() -> int:
+    """Run one command; exit code 1 where it is refused."""
+    arguments = _arguments()
+    try:
+        settings = load(CommonSettings)
+        store = Store.connect(settings)
+        try:
+            store.ping()
+            _run(arguments, Credentials(store, Vault(settings)), settings)
+        finally:
+            store.close()
+    except (Refusal, TraderError) as error:
+        print(f"credentials: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--by", default=getpass.getuser(), help="your name, for the audit log")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, words in (
+        ("list", "every credential of a strategy"),
+        ("create", "a new one"),
+        ("rotate", "a successor, and an end for the old one"),
+        ("revoke", "end one now"),
+    ):
+        command = commands.add_parser(name, help=words)
+        command.add_argument("strategy")
+        if name in {"rotate", "revoke"}:
+            command.add_argument("credential_id")
+        if name == "create":
+            command.add_argument("--kind", choices=_KINDS, default="api")
+            command.add_argument("--label", default="")
+        if name == "rotate":
+            command.add_argument("--overlap-h", type=float, default=24.0, metavar="HOURS")
+    commands.add_parser("operator", help="a key for a person").add_argument("name")
+    return parser.parse_args()
+
+
+def _run(arguments: argparse.Namespace, credentials: Credentials, settings: CommonSettings) -> None:
+    by = arguments.by
+    if arguments.command == "operator":
+        made = credentials.create_operator(arguments.name, by=by)
+        print(f"operator {arguments.name}: {made.secret}")
+    elif arguments.command == "list":
+        for each in credentials.of(arguments.strategy):
+            ended = "revoked" if each.get("revoked_at") else each.get("expires_at") or "valid"
+            print(
+                f"{each['credential_id']}  {each['kind']:<13}  …{each.get('hint', '')}  "
+                f"{each['created_at']:%Y-%m-%d %H:%M}  {ended}  {each.get('label', '')}".rstrip()
+            )
+    elif arguments.command == "create":
+        kind = _KINDS[arguments.kind]
+        _print(credentials.create(arguments.strategy, kind, label=arguments.label, by=by), settings)
+    elif arguments.command == "rotate":
+        overlap = arguments.overlap_h * 3600
+        rotated = credentials.rotate(
+            arguments.strategy, arguments.credential_id, overlap_seconds=overlap, by=by
+        )
+        _print(rotated, settings)
+        print(f"{arguments.credential_id} works for {arguments.overlap_h:g} hours more")
+    else:
+        credentials.revoke(arguments.strategy, arguments.credential_id, by=by)
+        print(f"{arguments.credential_id} is revoked")
+
+
+def _print(made: Made, settings: CommonSettings) -> None:
+    """A new secret with the line that uses it."""
+    url = f"http://127.0.0.1:{settings.port('signal_gateway')}"
+    print(f"{made.credential_id}  {made.kind}  {made.secret}")
+    if made.kind is CredentialKind.WEBHOOK_TOKEN:
+        print(f"webhook: {url}/webhook/{made.secret}")
+    elif made.kind is CredentialKind.SIGNING_KEY:
+        print(f"headers: X-MT-Key: {made.credential_id}, X-MT-Timestamp, X-MT-Signature")
+    else:
+        print(f"header: Authorization: Bearer {made.secret}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Making, rotating and revoking the credentials of strategies; a secret is returned once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple, TypeVar
+
+from pymongo.client_session import ClientSession
+
+from services.common.clock import utc_now
+from services.common.credentials import CredentialKind, create_credential, hash_key, is_valid
+from services.common.problems import Refusal
+from services.common.store import Document, Store
+from services.common.vault import Vault
+
+R = TypeVar("R")
+_SHOWN = ("credential_id", "kind", "label", "hint", "created_at", "expires_at", "revoked_at")
+
+
+class Made(NamedTuple):
+    """A new credential; the secret is nowhere else."""
+
+    secret: str
+    credential_id: str
+    kind: CredentialKind
+
+
+class Credentials:
+    """Credentials of strategies, and of the operators who may change them."""
+
+    def __init__(self, store: Store, vault: Vault) -> None:
+        self._store = store
+        self._vault = vault
+
+    def create(self, strategy_id: str, kind: CredentialKind, *, label: str = "", by: str) -> Made:
+        """A new credential beside those there are. Raises: Refusal."""
+        made, record = self._make(kind, label)
+
+        def add(credentials: list[Document]) -> list[Document]:
+            return [*credentials, record]
+
+        self._change(strategy_id, add)
+        self._audit("CREDENTIAL_CREATED", strategy_id, made.credential_id, by)
+        return made
+
+    def rotate(
+        self, strategy_id: str, credential_id: str, *, overlap_seconds: float, by: str
+    ) -> Made:
+        """A successor of the same kind; the old one opens for `overlap_seconds` more.
+
+        Raises:
+            Refusal: there is no such valid credential.
+        """
+        until = utc_now() + timedelta(seconds=overlap_seconds)
+        kind = self._kind_of(strategy_id, credential_id)
+        made, record = self._make(kind, "")
+
+        def replace(credentials: list[Document]) -> list[Document]:
+            old = _valid(credentials, strategy_id, credential_id)
+            record["label"] = old.get("label", "")
+            sooner = min(until, old.get("expires_at") or until)
+            return [
+                {**each, "expires_at": sooner} if each is old else each for each in credentials
+            ] + [record]
+
+        self._change(strategy_id, replace)
+        self._audit("CREDENTIAL_ROTATED", strategy_id, credential_id, by, to=made.credential_id)
+        return made
+
+    def revoke(self, strategy_id: str, credential_id: str, *, by: str) -> None:
+        """Let a credential open nothing any more. Raises: Refusal."""
+        now = utc_now()
+
+        def end(credentials: list[Document]) -> list[Document]:
+            old = _valid(credentials, strategy_id, credential_id)
+            return [{**each, "revoked_at": now} if each is old else each for each in credentials]
+
+        self._change(strategy_id, end)
+        self._audit("CREDENTIAL_REVOKED", strategy_id, credential_id, by)
+
+    def of(self, strategy_id: str) -> list[Document]:
+        """All of a strategy's, without what they are checked by. Raises: Refusal."""
+        found = self._store["strategies"].find_one({"_id": strategy_id}, {"credentials": 1})
+        if found is None:
+            raise _no_strategy(strategy_id)
+        kind = {"kind": CredentialKind.API_KEY}  # of records older than kinds
+        return [
+            kind | {name: each[name] for name in _SHOWN if name in each}
+            for each in found.get("credentials", [])
+        ]
+
+    def create_operator(self, name: str, *, by: str) -> Made:
+        """A key for a person who may do what operators do."""
+        made, record = self._make(CredentialKind.OPERATOR_KEY, "")
+        self._store["users"].update_one(
+            {"_id": name},
+            {"$setOnInsert": {"role": "ADMIN"}, "$push": {"credentials": record}},
+            upsert=True,
+        )
+        self._audit("OPERATOR_CREATED", name, made.credential_id, by)
+        return made
+
+    def operator_of(self, key: str | None) -> str:
+        """Whose operator key this is. Raises: Refusal."""
+        if not key:
+            raise Refusal(401, "MISSING_KEY", "send the operator key as 'Authorization: Bearer …'")
+        digest = hash_key(key)
+        found = self._store["users"].find_one({"credentials.key_hash": digest})
+        mine = [each for each in (found or {}).get("credentials", []) if each["key_hash"] == digest]
+        if found is None or not any(is_valid(each, utc_now()) for each in mine):
+            raise Refusal(401, "WRONG_KEY", "this operator key is unknown or revoked")
+        return str(found["_id"])
+
+    def _make(self, kind: CredentialKind, label: str) -> tuple[Made, Document]:
+        secret, record = create_credential(kind, label=label)
+        if kind is CredentialKind.SIGNING_KEY:
+            record["sealed"] = self._vault.seal(secret)
+        return Made(secret, record["credential_id"], kind), record
+
+    def _kind_of(self, strategy_id: str, credential_id: str) -> CredentialKind:
+        found = _valid(self.of(strategy_id), strategy_id, credential_id)
+        return CredentialKind(found["kind"])
+
+    def _change(self, strategy_id: str, change: Callable[[list[Document]], list[Document]]) -> None:
+        def work(session: ClientSession) -> None:
+            strategies = self._store["strategies"]
+            found = strategies.find_one({"_id": strategy_id}, {"credentials": 1}, session=session)
+            if found is None:
+                raise _no_strategy(strategy_id)
+            after = change(found.get("credentials", []))
+            strategies.update_one(
+                {"_id": strategy_id}, {"$set": {"credentials": after}}, session=session
+            )
+
+        self._store.transaction(work)
+
+    def _audit(
+        self, what: str, whose: str, credential_id: str, by: str, *, to: str | None = None
+    ) -> None:
+        facts = {"of": whose, "credential_id": credential_id} | ({"successor": to} if to else {})
+        self._store["audit_log"].insert_one(
+            {
+                "recorded_at": utc_now(),
+                "service": "signal_gateway",
+                "what": what,
+                "by": by,
+                "facts": facts,
+            }
+        )
+
+
+def _valid(credentials: list[Document], strategy_id: str, credential_id: str) -> Document:
+    for each in credentials:
+        if each["credential_id"] == credential_id and is_valid(each, utc_now()):
+            return each
+    raise Refusal(
+        404,
+        "UNKNOWN_CREDENTIAL",
+        f"strategy {strategy_id} has no valid credential {credential_id!r}",
+    )
+
+
+def _no_strategy(strategy_id: str) -> Refusal:
+    return Refusal(404, "UNKNOWN_STRATEGY", f"there is no strategy {strategy_id!r}")

@@ -1,0 +1,147 @@
+"""HTTP of the gateway for operators: credentials of strategies, replay of signals."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from pydantic import BaseModel, Field
+
+from services.common.credentials import CredentialKind
+from services.common.http import bearer_of
+from services.common.problems import problem_responses
+from services.common.store import Store
+from services.domain.values import Instant
+from services.signal_gateway.credentials import Credentials, Made
+from services.signal_gateway.replay import replay
+
+_PROBLEMS = problem_responses(401, 404, 409, 422, 503)
+_DAY_SECONDS = 86400.0
+
+
+class NewCredential(BaseModel):
+    """What to make."""
+
+    kind: CredentialKind = CredentialKind.API_KEY
+    label: str = Field("", max_length=100)
+
+
+class Rotation(BaseModel):
+    """How long the old one opens beside the new one."""
+
+    overlap_s: float = Field(_DAY_SECONDS, ge=0, le=90 * _DAY_SECONDS)
+
+
+class MadeCredential(BaseModel):
+    """A new credential; the secret is shown this once."""
+
+    credential_id: str
+    kind: CredentialKind
+    secret: str
+
+
+class CredentialView(BaseModel):
+    """A credential as it may be shown."""
+
+    credential_id: str
+    kind: CredentialKind
+    label: str = ""
+    hint: str = ""
+    created_at: Instant
+    expires_at: Instant | None = None
+    revoked_at: Instant | None = None
+
+
+class ReplayOrder(BaseModel):
+    """How to replay: `fresh` counts the age of the signal from now."""
+
+    fresh: bool = False
+
+
+class Replayed(BaseModel):
+    """The id under which a signal goes again."""
+
+    signal_id: str
+
+
+def add_operator_routes(app: FastAPI, store: Store, credentials: Credentials) -> None:
+    """Serve operators, by their key."""
+    app.state.credentials = credentials
+
+    @app.get(
+        "/api/v1/strategies/{strategy_id}/credentials",
+        response_model=list[CredentialView],
+        responses=_PROBLEMS,
+        tags=["operators"],
+    )
+    def list_credentials(
+        strategy_id: str, _by: Annotated[str, Depends(_operator)]
+    ) -> list[CredentialView]:
+        """Every credential of a strategy, without its secret."""
+        return [CredentialView.model_validate(each) for each in credentials.of(strategy_id)]
+
+    @app.post(
+        "/api/v1/strategies/{strategy_id}/credentials",
+        status_code=201,
+        response_model=MadeCredential,
+        responses=_PROBLEMS,
+        tags=["operators"],
+    )
+    def create(
+        strategy_id: str, asked: NewCredential, by: Annotated[str, Depends(_operator)]
+    ) -> MadeCredential:
+        """A new key, webhook token or signing key; its secret is shown this once."""
+        return _shown(credentials.create(strategy_id, asked.kind, label=asked.label, by=by))
+
+    @app.post(
+        "/api/v1/strategies/{strategy_id}/credentials/{credential_id}/rotate",
+        status_code=201,
+        response_model=MadeCredential,
+        responses=_PROBLEMS,
+        tags=["operators"],
+    )
+    def rotate(
+        strategy_id: str,
+        credential_id: str,
+        asked: Rotation,
+        by: Annotated[str, Depends(_operator)],
+    ) -> MadeCredential:
+        """A successor; the old one opens for `overlap_s` seconds more."""
+        return _shown(
+            credentials.rotate(strategy_id, credential_id, overlap_seconds=asked.overlap_s, by=by)
+        )
+
+    @app.delete(
+        "/api/v1/strategies/{strategy_id}/credentials/{credential_id}",
+        status_code=204,
+        responses=_PROBLEMS,
+        tags=["operators"],
+    )
+    def revoke(
+        strategy_id: str, credential_id: str, by: Annotated[str, Depends(_operator)]
+    ) -> None:
+        """End a credential now; gateways forget it within CREDENTIAL_CACHE_S."""
+        credentials.revoke(strategy_id, credential_id, by=by)
+
+    @app.post(
+        "/api/v1/signals/{signal_id}/replay",
+        status_code=202,
+        response_model=Replayed,
+        responses=_PROBLEMS,
+        tags=["operators"],
+    )
+    def replay_signal(
+        signal_id: str, asked: ReplayOrder, by: Annotated[str, Depends(_operator)]
+    ) -> Replayed:
+        """Send a denied, expired or quarantined signal again; one that traded is refused."""
+        return Replayed(signal_id=replay(store, signal_id, by=by, fresh=asked.fresh))
+
+
+def _shown(made: Made) -> MadeCredential:
+    return MadeCredential(credential_id=made.credential_id, kind=made.kind, secret=made.secret)
+
+
+def _operator(request: Request) -> str:
+    """Who is asking. Raises: Refusal."""
+    credentials: Credentials = request.app.state.credentials
+    return credentials.operator_of(bearer_of(request.headers.get("authorization")))
