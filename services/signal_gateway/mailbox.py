@@ -43,6 +43,7 @@ _RETRY_SECONDS: Final = (1.0, 60.0)
 _REFUSED_SECONDS: Final = (30.0, 900.0)
 _REREAD: Final = timedelta(hours=24)
 _ATTEMPTS: Final = 5
+_SENTENCE: Final = 300
 _UNREACHABLE: Final = "MAILBOX_UNREACHABLE"
 _NO_ANSWER: Final = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
 
@@ -137,6 +138,7 @@ class MailboxReader:
         self._failures = 0
         self._failing_since = 0.0
         self._told = False
+        self._maybe_open = True  # a process before us may have left its incident open
         self._stuck = (0, 0)
 
     def start(self) -> None:
@@ -174,7 +176,6 @@ class MailboxReader:
         with _Connection(self._address, self._password) as connection:
             self._box = connection.box
             try:
-                self._reached()
                 self._cursor.settle(connection)
                 while not self._stop.is_set() and self._lease.held():
                     self._read_new(connection)
@@ -191,7 +192,9 @@ class MailboxReader:
                 self._box = None
 
     def _read_new(self, connection: _Connection) -> None:
-        for uid in connection.uids_after(self._cursor.last_uid, self._cursor.not_before):
+        uids = connection.uids_after(self._cursor.last_uid, self._cursor.not_before)
+        self._reached()
+        for uid in uids:
             if self._stop.is_set() or not self._lease.held():
                 return
             fetched = connection.fetch(uid)
@@ -229,10 +232,13 @@ class MailboxReader:
         )
 
     def _reached(self) -> None:
-        if self._told or self._failing_since:
+        self._state = "reading"
+        if self._failing_since:
             _log.info("mailbox %s answers again", self._address)
-        self._told, self._failing_since = False, 0.0
-        clear_incident(self._store, kind=_UNREACHABLE, key=str(self._address))
+            self._failing_since = 0.0
+        if self._maybe_open:
+            clear_incident(self._store, kind=_UNREACHABLE, key=str(self._address))
+            self._told = self._maybe_open = False
 
     def _postponed(self, error: Exception) -> float:
         self._failures += 1
@@ -250,7 +256,7 @@ class MailboxReader:
         self._failing_since = self._failing_since or now
         refused = isinstance(error, _LoginRefused)
         wait = backoff_seconds(self._failures, _REFUSED_SECONDS if refused else _RETRY_SECONDS)
-        sentence = _shown(error).replace(self._password, "***")
+        sentence = _shown(error).replace(self._password, "***")[:_SENTENCE]
         self._state = f"reconnecting: {sentence}"
         _log.warning("mailbox %s, next try in %.0f s: %s", self._address, wait, sentence)
         if not self._told and (refused or now - self._failing_since >= self._unreachable_seconds):
@@ -258,6 +264,7 @@ class MailboxReader:
         return wait
 
     def _tell(self, sentence: str) -> None:
+        self._maybe_open = True
         try:
             raise_incident(
                 self._store,
@@ -385,7 +392,7 @@ class _Connection:
         self.box.client.noop()  # lets the server look at the folder again, and notices a dead one
         criteria = f"UID {last_uid + 1}:*"
         if not_before is not None:  # a day early: SINCE compares dates in the server's own zone
-            criteria += f" SINCE {imap_date(not_before - timedelta(days=1))}"
+            criteria += f" SINCE {_imap_date(not_before - timedelta(days=1))}"
         return sorted(uid for uid in map(int, self.box.uids(criteria, None)) if uid > last_uid)
 
     def fetch(self, uid: int) -> _Fetched | None:
@@ -417,7 +424,7 @@ class _Connection:
             idle.poll(timeout=seconds)
 
 
-def imap_date(moment: datetime) -> str:
+def _imap_date(moment: datetime) -> str:
     """A date as IMAP wants it, whatever the locale."""
     months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
     return f"{moment.day:02d}-{months[moment.month - 1]}-{moment.year}"
@@ -455,4 +462,4 @@ def _is_loopback(host: str) -> bool:
 
 
 def _shown(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:300]
+    return str(error) if isinstance(error, _LoginRefused) else f"{type(error).__name__}: {error}"
