@@ -177,11 +177,11 @@ class MailboxReader:
             self._box = connection.box
             try:
                 self._cursor.settle(connection)
-                while not self._stop.is_set() and self._lease.held():
+                while self._may_read():
                     self._read_new(connection)
-                    self._failures = 0
-                    if self._stop.is_set():
+                    if not self._may_read():
                         break
+                    self._failures = 0
                     if connection.can_idle:
                         self._state = f"idle since {utc_now():%Y-%m-%d %H:%M:%S} UTC"
                         connection.idle(self._poll_seconds)
@@ -191,11 +191,14 @@ class MailboxReader:
             finally:
                 self._box = None
 
+    def _may_read(self) -> bool:
+        return not self._stop.is_set() and self._lease.held()
+
     def _read_new(self, connection: _Connection) -> None:
         uids = connection.uids_after(self._cursor.last_uid, self._cursor.not_before)
         self._reached()
         for uid in uids:
-            if self._stop.is_set() or not self._lease.held():
+            if not self._may_read():
                 return
             fetched = connection.fetch(uid)
             if fetched is not None and not self._cursor.is_too_old(fetched.arrived_at):
