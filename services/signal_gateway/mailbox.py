@@ -7,22 +7,17 @@ nothing is marked as seen, moved or deleted, and what a person does in the mailb
 
 from __future__ import annotations
 
-import imaplib
-import io
-import ipaddress
 import logging
 import random
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple, cast
+from datetime import datetime, timedelta
+from typing import Final
 
-from imap_tools import BaseMailBox, MailBox, MailBoxUnencrypted
-from imap_tools.errors import ImapToolsError, MailboxLoginError
+from imap_tools import BaseMailBox
 from pymongo.errors import PyMongoError
 
 from services.common.clock import utc_now
@@ -30,11 +25,17 @@ from services.common.incidents import clear_incident, raise_incident
 from services.common.leases import Lease
 from services.common.settings import GatewaySettings
 from services.common.store import Document, Store
-from services.domain.errors import ConfigurationError, InvalidSignal, TransientError
-from services.signal_gateway.mail import MAX_MAIL_BYTES, Mail, read_mail
+from services.domain.errors import InvalidSignal, TransientError
+from services.signal_gateway.imap import (
+    MAILBOX_ERRORS,
+    Connection,
+    LoginRefused,
+    MailboxAddress,
+    shown,
+)
+from services.signal_gateway.mail import Mail, read_mail
 
 _log = logging.getLogger(__name__)
-_CONNECT_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 2.0
 _STAND_BY_SECONDS: Final = 0.5
 _POLL_WITHOUT_IDLE_SECONDS: Final = 15.0
@@ -45,47 +46,6 @@ _REREAD: Final = timedelta(hours=24)
 _ATTEMPTS: Final = 5
 _SENTENCE: Final = 300
 _UNREACHABLE: Final = "MAILBOX_UNREACHABLE"
-_NO_ANSWER: Final = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
-
-
-class MailboxAddress(NamedTuple):
-    """One folder on one server; TLS with a verified certificate unless `tls` is False."""
-
-    host: str
-    port: int
-    user: str
-    folder: str
-    tls: bool
-
-    @classmethod
-    def of(cls, settings: GatewaySettings) -> MailboxAddress | None:
-        """The mailbox of the settings; None where none is wanted.
-
-        Raises:
-            ConfigurationError: user or password is missing, or the password would travel in clear.
-        """
-        host = settings.mailbox_host
-        if not host:
-            return None
-        if not settings.mailbox_user or not settings.mailbox_password.get_secret_value():
-            raise ConfigurationError(
-                "setting MAILBOX_HOST needs MAILBOX_USER and MAILBOX_PASSWORD beside it"
-            )
-        if not settings.mailbox_tls and not _is_loopback(host):
-            raise ConfigurationError(
-                f"setting MAILBOX_TLS may be false for a mail server on this machine only, "
-                f"MAILBOX_HOST was {host!r}: the password would travel in clear"
-            )
-        return cls(
-            host,
-            settings.mailbox_port,
-            settings.mailbox_user,
-            settings.mailbox_folder,
-            settings.mailbox_tls,
-        )
-
-    def __str__(self) -> str:
-        return f"{self.user}@{self.host}/{self.folder}"
 
 
 def backoff_seconds(failures: int, bounds: tuple[float, float]) -> float:
@@ -166,14 +126,14 @@ class MailboxReader:
                 continue
             try:
                 self._read_until_stopped()
-            except (OSError, imaplib.IMAP4.error, ImapToolsError) as error:
+            except MAILBOX_ERRORS as error:
                 if not self._stop.is_set():
                     self._stop.wait(self._unreachable(error))
             except Exception as error:  # noqa: BLE001 - logged; what raised was not taken
                 self._stop.wait(self._postponed(error))
 
     def _read_until_stopped(self) -> None:
-        with _Connection(self._address, self._password) as connection:
+        with Connection(self._address, self._password) as connection:
             self._box = connection.box
             try:
                 self._cursor.settle(connection)
@@ -194,7 +154,7 @@ class MailboxReader:
     def _may_read(self) -> bool:
         return not self._stop.is_set() and self._lease.held()
 
-    def _read_new(self, connection: _Connection) -> None:
+    def _read_new(self, connection: Connection) -> None:
         uids = connection.uids_after(self._cursor.last_uid, self._cursor.not_before)
         self._reached()
         for uid in uids:
@@ -247,7 +207,7 @@ class MailboxReader:
         self._failures += 1
         wait = backoff_seconds(self._failures, _RETRY_SECONDS)
         if isinstance(error, (TransientError, PyMongoError)):
-            _log.warning("mailbox %s: not now, %s", self._address, _shown(error))
+            _log.warning("mailbox %s: not now, %s", self._address, shown(error))
         else:
             _log.exception("mailbox %s: a mail could not be taken", self._address)
         self._state = f"retrying in {wait:.0f} s: a mail could not be taken: {type(error).__name__}"
@@ -257,9 +217,9 @@ class MailboxReader:
         self._failures += 1
         now = time.monotonic()
         self._failing_since = self._failing_since or now
-        refused = isinstance(error, _LoginRefused)
+        refused = isinstance(error, LoginRefused)
         wait = backoff_seconds(self._failures, _REFUSED_SECONDS if refused else _RETRY_SECONDS)
-        sentence = _shown(error).replace(self._password, "***")[:_SENTENCE]
+        sentence = shown(error).replace(self._password, "***")[:_SENTENCE]
         self._state = f"reconnecting: {sentence}"
         _log.warning("mailbox %s, next try in %.0f s: %s", self._address, wait, sentence)
         if not self._told and (refused or now - self._failing_since >= self._unreachable_seconds):
@@ -280,15 +240,6 @@ class MailboxReader:
             _log.warning("an incident could not be stored: %s", type(error).__name__)
 
 
-class _LoginRefused(ImapToolsError):
-    """User or password is wrong: trying again soon would lock the account."""
-
-
-class _Fetched(NamedTuple):
-    raw: bytes
-    arrived_at: datetime | None
-
-
 class _Cursor:
     """How far one folder is read, in the store; UIDs mean nothing beyond their UIDVALIDITY."""
 
@@ -299,7 +250,7 @@ class _Cursor:
         self.uidvalidity = self.last_uid = 0
         self.not_before: datetime | None = None
 
-    def settle(self, connection: _Connection) -> None:
+    def settle(self, connection: Connection) -> None:
         """Take up the stored cursor, or begin one. Raises: PyMongoError."""
         found = self._find()
         if found is None:
@@ -313,7 +264,7 @@ class _Cursor:
     def _find(self) -> Document | None:
         return self._checkpoints.find_one({"_id": self._id})
 
-    def _begin(self, connection: _Connection) -> None:
+    def _begin(self, connection: Connection) -> None:
         first = connection.uid_next()
         begun = {
             "uidvalidity": connection.uidvalidity,
@@ -329,7 +280,7 @@ class _Cursor:
             first,
         )
 
-    def _begin_again(self, connection: _Connection, *, started_at: datetime) -> None:
+    def _begin_again(self, connection: Connection, *, started_at: datetime) -> None:
         """The server numbered its mails anew: read again what may not have been read."""
         not_before = max(utc_now() - _REREAD, started_at)
         begun = {
@@ -356,113 +307,3 @@ class _Cursor:
             {"$max": {"last_uid": uid}, "$set": {"saved_at": utc_now()}},
         )
         self.last_uid = uid
-
-
-class _Connection:
-    """One log-in, with the folder open read-only. Raises: OSError, IMAP4.error, ImapToolsError."""
-
-    def __init__(self, address: MailboxAddress, password: str) -> None:
-        self.box = _connect(address)
-        try:
-            _log_in(self.box, address.user, password)
-            self.can_idle = b"IDLE" in self.box.client.capability()[1][0].upper().split()
-            self.box.folder.set(address.folder, readonly=True)
-            self.uidvalidity = self._number("UIDVALIDITY") or 0
-        except BaseException:
-            self._close()
-            raise
-
-    def __enter__(self) -> _Connection:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        with suppress(OSError, imaplib.IMAP4.error):
-            self.box.client.shutdown()
-
-    def _number(self, code: str) -> int | None:
-        value = self.box.client.response(code)[1][0]
-        return int(value) if isinstance(value, bytes) and value.isdigit() else None
-
-    def uid_next(self) -> int:
-        """The UID that the next mail will have at least."""
-        return self._number("UIDNEXT") or max(map(int, self.box.uids(charset=None)), default=0) + 1
-
-    def uids_after(self, last_uid: int, not_before: datetime | None) -> list[int]:
-        """New mails, oldest first. `N:*` finds the last mail even when N is past it."""
-        self.box.client.noop()  # lets the server look at the folder again, and notices a dead one
-        criteria = f"UID {last_uid + 1}:*"
-        if not_before is not None:  # a day early: SINCE compares dates in the server's own zone
-            criteria += f" SINCE {_imap_date(not_before - timedelta(days=1))}"
-        return sorted(uid for uid in map(int, self.box.uids(criteria, None)) if uid > last_uid)
-
-    def fetch(self, uid: int) -> _Fetched | None:
-        """One mail, cut one byte past the limit; None where it was deleted meanwhile."""
-        parts = f"(INTERNALDATE BODY.PEEK[]<0.{MAX_MAIL_BYTES + 1}>)"
-        status, answer = self.box.client.uid("FETCH", str(uid), parts)
-        if status != "OK":
-            raise imaplib.IMAP4.abort(f"FETCH was answered with {status}")
-        for part in answer:
-            if isinstance(part, tuple):
-                around = part[0] + b"".join(each for each in answer if isinstance(each, bytes))
-                return _Fetched(part[1], _arrived_at(around))
-        return None
-
-    def idle(self, seconds: float) -> None:
-        """Wait until the server has news, or so long."""
-        client = self.box.client
-        with self.box.idle as idle:
-            # News that came together with the server's "go ahead" is in our buffer already, where
-            # polling the socket does not see it.
-            timeout = client.sock.gettimeout()
-            client.sock.settimeout(0)
-            try:
-                with suppress(OSError):
-                    if cast(io.BufferedReader, client.file).peek(1):
-                        return
-            finally:
-                client.sock.settimeout(timeout)
-            idle.poll(timeout=seconds)
-
-
-def _imap_date(moment: datetime) -> str:
-    """A date as IMAP wants it, whatever the locale."""
-    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
-    return f"{moment.day:02d}-{months[moment.month - 1]}-{moment.year}"
-
-
-def _arrived_at(answer: bytes) -> datetime | None:
-    moment = imaplib.Internaldate2tuple(answer)
-    return datetime.fromtimestamp(time.mktime(moment), UTC) if moment else None
-
-
-def _connect(address: MailboxAddress) -> BaseMailBox:
-    if address.tls:
-        # The context must be named: without one, imaplib takes any certificate.
-        context = ssl.create_default_context()
-        return MailBox(address.host, address.port, _CONNECT_SECONDS, ssl_context=context)
-    return MailBoxUnencrypted(address.host, address.port, _CONNECT_SECONDS)
-
-
-def _log_in(box: BaseMailBox, user: str, password: str) -> None:
-    log_in = box.login if (user + password).isascii() else box.login_utf8
-    try:
-        log_in(user, password, initial_folder=None)
-    except imaplib.IMAP4.abort:
-        raise
-    except (MailboxLoginError, imaplib.IMAP4.error) as error:
-        if any(code in str(error).upper() for code in _NO_ANSWER):
-            raise
-        raise _LoginRefused(f"the log-in was refused: {_shown(error)}") from None
-
-
-def _is_loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host.lower() == "localhost"
-
-
-def _shown(error: Exception) -> str:
-    return str(error) if isinstance(error, _LoginRefused) else f"{type(error).__name__}: {error}"

@@ -14,8 +14,9 @@ from pymongo.errors import AutoReconnect
 from services.common.leases import Lease
 from services.common.settings import GatewaySettings
 from services.domain.errors import ConfigurationError, TransientError
-from services.signal_gateway import mailbox
-from services.signal_gateway.mailbox import MailboxAddress, MailboxReader, backoff_seconds
+from services.signal_gateway import imap, mailbox
+from services.signal_gateway.imap import MailboxAddress
+from services.signal_gateway.mailbox import MailboxReader, backoff_seconds
 from tests.support.dovecot import PASSWORD, USER, start_dovecot
 
 pytestmark = pytest.mark.servers
@@ -367,8 +368,8 @@ def test_mails_after_the_loss_of_the_lease_are_left_to_the_next_owner(door, serv
     ("answer", "expected"),
     [
         (b"[UNAVAILABLE] Temporary authentication failure", MailboxLoginError),
-        (b"[AUTHENTICATIONFAILED] Authentication failed", mailbox._LoginRefused),
-        (b"Login failed", mailbox._LoginRefused),
+        (b"[AUTHENTICATIONFAILED] Authentication failed", imap.LoginRefused),
+        (b"Login failed", imap.LoginRefused),
     ],
 )
 def test_a_server_that_cannot_check_a_password_has_not_refused_it(answer, expected):
@@ -377,7 +378,7 @@ def test_a_server_that_cannot_check_a_password_has_not_refused_it(answer, expect
             raise MailboxLoginError(("NO", [answer]), "OK")
 
     with pytest.raises(expected):
-        mailbox._log_in(Box(), "u", "p")
+        imap._log_in(Box(), "u", "p")
 
 
 def test_a_server_without_idle_is_polled(store, connection):
