@@ -208,7 +208,7 @@ def _own_words(text: str) -> str:
 def _text_of_html(page: str) -> str:
     """What a reader of the page would see, but not what it quotes.
 
-    Not `html.parser`: it takes minutes for 100 kB of tags that nobody closes.
+    Not `html.parser`: it takes minutes for 500 kB of tags that nobody closes.
     """
     pieces: list[str] = []
     unseen = preformatted = at = 0
