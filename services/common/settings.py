@@ -135,6 +135,15 @@ class GatewaySettings(CommonSettings):
     rate_limit_failures_per_min: int = Field(
         30, ge=0, description="wrong credentials from one address; 0 = no limit"
     )
+    mailbox_host: str = Field("", description="IMAP server; empty = signals do not come by e-mail")
+    mailbox_port: int = Field(993, ge=1, le=65535, description="port of the IMAP server")
+    mailbox_user: str = Field("", description="user of the mailbox")
+    mailbox_password: SecretStr = Field(SecretStr(""), description="password of the mailbox")
+    mailbox_folder: str = Field("INBOX", min_length=1, description="folder that signals come to")
+    mailbox_tls: bool = Field(True, description="false only for a mail server on this machine")
+    mailbox_poll_s: float = Field(
+        60, gt=0, le=600, description="seconds between looks beside the server's own notices"
+    )
 
 
 class IngestionSettings(CommonSettings):

@@ -55,6 +55,7 @@ def take_in(
     strategy_id: str,
     received_at: datetime,
     defaults: Payload | None = None,
+    sent_at: datetime | None = None,
 ) -> Intake:
     """Standardise a payload.
 
@@ -63,11 +64,12 @@ def take_in(
         strategy_id: whose it is.
         received_at: when it came, aware.
         defaults: what the strategy's operator set for fields that are left out.
+        sent_at: when its door says it was sent, where the payload does not say.
 
     Raises:
         InvalidSignal: with code, sentence and the field that is wrong.
     """
-    unnamed = Identity("", strategy_id, received_at)
+    unnamed = Identity("", strategy_id, received_at, sent_at)
     try:
         signals = tuple(standardize(draft, unnamed) for draft in drafts_of(payload, defaults))
     except (ArithmeticError, ValueError, TypeError) as error:

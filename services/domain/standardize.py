@@ -56,11 +56,12 @@ _OPENS: Final = frozenset({Intent.ENTRY, Intent.SCALE_IN})
 
 
 class Identity(NamedTuple):
-    """Our id of a signal, whose it is, and when it came."""
+    """Our id of a signal, whose it is, when it came, and when its door says it was sent."""
 
     signal_id: str
     strategy_id: str
     received_at: datetime
+    sent_at: datetime | None = None
 
 
 class Draft(NamedTuple):
@@ -258,7 +259,9 @@ def standardize(draft: Draft, identity: Identity) -> Signal:
         # One message has one number; of a reversal the entry has it, which a gap would hold.
         sequence=None if draft.previous and draft.previous.sign else head.whole("sequence"),
         previous_position=draft.previous or _previous(head),
-        occurred_at=head.moment("timestamp") or head.moment("signal_sent_EPOCH"),
+        occurred_at=(
+            head.moment("timestamp") or head.moment("signal_sent_EPOCH") or identity.sent_at
+        ),
         received_at=identity.received_at,
         warnings=tuple(warnings),
     )

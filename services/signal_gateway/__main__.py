@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from services.common.daemon import Process, main
 from services.common.http import serve_http
+from services.common.leases import Lease
 from services.common.settings import GatewaySettings
 from services.common.store import Store
 from services.common.vault import Vault
 from services.signal_gateway.api import create_app
 from services.signal_gateway.authentication import Authenticator
 from services.signal_gateway.credentials import Credentials
+from services.signal_gateway.imap import MailboxAddress
+from services.signal_gateway.letters import Letters
 from services.signal_gateway.limits import RateLimits
+from services.signal_gateway.mailbox import MailboxReader
 from services.signal_gateway.operator_api import add_operator_routes
 from services.signal_gateway.service import GatewayService
 from services.signal_gateway.store import GatewayStore
@@ -41,7 +45,29 @@ def build(process: Process[GatewaySettings]) -> None:
     service = GatewayService(GatewayStore(store), authenticator, limits)
     app = create_app(service, process.health, max_body_bytes=settings.gateway_max_body_bytes)
     add_operator_routes(app, store, Credentials(store, vault))
+    _read_mailbox(process, store, service)
     serve_http(process, app, trusted_proxies=settings.gateway_trusted_proxies)
+
+
+def _read_mailbox(process: Process[GatewaySettings], store: Store, service: GatewayService) -> None:
+    """The e-mail door, where the settings name a mailbox; one replica reads it."""
+    settings = process.settings
+    address = MailboxAddress.of(settings)
+    if address is None:
+        return
+    letters = Letters(store, service)
+    lease = Lease(store, "mailbox", ttl_seconds=settings.lease_ttl_s)
+    reader = MailboxReader(
+        store,
+        settings,
+        address=address,
+        lease=lease,
+        deliver=letters.deliver,
+        refuse=letters.refuse,
+    )
+    process.add(lease)
+    process.add(reader)
+    process.health.add("mailbox", reader.state)
 
 
 if __name__ == "__main__":

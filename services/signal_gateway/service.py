@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 from pymongo.errors import PyMongoError
@@ -55,6 +55,7 @@ class Door(NamedTuple):
         remote: address of the sender.
         received_at: when.
         repeat_key: what the door itself knows a repeat by, e.g. a Message-ID; "" = nothing.
+        sent_at: when the door says it was sent.
     """
 
     source: str
@@ -62,6 +63,7 @@ class Door(NamedTuple):
     remote: str
     received_at: datetime
     repeat_key: str = ""
+    sent_at: datetime | None = None
 
 
 class Receipt(NamedTuple):
@@ -140,18 +142,21 @@ class GatewayService:
 
         return self._guarded(door, receive)
 
-    def letter(self, text: str, *, sender: str, repeat_key: str) -> Receipt:
+    def letter(
+        self, text: str, *, sender: str, repeat_key: str, sent_at: datetime | None = None
+    ) -> Receipt:
         """Take one signal from an e-mail; the secret is in its text.
 
         Args:
             text: of the mail.
             sender: its address, for the records; it proves nothing.
             repeat_key: what a repeat of the mail is recognised by where the signal has no id.
+            sent_at: when it was sent, by the sender's clock: a late mail is an old signal.
 
         Raises:
             Refusal: it will not be traded, or was not stored.
         """
-        door = Door("email", "letter", sender, utc_now(), repeat_key)
+        door = Door("email", "letter", sender, utc_now(), repeat_key, sent_at)
         return self._guarded(door, lambda: self._receive_text(text, None, door))
 
     def _guarded(self, door: Door, receive: Callable[[], R]) -> R:
@@ -209,11 +214,15 @@ class GatewayService:
 
     def _prepare(self, payload: Payload, text: str, caller: Caller, door: Door) -> _Prepared:
         self._check_name(strategy_name_of(payload), caller)
+        sent_at = door.sent_at
+        if caller.signed_at is not None:
+            sent_at = datetime.fromtimestamp(caller.signed_at, UTC)
         intake = take_in(
             payload,
             strategy_id=caller.strategy_id,
             received_at=door.received_at,
             defaults=caller.signal_defaults,
+            sent_at=sent_at,
         )
         if any(each.intent is None or not each.intent.reduces_risk for each in intake.signals):
             self._limits.spend("strategy", caller.strategy_id)
@@ -223,6 +232,7 @@ class GatewayService:
             warnings = (*warnings, _NO_IDENTITY)
         raw = _raw(caller, door, key=intake.key, body=stored_text(text, payload))
         raw |= {
+            "sent_at": sent_at,
             "content_hash": intake.content_hash,
             "signal_ids": [signal.signal_id for signal in intake.signals],
         }

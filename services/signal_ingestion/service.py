@@ -150,6 +150,7 @@ class Ingestion:
                 strategy_id=strategy["_id"],
                 received_at=arrival.received_at,
                 defaults=strategy.get("signal_defaults"),
+                sent_at=arrival.sent_at,
             )
         except InvalidSignal as error:
             return self._quarantine(arrival, raw, error)
@@ -255,6 +256,7 @@ class _Arrival(NamedTuple):
     fallback_key: str
     source: str
     received_at: datetime
+    sent_at: datetime | None
 
     @property
     def quarantine_id(self) -> str:
@@ -267,12 +269,14 @@ def _arrival(raw: Document) -> _Arrival:
     received_at, raw_id = raw.get("received_at"), raw["_id"]
     if not isinstance(received_at, datetime):
         received_at = raw_id.generation_time if isinstance(raw_id, ObjectId) else utc_now()
+    sent_at = raw.get("sent_at")
     return _Arrival(
         strategy_id=name if isinstance(name, str) and name else "unknown",
         key=key if isinstance(key, str) else "",
         fallback_key=f"raw:{raw_id}",
         source=source if isinstance(source, str) and source else "direct",
         received_at=received_at,
+        sent_at=sent_at if isinstance(sent_at, datetime) else None,
     )
 
 

@@ -244,6 +244,8 @@ def test_values_that_only_a_database_holds_are_read(store, ingestion):
         timestamp=datetime(2026, 11, 20, tzinfo=UTC),
         entry_signal_id=ObjectId("6924ccd0c21b280908de908c"),
         account_equity=Decimal("500000"),
+        signal_type="EXIT",
+        leg={"action": "SELL"},
     )
     store["trading_signals_raw"].insert_one(document)
     assert ingestion.catch_up(None) == 1
