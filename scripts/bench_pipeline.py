@@ -42,6 +42,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mt-bench-") as home:
         os.environ["MT_HOME"] = home
         os.environ["MT_PORT_OFFSET"] = str(arguments.port_offset)
+        os.environ |= {"RATE_LIMIT_STRATEGY_PER_MIN": "0", "RATE_LIMIT_ADDRESS_PER_MIN": "0"}
         _script("start.py", "--use-mock-broker", "--no-ui")
         try:
             result = _measure(load(CommonSettings), arguments)

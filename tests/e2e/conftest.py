@@ -3,12 +3,28 @@
 import pytest
 
 from tests.e2e.instance import Instance
+from tests.support.dovecot import PASSWORD, USER, start_dovecot, why_not
 
 
 @pytest.fixture(scope="session")
-def instance(tmp_path_factory):
-    """A demo instance, ready."""
+def mailbox(tmp_path_factory):
+    """A real mail server; None where there is none to start."""
+    if why_not():
+        yield None
+        return
+    with start_dovecot() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory, mailbox):
+    """A demo instance with a mailbox, ready."""
     made = Instance(tmp_path_factory.mktemp("instance"))
+    if mailbox is not None:
+        (made.home / ".env").write_text(
+            f"MAILBOX_HOST=127.0.0.1\nMAILBOX_PORT={mailbox.port}\nMAILBOX_USER={USER}\n"
+            f'MAILBOX_PASSWORD="{PASSWORD}"\nMAILBOX_TLS=false\n'
+        )
     made.start("--demo")
     yield made
     made.stop()

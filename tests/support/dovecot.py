@@ -168,13 +168,25 @@ def start_dovecot(
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _program() -> str:
-    program = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+def why_not() -> str:
+    """Why no server can be started here; "" where one can."""
+    program = _find()
     if program is None:
-        pytest.skip("no Dovecot on PATH: apt-get install dovecot-imapd")
+        return "no Dovecot on PATH: apt-get install dovecot-imapd"
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     if not version.stdout.startswith("2.3."):
-        pytest.skip(f"the configuration is for Dovecot 2.3, found {version.stdout.strip()}")
+        return f"the configuration is for Dovecot 2.3, found {version.stdout.strip()}"
+    return ""
+
+
+def _find() -> str | None:
+    return shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def _program() -> str:
+    reason, program = why_not(), _find()
+    if reason or program is None:
+        pytest.skip(reason)
     return program
 
 
