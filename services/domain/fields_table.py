@@ -46,7 +46,8 @@ ENVELOPE_FIELDS: Final[dict[str, FieldMeaning]] = {
         "`staging` (default, never reaches a live account) or `production`", ("staging",)
     ),
     "valid_for_s": FieldMeaning(
-        "seconds after which an entry is not traded any more; exits always are"
+        "seconds after which an entry is not traded any more, and its order not sent; a clock "
+        "ahead of ours does not extend it. An older exit goes with a warning"
     ),
     "timestamp": FieldMeaning(
         "when you sent it: ISO 8601 (UTC where it names no zone), or seconds or milliseconds since "
@@ -59,10 +60,13 @@ ENVELOPE_FIELDS: Final[dict[str, FieldMeaning]] = {
     ),
     "interval": FieldMeaning("length of a bar; kept with the signal, not used"),
     "order_id": FieldMeaning("your name of the order, e.g. `Long`; part of the same"),
-    "sequence": FieldMeaning("your own count of your signals, from 0: a gap is noticed"),
+    "sequence": FieldMeaning(
+        "your own count of your signals, one up each time; 0 or 1 starts it anew. Entries above a "
+        "missing number wait, then are denied; exits go"
+    ),
     "prev_position": FieldMeaning(
         "what you held of the first instrument before: a signed number, or long, short, flat. "
-        "A difference to our books is noticed"
+        "Where that is not what your signals so far come to, entries wait, then are denied"
     ),
     "prev_market_position": FieldMeaning("the same as a word, as TradingView fills it in"),
     "prev_market_position_size": FieldMeaning("with it: how much, above 0"),
@@ -100,13 +104,17 @@ LEG_FIELDS: Final[dict[str, FieldMeaning]] = {
         "changed"
     ),
     "price": FieldMeaning(
-        "last price you saw; for LIMIT also the limit where `limit_price` is missing; 0 = unknown",
+        "last price you saw; for LIMIT also the limit where `limit_price` is missing. Without it, "
+        "or with 0, an entry is sized at the last price of the account's broker",
         ("close",),
     ),
     "limit_price": FieldMeaning("worst price"),
     "stop_price": FieldMeaning("price that sets off a STOP or STOP_LIMIT order"),
-    "stop_loss": FieldMeaning("price of a protective stop; 0 = none"),
-    "take_profit": FieldMeaning("price of a protective limit; 0 = none"),
+    "stop_loss": FieldMeaning(
+        "price of a protective stop; 0 = none. Only at brokers that guard positions: elsewhere "
+        "the entry is denied; on exits it is left out"
+    ),
+    "take_profit": FieldMeaning("price of a protective limit; the same"),
     "time_in_force": FieldMeaning("DAY (default), GTC, IOC, FOK, OPG, CLS", ("tif",)),
     "currency": FieldMeaning("ISO code; default USD, or what the pair is quoted in"),
     "exchange": FieldMeaning("e.g. SMART, COMEX"),

@@ -192,7 +192,9 @@ CODES: Final[dict[str, Meaning]] = {
     "SIDE_MISSING": _decision(
         "neither the signal nor the position says whether to buy or to sell", "send `action`"
     ),
-    "PRICE_MISSING": _decision("no price is known for the instrument", "send `price`"),
+    "PRICE_MISSING": _decision(
+        "the signal names no price, and the broker named none in time", "send `price`"
+    ),
     "FX_RATE_MISSING": _decision(
         "no exchange rate to the account's currency is known", "ask the operator"
     ),

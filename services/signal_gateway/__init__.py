@@ -1,7 +1,9 @@
-"""signal_gateway: receives signals over HTTP, stores each one durably, then answers.
+"""signal_gateway: receives signals, stores each one durably, then answers.
 
-Port 8001. Reads: strategies (keys). Writes: trading_signals_raw, audit_log.
-Publishes nothing: ingestion watches `trading_signals_raw`.
-202 = stored; 200 = a repeat, same signal_id; 4xx = will never be accepted, with a code and a
-sentence; 503 = not stored, send it again.
+Port 8001: API, webhook, lint, what operators may do; and one IMAP mailbox, under a lease. Reads:
+strategies (credentials, defaults), users. Writes: trading_signals_raw, audit_log, rate_windows,
+checkpoints (the mailbox's cursor), incidents. Publishes nothing: ingestion watches
+`trading_signals_raw`.
+202 = stored; 200 = a repeat, same signal_id (the webhook answers 200 to both); 4xx = will never be
+accepted as it is, with a code and a sentence; 429 = later; 503 = not stored, send it again.
 """

@@ -3,12 +3,16 @@
 import hashlib
 import hmac
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 
 import pytest
 import urllib3
 
+from tests.e2e.instance import REPOSITORY
 from tests.support.dovecot import why_not
 from tests.support.rows import STRATEGY
 
@@ -122,6 +126,35 @@ def test_a_signed_request_trades(instance):
     answer = post(instance, "/api/v1/signals", body, **headers)
     assert answer.status == 202, answer.data
     completed(instance, answer.json()["signal_id"])
+
+
+def blocks(language):
+    """The fenced examples of the guide that are made to be run."""
+    guide = (REPOSITORY / "docs" / "signal-format.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", guide, re.DOTALL)
+
+
+def test_the_examples_of_the_guide_run_as_printed(instance):
+    key_id, secret = credential(instance, "signing")
+    gateway = instance.url("signal_gateway")
+    (curl,), (plain, signed) = blocks("bash"), blocks("python")
+    runs = [
+        (["bash", "-c", curl], instance.keys[STRATEGY]),
+        ([sys.executable, "-c", plain], instance.keys[STRATEGY]),
+        ([sys.executable, "-c", signed], secret),
+    ]
+    for command, key in runs:
+        ended = subprocess.run(
+            command,
+            env={**os.environ, "GATEWAY": gateway, "KEY": key, "KEY_ID": key_id},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        (signal_id,) = re.findall(r"sig_\w+", ended.stdout)
+        completed(instance, signal_id)
 
 
 def test_a_mail_trades(instance, mailbox):
