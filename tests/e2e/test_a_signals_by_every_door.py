@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from decimal import Decimal
 
 import pytest
 import urllib3
@@ -95,15 +96,19 @@ def test_a_chart_turns_its_position_around(instance, token):
         put_price(instance, "STOCK:PFE:USD", "20")
         first = post(instance, f"/webhook/{token}", sentence("buy", 10, 10)).json()
         assert "instrument_type is missing" in str(first["warnings"])
-        completed(instance, first["signal_id"])
+        bought = filled(completed(instance, first["signal_id"]))
         turned = post(instance, f"/webhook/{token}", sentence("sell", 15, -5)).json()
-        assert completed(instance, turned["exit_signal_id"])["fills"][0]["quantity"] == "10"
-        completed(instance, turned["signal_id"])
+        assert filled(completed(instance, turned["exit_signal_id"])) == bought > 0
+        sold = filled(completed(instance, turned["signal_id"]))
         position = store["positions"].find_one({"instrument.symbol": "PFE"})
-        assert position["quantity"] == -5
+        assert position["quantity"] == -sold < 0
     finally:
         store["strategies"].update_one({"_id": STRATEGY}, {"$unset": {"signal_defaults": ""}})
         store.close()
+
+
+def filled(life):
+    return sum(Decimal(fill["quantity"]) for fill in life["fills"])
 
 
 def put_price(instance, key, price):
