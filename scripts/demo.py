@@ -2,7 +2,7 @@
 """Demo fund, accounts, strategies and allocation, so that a fresh machine can trade at once.
 
 Only adds what is missing: what an operator has changed stays as it is. Run by `start.py --demo`, or
-by hand to print the keys of strategies that are new here, or to give one strategy another key.
+by hand to print the keys of strategies that are new here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from services.common.clock import utc_now
 from services.common.credentials import create_key
 from services.common.settings import CommonSettings, load
 from services.common.store import Document, Store
-from services.domain.errors import ConfigurationError, TraderError
+from services.domain.errors import TraderError
 
 ACCOUNTS = ("Mock-1", "Mock-2")
 #: Strategy, its accounts with the share of each, and its ratio of account equity.
@@ -53,37 +53,6 @@ def create(settings: CommonSettings) -> list[tuple[str, str | None]]:
         return keys
     finally:
         store.close()
-
-
-def rotate(settings: CommonSettings, strategy_id: str) -> str:
-    """Revoke every key of a strategy and give it a new one, returned here and nowhere else.
-
-    Raises:
-        ConfigurationError: there is no such strategy.
-    """
-    store = Store.connect(settings)
-    try:
-        store.ping()
-        key, credential = create_key()
-        store.transaction(lambda session: _replace_keys(store, session, strategy_id, credential))
-        return key
-    finally:
-        store.close()
-
-
-def _replace_keys(
-    store: Store, session: ClientSession, strategy_id: str, credential: Document
-) -> None:
-    found = store["strategies"].find_one({"_id": strategy_id}, session=session)
-    if found is None:
-        raise ConfigurationError(f"there is no strategy named {strategy_id!r}")
-    now = credential["created_at"]
-    revoked = [{**old, "revoked_at": old["revoked_at"] or now} for old in found["credentials"]]
-    store["strategies"].update_one(
-        {"_id": strategy_id},
-        {"$set": {"credentials": [*revoked, credential]}},
-        session=session,
-    )
 
 
 def _add(store: Store, collection: str, document: Document) -> bool:
@@ -165,15 +134,11 @@ def _add_allocation(store: Store) -> None:
 def main() -> int:
     """Print the keys that are new; each is shown this once."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rotate", metavar="STRATEGY", help="give this strategy a new key")
-    arguments = parser.parse_args()
+    parser.parse_args()
     try:
         settings = load(CommonSettings)
-        if arguments.rotate:
-            print(f"{arguments.rotate}  {rotate(settings, arguments.rotate)}")
-            return 0
         for strategy_id, key in create(settings):
-            print(f"{strategy_id}  {key or '(exists; --rotate gives it a new key)'}")
+            print(f"{strategy_id}  {key or '(exists: see scripts/credentials.py)'}")
     except TraderError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

@@ -93,7 +93,8 @@ def _unreadable(request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, ValidationError)
         else type(error).__name__
     )
-    _log.error("%s: a stored document has an unexpected shape: %s", request.url.path, where)
+    route = getattr(request.scope.get("route"), "path", "")  # not the path: it may hold a secret
+    _log.error("%s: a stored document has an unexpected shape: %s", route, where)
     return _answer(500, "UNREADABLE_DOCUMENT", "a stored document has an unexpected shape: see log")
 
 

@@ -135,6 +135,9 @@ class GatewaySettings(CommonSettings):
     rate_limit_failures_per_min: int = Field(
         30, ge=0, description="wrong credentials from one address; 0 = no limit"
     )
+    rate_limit_lint_per_min: int = Field(
+        60, ge=0, description="questions to the lint from one address; 0 = no limit"
+    )
     mailbox_host: str = Field("", description="IMAP server; empty = signals do not come by e-mail")
     mailbox_port: int = Field(993, ge=1, le=65535, description="port of the IMAP server")
     mailbox_user: str = Field("", description="user of the mailbox")

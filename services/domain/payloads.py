@@ -16,6 +16,7 @@ Payload = Mapping[str, Any]
 MAX_SIGNALS: Final = 100
 #: Deeper than any signal, and far from where recursion ends.
 _MAX_DEPTH: Final = 32
+_EXPLAINED_CHARACTERS: Final = 20_000
 #: Names under which senders put the secret; found at any depth it is not stored.
 SECRETS: Final = ("passphrase", "token", "secret")
 _LINE = re.compile(r"\s*([A-Za-z][\w .\-/]{0,63}?)\s*[:=]\s*(.*?)\s*$")
@@ -48,7 +49,7 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
         value = json.loads(text, parse_float=_exact, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise InvalidSignal("BROKEN_JSON", explain_broken_json(text)) from error
+        raise InvalidSignal("BROKEN_JSON", _explained(text, error)) from error
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
@@ -56,6 +57,13 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     if text.count("[") + text.count("{") > _MAX_DEPTH:
         _check_depth(value)
     return value
+
+
+def _explained(text: str, error: json.JSONDecodeError) -> str:
+    """In plain English; a long text, which anyone can post, gets the parser's own words."""
+    if len(text) <= _EXPLAINED_CHARACTERS:
+        return explain_broken_json(text)
+    return f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
 
 
 def _check_depth(value: object) -> None:

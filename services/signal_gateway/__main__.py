@@ -32,6 +32,7 @@ def build(process: Process[GatewaySettings]) -> None:
             "strategy": settings.rate_limit_strategy_per_min,
             "address": settings.rate_limit_address_per_min,
             "failures": settings.rate_limit_failures_per_min,
+            "lint": settings.rate_limit_lint_per_min,
         },
     )
     vault = Vault(settings)
@@ -44,7 +45,7 @@ def build(process: Process[GatewaySettings]) -> None:
     )
     service = GatewayService(GatewayStore(store), authenticator, limits)
     app = create_app(service, process.health, max_body_bytes=settings.gateway_max_body_bytes)
-    add_operator_routes(app, store, Credentials(store, vault))
+    add_operator_routes(app, store, Credentials(store, vault), limits)
     _read_mailbox(process, store, service)
     serve_http(process, app, trusted_proxies=settings.gateway_trusted_proxies)
 

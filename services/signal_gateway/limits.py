@@ -1,4 +1,4 @@
-"""How much may come in a minute: from a strategy, from an address, and with wrong credentials.
+"""How much may come in a minute: from a strategy, from an address, with wrong credentials.
 
 Counted in the store, so that any number of gateways share one limit. A gateway takes allowances in
 small handfuls and spends them without asking: together they never allow more than the limit; one
@@ -19,7 +19,7 @@ from pymongo.errors import DuplicateKeyError
 from services.common.problems import Refusal
 from services.common.store import Store
 
-Kind = Literal["strategy", "address", "failures"]
+Kind = Literal["strategy", "address", "failures", "lint"]
 WINDOW_SECONDS: Final = 60
 _HANDFUL: Final = 32
 _SHARE: Final = 16
@@ -28,6 +28,7 @@ _WORDS: Final[Mapping[Kind, str]] = {
     "strategy": "signals of strategy {key}",
     "address": "requests from {key}",
     "failures": "wrong credentials from {key}",
+    "lint": "questions to the lint from {key}",
 }
 
 

@@ -9,13 +9,14 @@ from pydantic import BaseModel, Field
 
 from services.common.credentials import CredentialKind
 from services.common.http import bearer_of
-from services.common.problems import problem_responses
+from services.common.problems import Refusal, problem_responses
 from services.common.store import Store
 from services.domain.values import Instant
 from services.signal_gateway.credentials import Credentials, Made
+from services.signal_gateway.limits import RateLimits
 from services.signal_gateway.replay import replay
 
-_PROBLEMS = problem_responses(401, 404, 409, 422, 503)
+_PROBLEMS = problem_responses(401, 404, 409, 422, 429, 503)
 _DAY_SECONDS = 86400.0
 
 
@@ -64,9 +65,11 @@ class Replayed(BaseModel):
     signal_id: str
 
 
-def add_operator_routes(app: FastAPI, store: Store, credentials: Credentials) -> None:
+def add_operator_routes(
+    app: FastAPI, store: Store, credentials: Credentials, limits: RateLimits
+) -> None:
     """Serve operators, by their key."""
-    app.state.credentials = credentials
+    app.state.credentials, app.state.limits = credentials, limits
 
     @app.get(
         "/api/v1/strategies/{strategy_id}/credentials",
@@ -144,4 +147,9 @@ def _shown(made: Made) -> MadeCredential:
 def _operator(request: Request) -> str:
     """Who is asking. Raises: Refusal."""
     credentials: Credentials = request.app.state.credentials
-    return credentials.operator_of(bearer_of(request.headers.get("authorization")))
+    limits: RateLimits = request.app.state.limits
+    try:
+        return credentials.operator_of(bearer_of(request.headers.get("authorization")))
+    except Refusal:
+        limits.spend("failures", request.client.host if request.client else "unknown")
+        raise

@@ -225,7 +225,7 @@ class GatewayService:
             sent_at=sent_at,
         )
         if any(each.intent is None or not each.intent.reduces_risk for each in intake.signals):
-            self._limits.spend("strategy", caller.strategy_id)
+            self._spend(caller, door)
         warnings = tuple(dict.fromkeys(each for one in intake.signals for each in one.warnings))
         if not intake.key:
             intake = intake.keyed(self._key_without_identity(intake, caller, door))
@@ -237,6 +237,19 @@ class GatewayService:
             "signal_ids": [signal.signal_id for signal in intake.signals],
         }
         return _Prepared(raw, intake, warnings)
+
+    def _spend(self, caller: Caller, door: Door) -> None:
+        try:
+            self._limits.spend("strategy", caller.strategy_id)
+        except Refusal as refusal:
+            if door.source == "webhook":  # a charting tool does not send again after a 429
+                raise_incident(
+                    self._store.plain,
+                    kind="RATE_LIMITED",
+                    key=caller.strategy_id,
+                    sentence=f"an alert of {caller.strategy_id} was refused: {refusal}",
+                )
+            raise
 
     def _check_name(self, named: str | None, caller: Caller) -> None:
         if named is None or named == caller.strategy_id:
@@ -338,7 +351,7 @@ class GatewayService:
         Raises:
             Refusal: the key is wrong, or too much is asked.
         """
-        self._limits.spend("address", remote)
+        self._limits.spend("lint", remote)
         caller = self._authenticator.by_headers(claim, body, remote=remote)
         now = utc_now()
 

@@ -46,7 +46,9 @@ class GatewayStore:
             self.plain["trading_signals_raw"].insert_many(raws, ordered=False)
         except BulkWriteError as error:
             failed = {each["index"]: each for each in error.details["writeErrors"]}
-            if any(each["code"] != _DUPLICATE for each in failed.values()):
+            if error.details["writeConcernErrors"] or any(
+                each["code"] != _DUPLICATE for each in failed.values()
+            ):
                 raise
             return [
                 self._collided_with(raw) if index in failed else None

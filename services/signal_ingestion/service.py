@@ -23,7 +23,7 @@ from services.common.topology import STANDARDIZED_SIGNALS
 from services.domain.errors import InvalidSignal, TransientError
 from services.domain.fields import Fields
 from services.domain.intake import Intake, strategy_name_of, take_in
-from services.domain.payloads import READERS, Payload
+from services.domain.payloads import READERS, SECRETS, Payload
 from services.domain.signals import Signal, signal_id_for
 from services.domain.words import SignalStatus
 from services.signal_ingestion.store import IngestionStore, signal_document
@@ -159,6 +159,8 @@ class Ingestion:
         intake = intake.keyed(arrival.key or intake.key or arrival.fallback_key)
         new = [self._insert(signal, intake, raw) for signal in intake.signals]
         if any(new):
+            if any(name in raw for name in SECRETS):  # another collector left it there
+                self._store.forget_secrets(raw["_id"])
             return True
         return self._repeat(intake, arrival, raw)
 

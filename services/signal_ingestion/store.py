@@ -14,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from services.common.clock import utc_now
 from services.common.kept import Kept
 from services.common.store import Document, Store
+from services.domain.payloads import SECRETS
 
 _CHECKPOINT = "signal_ingestion"
 _AWAIT_MS = 250
@@ -87,6 +88,12 @@ class IngestionStore:
             {"_id": raw_id, "paths.source": {"$ne": path["source"]}}, {"$push": {"paths": path}}
         )
         return bool(changed.modified_count)
+
+    def forget_secrets(self, raw_id: object) -> None:
+        """Remove what a collector should not have stored."""
+        self._store["trading_signals_raw"].update_one(
+            {"_id": raw_id}, {"$unset": dict.fromkeys(SECRETS, "")}
+        )
 
     def _find_strategy(self, strategy_id: str) -> Document | None:
         return self._store["strategies"].find_one({"_id": strategy_id}, {"signal_defaults": 1})

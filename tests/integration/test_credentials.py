@@ -222,6 +222,27 @@ def test_a_good_key_opens_after_many_bad_ones_from_its_address(store):
     assert store["audit_log"].count_documents({}) == 2
 
 
+def test_an_alert_refused_for_its_number_is_an_incident(store):
+    add_strategy(store)
+    token = add_credential(store, CredentialKind.WEBHOOK_TOKEN)
+    with gateway(store, strategy=1) as client:
+        statuses = [
+            post(client, envelope(f"e{number}"), path=f"/webhook/{token}").status_code
+            for number in range(3)
+        ]
+    assert statuses == [200, 429, 429]
+    assert store["incidents"].find_one({"kind": "RATE_LIMITED"})["count"] == 2
+
+
+def test_guesses_at_an_operators_key_are_limited(store):
+    add_strategy(store)
+    with gateway(store, failures=2) as client:
+        path = f"/api/v1/strategies/{STRATEGY}/credentials"
+        headers = {"Authorization": "Bearer mta_guess"}
+        statuses = [client.get(path, headers=headers).status_code for _ in range(3)]
+    assert statuses == [401, 401, 429]
+
+
 def test_requests_of_one_address_are_limited(store):
     key = add_strategy(store)
     with gateway(store, address=2) as client:

@@ -12,7 +12,6 @@ from services.common.credentials import hash_key
 from services.common.settings import CommonSettings
 from services.common.store import Store, from_document
 from services.domain.accounts import AccountSnapshot, Strategy
-from services.domain.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -53,17 +52,3 @@ def test_documents_are_what_the_domain_reads(settings: CommonSettings, store: St
     allocation = store["current_allocation"].find_one({"_id": "current"})
     assert sum(row["ratio"] for row in allocation["allocations"]) == 1
     assert store["allocation_history"].find_one({"_id": 1})["reason"] == allocation["reason"]
-
-
-def test_rotating_revokes_every_earlier_key(settings: CommonSettings, store: Store):
-    first = dict(demo.create(settings))["Forex"]
-    second = demo.rotate(settings, "Forex")
-    old, current = store["strategies"].find_one({"_id": "Forex"})["credentials"]
-    assert old["key_hash"] == hash_key(first)
-    assert old["revoked_at"] is not None
-    assert (current["key_hash"], current["revoked_at"]) == (hash_key(second), None)
-
-
-def test_rotating_an_unknown_strategy_is_refused(settings: CommonSettings, store: Store):
-    with pytest.raises(ConfigurationError, match="no strategy named 'Nobody'"):
-        demo.rotate(settings, "Nobody")

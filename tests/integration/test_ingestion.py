@@ -260,3 +260,10 @@ def test_the_quarantined_stay_so_until_a_person_replays_them(store, ingestion):
     add_strategy(store, "Later")
     assert ingestion.catch_up(None) == 0
     assert [each["status"] for each in signals(store).values()] == ["QUARANTINED"]
+
+
+def test_a_passphrase_that_a_collector_stored_is_removed(store, ingestion):
+    store["trading_signals_raw"].insert_one(raw(passphrase="secret-1"))
+    assert ingestion.catch_up(None) == 1
+    everything = [list(store[name].find()) for name in ("trading_signals_raw", "signal_store")]
+    assert "secret-1" not in str(everything)

@@ -34,7 +34,7 @@ def gateway(store, **limits):
     service = GatewayService(GatewayStore(store), authenticator, rates)
     app = create_app(service, Health("signal_gateway"), max_body_bytes=MAX_BODY_BYTES)
     credentials = Credentials(store, vault)
-    add_operator_routes(app, store, credentials)
+    add_operator_routes(app, store, credentials, rates)
     with TestClient(app) as opened:
         opened.service, opened.credentials = service, credentials
         yield opened
