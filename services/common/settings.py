@@ -117,6 +117,9 @@ class GatewaySettings(CommonSettings):
     """signal_gateway."""
 
     gateway_max_body_bytes: int = Field(262144, ge=1024, le=1_048_576, description="bytes")
+    gateway_answer_s: float = Field(
+        2.0, ge=0.1, le=60, description="seconds for storing a signal before the answer is 503"
+    )
     credential_cache_s: float = Field(
         2.0, ge=0, le=60, description="seconds until a revoked strategy key stops working"
     )

@@ -43,7 +43,9 @@ def build(process: Process[GatewaySettings]) -> None:
         cache_seconds=settings.credential_cache_s,
         signature_window_seconds=settings.signature_window_s,
     )
-    service = GatewayService(GatewayStore(store), authenticator, limits)
+    service = GatewayService(
+        GatewayStore(store), authenticator, limits, answer_seconds=settings.gateway_answer_s
+    )
     app = create_app(service, process.health, max_body_bytes=settings.gateway_max_body_bytes)
     add_operator_routes(app, store, Credentials(store, vault), limits)
     _read_mailbox(process, store, service)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
+import pymongo
 from pymongo.errors import PyMongoError
 
 from services.common.clock import utc_now
@@ -86,8 +87,14 @@ class GatewayService:
     """Receives signals for all strategies."""
 
     def __init__(
-        self, store: GatewayStore, authenticator: Authenticator, limits: RateLimits
+        self,
+        store: GatewayStore,
+        authenticator: Authenticator,
+        limits: RateLimits,
+        *,
+        answer_seconds: float,
     ) -> None:
+        self._answer_seconds = answer_seconds
         self._store = store
         self._authenticator = authenticator
         self._limits = limits
@@ -160,8 +167,13 @@ class GatewayService:
         return self._guarded(door, lambda: self._receive_text(text, None, door))
 
     def _guarded(self, door: Door, receive: Callable[[], R]) -> R:
+        """Run it, refusals audited, within the time that charting tools wait for an answer.
+
+        They send again after a 503, and never after no answer.
+        """
         try:
-            return receive()
+            with pymongo.timeout(self._answer_seconds):
+                return receive()
         except InvalidSignal as error:
             refusal = _refusal(error)
             self._audit(refusal, door.remote)

@@ -1,13 +1,18 @@
 """The gateway: stored before it answers, once for each key, and a name for every refusal."""
 
 import json
+import signal
+import time
 
 import pytest
 
 from services.common.credentials import CredentialKind
+from services.common.settings import CommonSettings
+from services.common.store import Store
 from services.signal_gateway.examples import ALERT_EXAMPLES, SIGNAL_EXAMPLES
 from tests.support.gateway import MAX_BODY_BYTES, gateway, post
 from tests.support.rows import STRATEGY, add_credential, add_strategy, envelope
+from tests.support.servers import start_database
 
 pytestmark = pytest.mark.servers
 
@@ -353,3 +358,25 @@ def test_a_key_that_another_collector_used_is_the_same_signal_or_none(client, st
     assert (first.status_code, first.json()["paths"]) == (200, ["direct", "api"])
     second = post(client, envelope("other", idempotency_key="other", leg={"quantity": 3}), key)
     assert (second.status_code, second.json()["code"]) == (409, "KEY_REUSED")
+
+
+def test_while_the_database_hangs_the_answer_is_503_in_time(tmp_path):
+    with start_database(tmp_path) as server:
+        settings = CommonSettings(mongodb_uri=server.address, mongodb_database="hangs")
+        store = Store.connect(settings)
+        store.create_indexes()
+        key = add_strategy(store)
+        with gateway(store, answer_seconds=0.5) as client:
+            assert post(client, envelope("1"), key).status_code == 202
+            server.process.send_signal(signal.SIGSTOP)
+            begin = time.monotonic()
+            answer = post(client, envelope("2"), key)
+            took = time.monotonic() - begin
+            server.process.send_signal(signal.SIGCONT)
+            assert (answer.status_code, answer.json()["code"]) == (503, "NOT_STORED")
+            assert answer.headers["Retry-After"] == "1"
+            assert took < 5  # the driver alone would wait for 20 s
+            again = post(client, envelope("2"), key)
+            assert again.status_code in {200, 202}
+        assert store["trading_signals_raw"].count_documents({}) == 2
+        store.close()

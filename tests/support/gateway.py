@@ -24,14 +24,16 @@ SECRET_KEY = Fernet.generate_key().decode()
 
 
 @contextmanager
-def gateway(store, **limits):
+def gateway(store, *, answer_seconds=10, **limits):
     """A client of a gateway that keeps nothing in memory between requests."""
     vault = Vault(CommonSettings(mt_secret_key=SECRET_KEY))
     rates = RateLimits(store, limits)
     authenticator = Authenticator(
         store, rates, vault, cache_seconds=0, signature_window_seconds=300
     )
-    service = GatewayService(GatewayStore(store), authenticator, rates)
+    service = GatewayService(
+        GatewayStore(store), authenticator, rates, answer_seconds=answer_seconds
+    )
     app = create_app(service, Health("signal_gateway"), max_body_bytes=MAX_BODY_BYTES)
     credentials = Credentials(store, vault)
     add_operator_routes(app, store, credentials, rates)

@@ -17,10 +17,13 @@ from services.domain.accounts import Gap
 from services.domain.words import (
     AccountType,
     ActiveStatus,
+    Environment,
     InstrumentType,
+    OrderType,
     Outcome,
     QuantityUnit,
     Side,
+    TimeInForce,
     TradingState,
 )
 from tests.support.builders import (
@@ -456,3 +459,21 @@ def test_more_allocation_never_means_less(small, more):
         return sum(quantities(decision))
 
     assert size(small) <= size(small + more)
+
+
+def test_what_the_sender_asked_of_the_order_reaches_it():
+    asked = {
+        "order_type": OrderType.STOP_LIMIT,
+        "time_in_force": TimeInForce.GTC,
+        "limit_price": Decimal("151"),
+        "stop_price": Decimal("150.5"),
+        "stop_loss": Decimal("140"),
+        "take_profit": Decimal("170"),
+    }
+    signal = make_signal(
+        make_leg(**asked), environment=Environment.PRODUCTION, valid_for_seconds=Decimal(300)
+    )
+    (order,) = decide(signal, make_context()).orders
+    assert {name: getattr(order, name) for name in asked} == asked
+    assert order.environment is Environment.PRODUCTION
+    assert order.expires_at == NOW + timedelta(seconds=300)
