@@ -11,7 +11,7 @@ from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 
 from services.cerebro.gaps import Chain, Count, Ledger, chain_id
-from services.common.clock import utc_now
+from services.common.audit import audit
 from services.common.controls import trading_state
 from services.common.incidents import clear_incident
 from services.common.kept import Kept
@@ -196,14 +196,12 @@ class CerebroStore:
             for row in self._store["sequences"].find(query, session=session)
         }
         self._store["sequences"].delete_many(query, session=session)
-        self._store["audit_log"].insert_one(
-            {
-                "recorded_at": utc_now(),
-                "service": "cerebro",
-                "what": "GAP_ACCEPTED",
-                "by": by,
-                "facts": {"strategy_id": strategy_id, "forgotten": list(forgotten.values())},
-            },
+        audit(
+            self._store,
+            "GAP_ACCEPTED",
+            service="cerebro",
+            by=by,
+            facts={"strategy_id": strategy_id, "forgotten": list(forgotten.values())},
             session=session,
         )
         return forgotten

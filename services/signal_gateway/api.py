@@ -10,11 +10,12 @@ from fastapi.concurrency import run_in_threadpool
 from services.common.http import add_routes, bearer_of
 from services.common.ops import Health
 from services.common.problems import Problem, Refusal, add_problems, problem_responses
+from services.signal_gateway.arrivals import Receipt
 from services.signal_gateway.authentication import Claim
 from services.signal_gateway.examples import ALERT_EXAMPLES, SIGNAL_EXAMPLES
 from services.signal_gateway.lint import LintReport
 from services.signal_gateway.models import BatchReceipt, SignalLife, SignalReceipt
-from services.signal_gateway.service import GatewayService, Receipt
+from services.signal_gateway.service import GatewayService
 
 _PROBLEMS = problem_responses(400, 401, 403, 404, 409, 413, 429, 503)
 

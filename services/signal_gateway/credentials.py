@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from pymongo.client_session import ClientSession
 
+from services.common.audit import audit
 from services.common.clock import utc_now
 from services.common.credentials import CredentialKind, create_credential, hash_key, is_valid
 from services.common.problems import Refusal
@@ -139,15 +140,7 @@ class Credentials:
         self, what: str, whose: str, credential_id: str, by: str, *, to: str | None = None
     ) -> None:
         facts = {"of": whose, "credential_id": credential_id} | ({"successor": to} if to else {})
-        self._store["audit_log"].insert_one(
-            {
-                "recorded_at": utc_now(),
-                "service": "signal_gateway",
-                "what": what,
-                "by": by,
-                "facts": facts,
-            }
-        )
+        audit(self._store, what, service="signal_gateway", by=by, facts=facts)
 
 
 def _valid(credentials: list[Document], strategy_id: str, credential_id: str) -> Document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
+from services.common.audit import audit
 from services.common.clock import utc_now
 from services.common.incidents import clear_incident
 from services.common.logs import road
@@ -46,14 +47,12 @@ def replay(store: Store, signal_id: str, *, by: str, fresh: bool = False) -> str
         ) from error
     new_id: str = replayed["signal_ids"][0]
     store["signal_store"].update_one({"_id": signal_id}, {"$push": {"replays": new_id}})
-    store["audit_log"].insert_one(
-        {
-            "recorded_at": utc_now(),
-            "service": "signal_gateway",
-            "what": "SIGNAL_REPLAYED",
-            "by": by,
-            "facts": {"signal_id": signal_id, "replay": new_id, "fresh": fresh},
-        }
+    audit(
+        store,
+        "SIGNAL_REPLAYED",
+        service="signal_gateway",
+        by=by,
+        facts={"signal_id": signal_id, "replay": new_id, "fresh": fresh},
     )
     clear_incident(store, kind="SIGNAL_QUARANTINED", key=signal_id)
     road("REPLAYED", new_id, replay_of=signal_id, by=by)

@@ -31,6 +31,7 @@ from services.domain.payloads import (
     without_secrets,
 )
 from services.domain.signals import Signal, signal_id_for
+from services.signal_gateway.arrivals import Door, Receipt, content_hash_of, raw_document
 from services.signal_gateway.authentication import Authenticator, Caller, Claim
 from services.signal_gateway.limits import RateLimits
 from services.signal_gateway.lint import LintReport, lint
@@ -45,36 +46,6 @@ _NO_IDENTITY = (
     "a repeat"
 )
 R = TypeVar("R")
-
-
-class Door(NamedTuple):
-    """Where something arrived.
-
-    Attributes:
-        source: `api`, `webhook` or `email`.
-        reader: how its text is read (`payloads.READERS`).
-        remote: address of the sender.
-        received_at: when.
-        repeat_key: what the door itself knows a repeat by, e.g. a Message-ID; "" = nothing.
-        sent_at: when the door says it was sent.
-    """
-
-    source: str
-    reader: str
-    remote: str
-    received_at: datetime
-    repeat_key: str = ""
-    sent_at: datetime | None = None
-
-
-class Receipt(NamedTuple):
-    """The answer to a signal that is stored."""
-
-    signal_id: str
-    duplicate: bool
-    paths: tuple[str, ...]
-    warnings: tuple[str, ...]
-    exit_signal_id: str | None = None
 
 
 class _Prepared(NamedTuple):
@@ -242,7 +213,7 @@ class GatewayService:
         if not intake.key:
             intake = intake.keyed(self._key_without_identity(intake, caller, door))
             warnings = (*warnings, _NO_IDENTITY)
-        raw = _raw(caller, door, key=intake.key, body=stored_text(text, payload))
+        raw = raw_document(caller, door, key=intake.key, body=stored_text(text, payload))
         raw |= {
             "sent_at": sent_at,
             "content_hash": intake.content_hash,
@@ -305,7 +276,7 @@ class GatewayService:
         paths = [source]
         if earlier is None:
             road("RECEIVED", last, strategy=intake.strategy_id, source=source)
-        elif _content_hash(earlier, raw) != raw["content_hash"]:
+        elif content_hash_of(earlier, raw) != raw["content_hash"]:
             return self._key_reused(raw)
         else:
             paths = [path["source"] for path in earlier.get("paths", [{"source": "direct"}])]
@@ -338,7 +309,7 @@ class GatewayService:
     def _keep_refused(self, text: str, error: InvalidSignal, caller: Caller, door: Door) -> None:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         key = door.repeat_key or moment_key(digest, door.received_at, seconds=REPEAT_SECONDS)
-        raw = _raw(caller, door, key=f"refused:{key}", body=text)
+        raw = raw_document(caller, door, key=f"refused:{key}", body=text)
         raw |= {
             "signal_ids": [signal_id_for(caller.strategy_id, raw["idempotency_key"])],
             "refused": {"code": error.code, "sentence": str(error), "field": error.field},
@@ -422,33 +393,6 @@ class GatewayService:
             )
         except PyMongoError as error:
             _log.warning("an audit line could not be stored: %s", type(error).__name__)
-
-
-def _raw(caller: Caller, door: Door, *, key: str, body: str) -> Document:
-    return {
-        "strategy_name": caller.strategy_id,
-        "idempotency_key": key,
-        "body": body,
-        "reader": door.reader,
-        "source": door.source,
-        "remote": door.remote,
-        "credential_id": caller.credential_id,
-        "received_at": door.received_at,
-        "paths": [{"source": door.source, "remote": door.remote, "received_at": door.received_at}],
-    }
-
-
-def _content_hash(earlier: Document, raw: Document) -> str:
-    """What the earlier signal of a key means; "" where it cannot be read."""
-    known: str | None = earlier.get("content_hash")
-    if known is not None:
-        return known
-    try:  # a document that another collector wrote
-        return take_in(
-            earlier, strategy_id=raw["strategy_name"], received_at=raw["received_at"]
-        ).content_hash
-    except InvalidSignal:
-        return ""
 
 
 def _refusal(error: InvalidSignal) -> Refusal:

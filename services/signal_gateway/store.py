@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo.errors import BulkWriteError
 
-from services.common.clock import utc_now
+from services.common.audit import audit
 from services.common.kept import Kept
 from services.common.store import Document, Store
 from services.domain.signals import signal_id_for
@@ -95,15 +95,8 @@ class GatewayStore:
 
     def audit(self, what: str, *, remote: str, facts: Mapping[str, Any]) -> None:
         """Remember a refusal: who, when, why; never the secret."""
-        self.plain["audit_log"].insert_one(
-            {
-                "recorded_at": utc_now(),
-                "service": "signal_gateway",
-                "what": what,
-                "remote": remote,
-                "facts": {name: str(value)[:_AUDIT_TEXT] for name, value in facts.items()},
-            }
-        )
+        short = {name: str(value)[:_AUDIT_TEXT] for name, value in facts.items()}
+        audit(self.plain, what, service="signal_gateway", by=remote, facts=short)
 
 
 def _received(raw: Document, signal_id: str, strategy_id: str) -> Document:

@@ -1,0 +1,42 @@
+"""The audit log: who did what, and who was refused; append-only, and never with a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo.client_session import ClientSession
+
+from services.common.clock import utc_now
+from services.common.store import Store
+
+
+def audit(
+    store: Store,
+    what: str,
+    *,
+    service: str,
+    by: str,
+    facts: Mapping[str, Any],
+    session: ClientSession | None = None,
+) -> None:
+    """Remember one act.
+
+    Args:
+        store: where it is recorded.
+        what: machine code, e.g. `SIGNAL_REPLAYED`.
+        service: which part of the system noticed.
+        by: who: a person's name, or the address of a sender.
+        facts: what it was about.
+        session: of the transaction it belongs to.
+    """
+    store["audit_log"].insert_one(
+        {
+            "recorded_at": utc_now(),
+            "service": service,
+            "what": what,
+            "by": by,
+            "facts": dict(facts),
+        },
+        session=session,
+    )
