@@ -72,6 +72,10 @@ CODES: Final[dict[str, Meaning]] = {
         "this address may not send for the strategy",
         "send from an allowed address, or ask the operator to add this one",
     ),
+    "SECRET_KEY_UNUSABLE": _access(
+        "this server has not the key that opens stored signing keys",
+        "send it again; the operator mends `MT_SECRET_KEY`",
+    ),
     "UNKNOWN_CREDENTIAL": _access(
         "the strategy has no valid credential of that id", "list them: one may have ended"
     ),

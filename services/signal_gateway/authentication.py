@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -14,9 +15,12 @@ from services.common.kept import Kept
 from services.common.problems import Refusal
 from services.common.store import Document, Store
 from services.common.vault import Vault
+from services.domain.errors import ConfigurationError
 from services.signal_gateway.limits import RateLimits
 
+_log = logging.getLogger(__name__)
 _K = CredentialKind
+_TIMESTAMP_DIGITS = 12
 _PASSPHRASES = frozenset({_K.API_KEY, _K.WEBHOOK_TOKEN})
 _MISSING = Refusal(401, "MISSING_KEY", "send the strategy key as 'Authorization: Bearer <key>'")
 
@@ -47,6 +51,7 @@ class Caller(NamedTuple):
 
     strategy_id: str
     credential_id: str
+    kind: CredentialKind
     signal_defaults: Mapping[str, Any] | None = None
     webhook_senders: tuple[str, ...] = ()
     signed_at: int | None = None
@@ -101,7 +106,7 @@ class Authenticator:
         return self._open(secret, _PASSPHRASES, remote)
 
     def check_sender(self, caller: Caller, remote: str) -> None:
-        """Raise Refusal unless this address may use the strategy's webhook."""
+        """Raise Refusal unless this address may use what the strategy gave its webhook."""
         if not allowed_sender(remote, caller.webhook_senders):
             raise Refusal(
                 403,
@@ -133,14 +138,15 @@ class Authenticator:
         credential = _credential(strategy, "credential_id", claim.key_id)
         if strategy is None or credential is None or credential["kind"] != _K.SIGNING_KEY:
             raise self._refused(remote, "WRONG_KEY", "this signing key is unknown or revoked")
-        secret = self._vault.open(credential["sealed"])
         if not hmac.compare_digest(
-            signature_of(secret, claim.timestamp, body), claim.signature.strip().lower().encode()
+            signature_of(self._secret_of(credential), claim.timestamp, body),
+            claim.signature.strip().lower().encode(),
         ):
             raise self._refused(
                 remote, "BAD_SIGNATURE", "the signature is not that of this timestamp and body"
             )
-        signed_at = int(claim.timestamp) if claim.timestamp.isdecimal() else 0
+        digits = claim.timestamp.isdecimal() and len(claim.timestamp) <= _TIMESTAMP_DIGITS
+        signed_at = int(claim.timestamp) if digits else 0
         age = utc_now().timestamp() - signed_at
         if abs(age) > self._window:
             raise Refusal(
@@ -149,6 +155,15 @@ class Authenticator:
                 f"it was signed {age:.0f} s ago, at most {self._window:.0f} s are allowed",
             )
         return _caller(strategy, credential)._replace(signed_at=signed_at)
+
+    def _secret_of(self, credential: Document) -> str:
+        try:
+            return self._vault.open(credential["sealed"])
+        except ConfigurationError as error:
+            _log.error("signing key %s: %s", credential["credential_id"], error)
+            raise Refusal(
+                503, "SECRET_KEY_UNUSABLE", "signatures cannot be checked now: retry"
+            ) from error
 
     def _refused(self, remote: str | None, code: str, sentence: str) -> Refusal:
         """The refusal of a wrong credential, or 429 where too many came from that address."""
@@ -194,6 +209,7 @@ def _caller(strategy: Document, credential: Document) -> Caller:
     return Caller(
         strategy_id=strategy["_id"],
         credential_id=credential["credential_id"],
+        kind=CredentialKind(credential["kind"]),
         signal_defaults=strategy.get("signal_defaults"),
         webhook_senders=tuple(strategy.get("webhook_senders") or ()),
     )

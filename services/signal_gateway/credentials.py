@@ -14,6 +14,7 @@ from services.common.credentials import CredentialKind, create_credential, hash_
 from services.common.problems import Refusal
 from services.common.store import Document, Store
 from services.common.vault import Vault
+from services.domain.errors import ConfigurationError
 
 R = TypeVar("R")
 _SHOWN = ("credential_id", "kind", "label", "hint", "created_at", "expires_at", "revoked_at")
@@ -116,7 +117,10 @@ class Credentials:
     def _make(self, kind: CredentialKind, label: str) -> tuple[Made, Document]:
         secret, record = create_credential(kind, label=label)
         if kind is CredentialKind.SIGNING_KEY:
-            record["sealed"] = self._vault.seal(secret)
+            try:
+                record["sealed"] = self._vault.seal(secret)
+            except ConfigurationError as error:
+                raise Refusal(503, "SECRET_KEY_UNUSABLE", str(error)) from error
         return Made(secret, record["credential_id"], kind), record
 
     def _kind_of(self, strategy_id: str, credential_id: str) -> CredentialKind:

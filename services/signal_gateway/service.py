@@ -12,6 +12,7 @@ import pymongo
 from pymongo.errors import PyMongoError
 
 from services.common.clock import utc_now
+from services.common.credentials import CredentialKind
 from services.common.incidents import raise_incident
 from services.common.logs import road
 from services.common.problems import Refusal
@@ -319,7 +320,8 @@ class GatewayService:
     def _by_passphrase(self, secret: str | None, door: Door) -> Caller:
         remote = None if door.source == "email" else door.remote
         caller = self._authenticator.by_passphrase(secret, remote=remote)
-        if door.source == "webhook":
+        stolen_would_do = caller.kind is CredentialKind.WEBHOOK_TOKEN and door.source == "api"
+        if door.source == "webhook" or stolen_would_do:
             self._authenticator.check_sender(caller, door.remote)
         return caller
 

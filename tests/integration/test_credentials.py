@@ -6,10 +6,13 @@ import time
 from datetime import timedelta
 
 import pytest
+from cryptography.fernet import Fernet
 
 from services.common.clock import utc_now
 from services.common.credentials import CredentialKind
 from services.common.problems import Refusal
+from services.common.settings import CommonSettings
+from services.common.vault import Vault
 from services.signal_gateway.authentication import signature_of
 from services.signal_gateway.limits import RateLimits
 from tests.support.gateway import gateway, post
@@ -74,6 +77,26 @@ def test_a_wrong_or_old_signature_is_refused(client):
     assert code_of(half) == (401, "BAD_SIGNATURE")
     unknown = made._replace(credential_id="none")
     assert code_of(signed(client, unknown, BODY)) == (401, "WRONG_KEY")
+
+
+@pytest.mark.parametrize("stamp", ["", "soon", "٣" * 10, "9" * 5000, "-1", "1e9"])
+def test_a_timestamp_that_is_none_is_refused(client, stamp):
+    made = create(client, CredentialKind.SIGNING_KEY)
+    signature = signature_of(made.secret, stamp, BODY.encode()).decode()
+    headers = {"X-MT-Key": made.credential_id, "X-MT-Signature": signature}
+    raw = [*headers.items(), ("X-MT-Timestamp", stamp.encode())]
+    answer = client.post("/api/v1/signals", content=BODY, headers=raw)
+    assert answer.status_code == 401
+
+
+def test_without_the_key_that_sealed_it_a_signature_is_not_judged(client, store):
+    made = create(client, CredentialKind.SIGNING_KEY)
+    other = Vault(CommonSettings(mt_secret_key=Fernet.generate_key().decode())).seal("x")
+    store["strategies"].update_one(
+        {"_id": STRATEGY, "credentials.credential_id": made.credential_id},
+        {"$set": {"credentials.$.sealed": other}},
+    )
+    assert code_of(signed(client, made, BODY)) == (503, "SECRET_KEY_UNUSABLE")
 
 
 def test_what_is_stored_of_a_signing_key_is_sealed(client, store):
@@ -193,6 +216,8 @@ def test_only_listed_addresses_may_use_a_webhook(client, store):
     )
     with_passphrase = post(client, envelope(passphrase=token), path="/webhook")
     assert code_of(with_passphrase) == (403, "SENDER_NOT_ALLOWED")
+    elsewhere = post(client, envelope(passphrase=token))
+    assert code_of(elsewhere) == (403, "SENDER_NOT_ALLOWED")
     assert store["trading_signals_raw"].count_documents({}) == 0
     client._transport.client = ("52.89.214.238", 443)
     assert post(client, envelope(), path=f"/webhook/{token}").status_code == 200
