@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Keys and tokens of strategies: list, create, rotate, revoke; and keys of operators.
+"""Who may send for a strategy, and what its signals may leave out; and keys of operators.
 
     python3 scripts/credentials.py list STRATEGY
     python3 scripts/credentials.py create STRATEGY [--kind api|webhook|signing] [--label TEXT]
     python3 scripts/credentials.py rotate STRATEGY CREDENTIAL_ID [--overlap-h HOURS]
     python3 scripts/credentials.py revoke STRATEGY CREDENTIAL_ID
+    python3 scripts/credentials.py senders STRATEGY [TRADINGVIEW | ADDRESS | CIDR | any] ...
+    python3 scripts/credentials.py defaults STRATEGY ['{"account_equity": 100000}']
     python3 scripts/credentials.py operator NAME
 
 A new secret is printed once and stored nowhere in clear. After a rotation the old one works for
@@ -15,8 +17,10 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -29,7 +33,8 @@ from services.common.problems import Refusal
 from services.common.settings import CommonSettings, load
 from services.common.store import Store
 from services.common.vault import Vault
-from services.domain.errors import TraderError
+from services.domain.errors import InvalidSignal, TraderError
+from services.domain.payloads import read_object
 from services.signal_gateway.credentials import Credentials, Made
 
 _KINDS = {
@@ -75,6 +80,12 @@ def _arguments() -> argparse.Namespace:
             command.add_argument("--label", default="")
         if name == "rotate":
             command.add_argument("--overlap-h", type=float, default=24.0, metavar="HOURS")
+    senders = commands.add_parser("senders", help="addresses that may use its webhook")
+    senders.add_argument("strategy")
+    senders.add_argument("addresses", nargs="*", help="none = show them, any = every address")
+    defaults = commands.add_parser("defaults", help="fields that its signals may leave out")
+    defaults.add_argument("strategy")
+    defaults.add_argument("fields", nargs="?", help="a JSON object; none = show them")
     commands.add_parser("operator", help="a key for a person").add_argument("name")
     return parser.parse_args()
 
@@ -84,6 +95,8 @@ def _run(arguments: argparse.Namespace, credentials: Credentials, settings: Comm
     if arguments.command == "operator":
         made = credentials.create_operator(arguments.name, by=by)
         print(f"operator {arguments.name}: {made.secret}")
+    elif arguments.command in {"senders", "defaults"}:
+        print(json.dumps(_set_intake(arguments, credentials), default=str))
     elif arguments.command == "list":
         for each in credentials.of(arguments.strategy):
             ended = "revoked" if each.get("revoked_at") else each.get("expires_at") or "valid"
@@ -104,6 +117,20 @@ def _run(arguments: argparse.Namespace, credentials: Credentials, settings: Comm
     else:
         credentials.revoke(arguments.strategy, arguments.credential_id, by=by)
         print(f"{arguments.credential_id} is revoked")
+
+
+def _set_intake(arguments: argparse.Namespace, credentials: Credentials) -> dict[str, Any]:
+    """What was asked for, once it holds."""
+    strategy, by = arguments.strategy, arguments.by
+    if arguments.command == "senders":
+        given = arguments.addresses
+        senders = [each for each in given if each.lower() != "any"] if given else None
+        return credentials.set_intake(strategy, senders=senders, by=by)
+    try:
+        defaults = read_object(arguments.fields) if arguments.fields else None
+    except InvalidSignal as error:
+        raise Refusal(422, error.code, str(error)) from error
+    return credentials.set_intake(strategy, defaults=defaults, by=by)
 
 
 def _print(made: Made, settings: CommonSettings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from datetime import datetime
 from enum import StrEnum
@@ -26,6 +27,10 @@ _PREFIXES = {
     CredentialKind.SIGNING_KEY: "mts",
     CredentialKind.OPERATOR_KEY: "mta",
 }
+
+
+#: For texts of strangers: a secret may stand in any field by mistake.
+SECRET_SHAPE = re.compile(r"mt[kwsa]_[\w-]{8,}")
 
 
 def create_credential(kind: CredentialKind, *, label: str = "") -> tuple[str, dict[str, Any]]:

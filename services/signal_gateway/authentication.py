@@ -190,6 +190,15 @@ def allowed_sender(address: str, senders: Sequence[str]) -> bool:
     return any(_in_network(sender, each) for each in listed)
 
 
+def is_sender(text: str) -> bool:
+    """Whether an allow-list may hold this: an address, a network (CIDR), or a name of `SENDERS`."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return text.upper() in SENDERS
+    return True
+
+
 def _in_network(sender: ipaddress.IPv4Address | ipaddress.IPv6Address, network: str) -> bool:
     try:
         return sender in ipaddress.ip_network(network, strict=False)

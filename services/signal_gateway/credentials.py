@@ -15,6 +15,7 @@ from services.common.problems import Refusal
 from services.common.store import Document, Store
 from services.common.vault import Vault
 from services.domain.errors import ConfigurationError
+from services.signal_gateway.authentication import SENDERS, is_sender
 
 R = TypeVar("R")
 _SHOWN = ("credential_id", "kind", "label", "hint", "created_at", "expires_at", "revoked_at")
@@ -91,6 +92,45 @@ class Credentials:
             kind | {name: each[name] for name in _SHOWN if name in each}
             for each in found.get("credentials", [])
         ]
+
+    def set_intake(
+        self,
+        strategy_id: str,
+        *,
+        senders: list[str] | None = None,
+        defaults: Document | None = None,
+        by: str,
+    ) -> Document:
+        """Set who may use the webhook and what signals may leave out; None leaves it as it is.
+
+        Returns: both, as they are now.
+
+        Raises:
+            Refusal: there is no such strategy, or an address is none.
+        """
+        wrong = [each for each in senders or [] if not is_sender(each)]
+        if wrong:
+            raise Refusal(
+                422,
+                "UNKNOWN_VALUE",
+                f"{', '.join(wrong)}: expected an address, a network or {', '.join(SENDERS)}",
+            )
+        given = {"webhook_senders": senders, "signal_defaults": defaults}
+        changes = {name: value for name, value in given.items() if value is not None}
+        strategies = self._store["strategies"]
+        if changes:
+            strategies.update_one({"_id": strategy_id}, {"$set": changes})
+            audit(
+                self._store,
+                "INTAKE_CHANGED",
+                service="signal_gateway",
+                by=by,
+                facts={"of": strategy_id, **changes},
+            )
+        found = strategies.find_one({"_id": strategy_id}, dict.fromkeys(given, 1))
+        if found is None:
+            raise _no_strategy(strategy_id)
+        return {name: found.get(name) for name in given}
 
     def create_operator(self, name: str, *, by: str) -> Made:
         """A key for a person who may do what operators do."""

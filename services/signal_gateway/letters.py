@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from services.common.credentials import SECRET_SHAPE
 from services.common.incidents import raise_incident
 from services.common.problems import Refusal
 from services.common.store import Store
@@ -41,5 +42,6 @@ class Letters:
 
     def _tell(self, sentence: str) -> None:
         """One incident with a count: anyone can send mails, and they must not fill the list."""
+        sentence = SECRET_SHAPE.sub("[removed]", sentence)
         _log.warning("%s", sentence)
         raise_incident(self._store, kind="MAIL_REFUSED", key="mailbox", sentence=sentence)

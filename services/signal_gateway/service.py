@@ -198,9 +198,7 @@ class GatewayService:
 
     def _prepare(self, payload: Payload, text: str, caller: Caller, door: Door) -> _Prepared:
         self._check_name(strategy_name_of(payload), caller)
-        sent_at = door.sent_at
-        if caller.signed_at is not None:
-            sent_at = datetime.fromtimestamp(caller.signed_at, UTC)
+        sent_at = _signed_at(caller) or door.sent_at
         intake = take_in(
             payload,
             strategy_id=caller.strategy_id,
@@ -250,15 +248,15 @@ class GatewayService:
         """What a repeat is known by where the sender gave nothing for it."""
         if door.repeat_key:
             return door.repeat_key
-        if caller.signed_at is not None:
-            return f"signed:{caller.credential_id}:{caller.signed_at}:{intake.content_hash}"
-        before = moment_key(intake.content_hash, door.received_at, seconds=REPEAT_SECONDS, back=1)
+        # What was signed says when: then a replay, however late, falls into the same minute.
+        moment = _signed_at(caller) or door.received_at
+        before = moment_key(intake.content_hash, moment, seconds=REPEAT_SECONDS, back=1)
         earlier = self._store.find_raw(caller.strategy_id, before)
         if earlier is not None:
-            age = (door.received_at - earlier["received_at"]).total_seconds()
+            age = (moment - (earlier.get("sent_at") or earlier["received_at"])).total_seconds()
             if age < REPEAT_SECONDS:
                 return before
-        return moment_key(intake.content_hash, door.received_at, seconds=REPEAT_SECONDS)
+        return moment_key(intake.content_hash, moment, seconds=REPEAT_SECONDS)
 
     def _store_all(self, prepared: Sequence[_Prepared | Refusal]) -> list[Receipt | Refusal]:
         """Store what is sound, in one write; each with its answer, in order."""
@@ -386,7 +384,7 @@ class GatewayService:
         """One line for each refusal, but none for a flood of them."""
         if refusal.status >= 500 or refusal.status == 429:
             return
-        _log.info("refused %s from %s: %s", refusal.code, remote, refusal)
+        _log.info("refused %s from %s", refusal.code, remote)
         try:
             self._store.audit(
                 "SIGNAL_REFUSED",
@@ -395,6 +393,10 @@ class GatewayService:
             )
         except PyMongoError as error:
             _log.warning("an audit line could not be stored: %s", type(error).__name__)
+
+
+def _signed_at(caller: Caller) -> datetime | None:
+    return None if caller.signed_at is None else datetime.fromtimestamp(caller.signed_at, UTC)
 
 
 def _refusal(error: InvalidSignal) -> Refusal:

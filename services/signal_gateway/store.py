@@ -9,6 +9,7 @@ from typing import Any
 from pymongo.errors import BulkWriteError
 
 from services.common.audit import audit
+from services.common.credentials import SECRET_SHAPE
 from services.common.kept import Kept
 from services.common.store import Document, Store
 from services.domain.signals import signal_id_for
@@ -19,7 +20,7 @@ _STRATEGY_SECONDS = 5.0
 _DUPLICATE = 11000
 #: In the order of the road, for stages of one millisecond.
 _STAGES = ("RECEIVED", "STANDARDIZED", "DECIDED", "SUBMITTED", "FIRST_FILL", "COMPLETED")
-_EARLIER = {"content_hash": 1, "received_at": 1, "paths": 1}
+_EARLIER = {"content_hash": 1, "received_at": 1, "sent_at": 1, "paths": 1}
 
 
 class GatewayStore:
@@ -95,7 +96,10 @@ class GatewayStore:
 
     def audit(self, what: str, *, remote: str, facts: Mapping[str, Any]) -> None:
         """Remember a refusal: who, when, why; never the secret."""
-        short = {name: str(value)[:_AUDIT_TEXT] for name, value in facts.items()}
+        short = {
+            name: SECRET_SHAPE.sub("[removed]", str(value))[:_AUDIT_TEXT]
+            for name, value in facts.items()
+        }
         audit(self.plain, what, service="signal_gateway", by=remote, facts=short)
 
 

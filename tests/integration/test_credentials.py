@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from cryptography.fernet import Fernet
@@ -62,8 +63,10 @@ def test_a_signed_request_is_taken_and_its_replay_is_a_repeat(client, store):
     first, again = (signed(client, made, BODY, timestamp=stamp) for _ in range(2))
     assert (first.status_code, again.status_code) == (202, 200)
     assert first.json()["signal_id"] == again.json()["signal_id"]
-    later = signed(client, made, BODY, timestamp=stamp - 1)
-    assert later.status_code == 202
+    retry = signed(client, made, BODY, timestamp=stamp + 1)
+    assert retry.json()["signal_id"] == first.json()["signal_id"]
+    other = signed(client, made, BODY, timestamp=stamp - 121)
+    assert other.status_code == 202
     assert store["trading_signals_raw"].count_documents({}) == 2
 
 
@@ -209,7 +212,7 @@ def test_what_is_asked_for_wrongly_is_named(client, operator):
 
 def test_only_listed_addresses_may_use_a_webhook(client, store):
     token = create(client, CredentialKind.WEBHOOK_TOKEN).secret
-    set_senders(store, ["TRADINGVIEW"])
+    client.credentials.set_intake(STRATEGY, senders=["TRADINGVIEW"], by="test")
     assert code_of(post(client, envelope(), path=f"/webhook/{token}")) == (
         403,
         "SENDER_NOT_ALLOWED",
@@ -223,8 +226,19 @@ def test_only_listed_addresses_may_use_a_webhook(client, store):
     assert post(client, envelope(), path=f"/webhook/{token}").status_code == 200
 
 
-def set_senders(store, senders):
-    store["strategies"].update_one({"_id": STRATEGY}, {"$set": {"webhook_senders": senders}})
+def test_operators_set_what_shapes_a_strategys_intake(client):
+    credentials = client.credentials
+    with pytest.raises(Refusal, match="nonsense: expected an address"):
+        credentials.set_intake(STRATEGY, senders=["1.2.3.4", "nonsense"], by="test")
+    with pytest.raises(Refusal, match="no strategy"):
+        credentials.set_intake("Nobody", senders=[], by="test")
+    defaults = {"account_equity": Decimal(5)}
+    credentials.set_intake(STRATEGY, senders=["tradingview", "10.0.0.0/8"], by="test")
+    shown = credentials.set_intake(STRATEGY, defaults=defaults, by="test")
+    assert shown == {
+        "webhook_senders": ["tradingview", "10.0.0.0/8"],
+        "signal_defaults": defaults,
+    }
 
 
 def test_too_many_signals_of_a_strategy_wait_but_exits_do_not(store):
@@ -320,6 +334,8 @@ def test_no_secret_is_in_any_log(store, caplog):
         post(client, '{"passphrase": "' + key + '",}', path=f"/webhook/{made[1].secret}")
         signed(client, made[2], BODY)
         post(client, envelope(), "mtk_wrong")
+        post(client, envelope(strategy_name=key), key)
+        post(client, envelope(environment=key), key)
     secrets = [key, operator.secret, *(each.secret for each in made)]
     ours = "\n".join(r.getMessage() for r in caplog.records if r.name.startswith("services"))
     for secret in secrets:
