@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, PyMongoError
 
 from services.common.audit import audit
 from services.common.credentials import SECRET_SHAPE
@@ -60,11 +60,14 @@ class GatewayStore:
             ]
         return [None] * len(raws)
 
-    def _collided_with(self, raw: Document) -> Document | None:
+    def _collided_with(self, raw: Document) -> Document:
         strategy_id, key = raw["strategy_name"], raw["idempotency_key"]
-        return self.find_raw(strategy_id, key) or self.plain["trading_signals_raw"].find_one(
+        earlier = self.find_raw(strategy_id, key) or self.plain["trading_signals_raw"].find_one(
             {"strategy_name": strategy_id, "idempotency_key": key}  # another collector's: all of it
         )
+        if earlier is None:  # not majority-committed yet: neither new nor known to be the same
+            raise PyMongoError("the first signal of a repeat cannot be read yet")
+        return earlier
 
     def find_raw(self, strategy_id: str, key: str) -> Document | None:
         """The raw signal of a key that a door made.

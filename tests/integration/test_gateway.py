@@ -5,6 +5,7 @@ import signal
 import time
 
 import pytest
+from pymongo.collection import Collection
 
 from services.common.credentials import CredentialKind
 from services.common.settings import CommonSettings
@@ -380,3 +381,25 @@ def test_while_the_database_hangs_the_answer_is_503_in_time(tmp_path):
             assert again.status_code in {200, 202}
         assert store["trading_signals_raw"].count_documents({}) == 2
         store.close()
+
+
+def test_a_repeat_whose_first_cannot_be_read_yet_is_neither_new_nor_the_same(
+    client, store, key, monkeypatch
+):
+    post(client, envelope(), key)
+    queries = client.service._store
+    monkeypatch.setattr(queries, "find_raw", lambda *_: None)
+    monkeypatch.setattr(Collection, "find_one", _blind_to_raw(Collection.find_one))
+    answer = post(client, envelope(leg={"quantity": 11}), key)
+    monkeypatch.undo()
+    assert (answer.status_code, answer.json()["code"]) == (503, "NOT_STORED")
+    assert post(client, envelope(leg={"quantity": 11}), key).status_code == 409
+
+
+def _blind_to_raw(find_one):
+    def find(self, *arguments, **options):
+        if self.name == "trading_signals_raw":
+            return None
+        return find_one(self, *arguments, **options)
+
+    return find
