@@ -39,14 +39,15 @@ def replay(store: Store, signal_id: str, *, by: str, fresh: bool = False) -> str
         raise Refusal(404, "UNKNOWN_SIGNAL", f"what {signal_id} was made of is not stored any more")
     key = _next_key(store, life)
     replayed = _again(raw, life, key=key, by=by, fresh=fresh)
+    new_id: str = replayed["signal_ids"][0]
+    # First, so that an exit finds the replay even where we die in between.
+    store["signal_store"].update_one({"_id": signal_id}, {"$addToSet": {"replays": new_id}})
     try:
         store["trading_signals_raw"].insert_one(replayed)
     except DuplicateKeyError as error:
         raise Refusal(
             409, "SIGNAL_ON_ITS_WAY", f"{signal_id} is being replayed by somebody else"
         ) from error
-    new_id: str = replayed["signal_ids"][0]
-    store["signal_store"].update_one({"_id": signal_id}, {"$push": {"replays": new_id}})
     audit(
         store,
         "SIGNAL_REPLAYED",

@@ -141,6 +141,8 @@ class Ingestion:
     def ingest(self, raw: Document) -> bool:
         """Make a raw signal a standardised or a quarantined one; False = it was there already."""
         arrival = _arrival(raw)
+        if any(name in raw for name in SECRETS):  # another collector left it there
+            self._store.forget_secrets(raw["_id"])
         if not _names(raw) and self._store.known([arrival.quarantine_id]):
             return False  # only a person lets it go, by replay
         try:
@@ -158,11 +160,7 @@ class Ingestion:
             intake = _replayed(intake, raw)
         intake = intake.keyed(arrival.key or intake.key or arrival.fallback_key)
         new = [self._insert(signal, intake, raw) for signal in intake.signals]
-        if any(new):
-            if any(name in raw for name in SECRETS):  # another collector left it there
-                self._store.forget_secrets(raw["_id"])
-            return True
-        return self._repeat(intake, arrival, raw)
+        return any(new) or self._repeat(intake, arrival, raw)
 
     def _read(self, raw: Document) -> tuple[Document, Payload]:
         """Whose signal it is, and what was sent. Raises: InvalidSignal."""

@@ -263,7 +263,8 @@ def test_the_quarantined_stay_so_until_a_person_replays_them(store, ingestion):
 
 
 def test_a_passphrase_that_a_collector_stored_is_removed(store, ingestion):
-    store["trading_signals_raw"].insert_one(raw(passphrase="secret-1"))
-    assert ingestion.catch_up(None) == 1
+    documents = [raw(passphrase="secret-1"), raw("e2", strategy_name="Nobody", token="secret-1")]
+    store["trading_signals_raw"].insert_many(documents)
+    assert ingestion.catch_up(None) == 2
     everything = [list(store[name].find()) for name in ("trading_signals_raw", "signal_store")]
     assert "secret-1" not in str(everything)
