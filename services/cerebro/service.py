@@ -9,9 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from pymongo.client_session import ClientSession
 
-from services.cerebro.decide import decide
 from services.cerebro.gaps import Ledger
-from services.cerebro.prices import lacks_price, unpriced
 from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
@@ -20,6 +18,8 @@ from services.common.logs import road
 from services.common.ops import STAGE_LATENCY
 from services.common.store import Document, Store, from_document
 from services.common.topology import TRADING_ORDERS
+from services.decision.decide import decide
+from services.decision.prices import lacks_price, unpriced
 from services.domain.accounts import AccountContext, DecisionContext, Gap, RiskLimits, Strategy
 from services.domain.books import Position
 from services.domain.decisions import Decision

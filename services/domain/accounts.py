@@ -9,8 +9,15 @@ from pydantic import Field
 from services.domain.books import Position
 from services.domain.instruments import Instrument
 from services.domain.orders import Reservation
+from services.domain.risk import EquityMarks
 from services.domain.values import Exact, Frozen, Instant, NonNegative, Positive
-from services.domain.words import AccountType, ActiveStatus, InstrumentType, TradingState
+from services.domain.words import (
+    AccountType,
+    ActiveStatus,
+    InstrumentType,
+    MarginModel,
+    TradingState,
+)
 
 
 class AccountSnapshot(Frozen):
@@ -18,6 +25,11 @@ class AccountSnapshot(Frozen):
 
     Attributes:
         as_of: when the broker said so; None where it never has.
+        fx_rates: by currency, units of the account currency that one unit of it is worth.
+        marks: what its equity has been; None before the first poll.
+        instrument_types: what may be entered here; empty = everything.
+        margin_model: whose rules the local margin formulas follow.
+        previews_margin: whether its broker answers what an order would need.
     """
 
     account_id: str
@@ -32,6 +44,11 @@ class AccountSnapshot(Frozen):
     available_funds: Exact | None = None
     buying_power: Exact | None = None
     as_of: Instant | None = None
+    fx_rates: dict[str, Positive] = Field(default_factory=dict)
+    marks: EquityMarks | None = None
+    instrument_types: tuple[InstrumentType, ...] = ()
+    margin_model: MarginModel = MarginModel.REG_T
+    previews_margin: bool = False
 
 
 class MarketPrice(Frozen):
@@ -57,11 +74,38 @@ def market_price_id(instrument: Instrument, account_id: str) -> str:
     return f"{instrument.key}|{account_id}"
 
 
+class MarginPreview(Frozen):
+    """What an account's broker was asked, and has said, of the margin that legs would add.
+
+    Attributes:
+        wanted_at: when a decision last asked for it.
+        answered_at: when the broker last answered, or could not be asked; None = not yet.
+        initial_margin: change of initial margin for the asked quantities, account currency; may be
+            negative where the legs hedge what is held. None where the broker has named none.
+        maintenance_margin: the same of maintenance margin.
+        as_of: when that was so, by the broker's word.
+        error: why the broker could not be asked the last time; the amounts are then older ones.
+    """
+
+    wanted_at: Instant
+    answered_at: Instant | None = None
+    initial_margin: Exact | None = None
+    maintenance_margin: Exact | None = None
+    as_of: Instant | None = None
+    error: str | None = None
+
+
 class StrategyAccount(Frozen):
-    """One account that a strategy trades in, and its share of the strategy's signals."""
+    """One account that a strategy trades in, and its share of the strategy's signals.
+
+    Attributes:
+        weight_ratio: share; of an allocation in FUND terms relative to the other accounts' weights.
+        multiplier_ratio: what every size in this account is multiplied with.
+    """
 
     account_id: str
     weight_ratio: Positive = Decimal(1)
+    multiplier_ratio: Positive = Decimal(1)
 
 
 class Strategy(Frozen):

@@ -28,5 +28,7 @@ Exact = Annotated[Decimal, Field(allow_inf_nan=False)]
 Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 #: A finite decimal of 0 or more.
 NonNegative = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+#: A finite decimal from 0 to 1: a scale that only makes smaller.
+Share = Annotated[Decimal, Field(ge=0, le=1, allow_inf_nan=False)]
 
 ZERO = Decimal(0)

@@ -42,6 +42,7 @@ class QuantityUnit(StrEnum):
 
     UNITS = "UNITS"  # shares, contracts, units of base currency
     EQUITY_FRACTION = "EQUITY_FRACTION"  # share of the sender's equity, 1 = all of it
+    POSITION_FRACTION = "POSITION_FRACTION"  # on the way out: share of what is held, 1 = all of it
 
 
 class InstrumentType(StrEnum):
@@ -141,3 +142,67 @@ class ActiveStatus(StrEnum):
 
     ACTIVE = "ACTIVE"
     INACTIVE = "INACTIVE"
+
+
+class Scope(StrEnum):
+    """What a limit, an override or a kill switch is about."""
+
+    GLOBAL = "GLOBAL"
+    ACCOUNT = "ACCOUNT"
+    STRATEGY = "STRATEGY"
+    INSTRUMENT = "INSTRUMENT"  # by `Instrument.key`, or by its symbol
+    ASSET_CLASS = "ASSET_CLASS"  # by `InstrumentType`
+
+
+class Override(StrEnum):
+    """What a person has set beside the kill switch; stays when the switch is released."""
+
+    NONE = "NONE"
+    REDUCE_ONLY = "REDUCE_ONLY"
+    NO_TRADE = "NO_TRADE"
+
+
+class StrategyMode(StrEnum):
+    """How far a strategy's orders may go."""
+
+    PAPER = "PAPER"
+    LIVE = "LIVE"
+
+
+class EquityBase(StrEnum):
+    """Of what an allocation is a share."""
+
+    ACCOUNT = "ACCOUNT"  # of each account's own equity
+    FUND = "FUND"  # of the equity of all accounts together, shared out by weight
+
+
+class SplitPolicy(StrEnum):
+    """How the accounts of a strategy share a signal."""
+
+    BY_WEIGHT = "BY_WEIGHT"
+    BY_FREE_MARGIN = "BY_FREE_MARGIN"  # what one account has no margin for goes to the others
+
+
+class ContentionPolicy(StrEnum):
+    """Who gets the margin of an account that is not enough for all who want it at once."""
+
+    FIRST_COME = "FIRST_COME"
+    PRO_RATA = "PRO_RATA"
+    PRIORITY = "PRIORITY"
+
+
+class MarginModel(StrEnum):
+    """Whose margin rules an account is under."""
+
+    REG_T = "REG_T"  # United States, Regulation T
+    PORTFOLIO = "PORTFOLIO"  # by risk: only the broker knows; Regulation T is the upper bound
+    INDIA = "INDIA"  # NSE/BSE: SPAN and exposure; only the broker knows derivatives
+
+
+class LockRule(StrEnum):
+    """Which limit has stopped the entries of a scope until it is reset."""
+
+    DAILY_LOSS = "DAILY_LOSS"
+    DRAWDOWN = "DRAWDOWN"
+    CONSECUTIVE_LOSSES = "CONSECUTIVE_LOSSES"
+    REPEATED_EXECUTION = "REPEATED_EXECUTION"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.cerebro.decide import decide
+from services.decision.decide import decide
 from services.domain.accounts import Gap
 from services.domain.words import (
     AccountType,

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.cerebro.decide import decide
+from services.decision.decide import decide
 from services.domain.accounts import Gap
 from services.domain.words import ActiveStatus, Intent, Outcome, QuantityUnit, Side, TradingState
 from tests.support.builders import (

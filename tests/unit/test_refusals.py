@@ -14,7 +14,7 @@ CODE = re.compile(r"[A-Z]+(_[A-Z]+)+|[A-Z]{8,}")
 #: Calls that carry a code.
 NAMING = {"Gap", "InvalidSignal", "Refusal", "Denied", "error", "require", "_no", "_nothing"}
 #: Services whose refusals a sender sees.
-SERVICES = ("domain", "signal_gateway", "signal_ingestion", "cerebro", "common")
+SERVICES = ("domain", "signal_gateway", "signal_ingestion", "cerebro", "decision", "common")
 #: Made of the state of the kill switch, and of steps that bound.
 DERIVED = {f"TRADING_{state}" for state in TradingState if state is not TradingState.ACTIVE}
 DERIVED |= {"ENTRY_BOUND"}

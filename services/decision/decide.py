@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from services.cerebro.exits import size_exit
-from services.cerebro.sizing import SizedLeg, size_entry
-from services.cerebro.waterfall import Denied, Waterfall
+from services.decision.entries import SizedLeg, size_entry
+from services.decision.exits import size_exit
+from services.decision.waterfall import Denied, Waterfall
 from services.domain.accounts import AccountContext, DecisionContext
 from services.domain.decisions import Decision, Step
 from services.domain.orders import Order, Reservation, client_order_id_for

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from services.cerebro.prices import price_of
-from services.cerebro.waterfall import Denied, Waterfall
+from services.decision.prices import price_of
+from services.decision.waterfall import Denied, Waterfall
 from services.domain.accounts import AccountContext, DecisionContext
 from services.domain.instruments import round_down_to_lot
 from services.domain.signals import Leg, Signal, plain

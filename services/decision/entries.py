@@ -6,9 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from services.cerebro.margin import initial_margin_ratio
-from services.cerebro.prices import own_price, price_of
-from services.cerebro.waterfall import Denied, Waterfall, money
+from services.decision.margin import initial_margin_ratio
+from services.decision.prices import own_price, price_of
+from services.decision.waterfall import Denied, Waterfall, money
 from services.domain.accounts import AccountContext, DecisionContext, RiskLimits
 from services.domain.instruments import Instrument, round_down_to_lot
 from services.domain.signals import Leg, Signal, plain

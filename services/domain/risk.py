@@ -1,0 +1,231 @@
+"""Limits, overrides and locks as they are stored: what may stop an entry, and who said so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from pydantic import Field
+
+from services.domain.instruments import Instrument
+from services.domain.values import Exact, Frozen, Instant, NonNegative, Positive, Share
+from services.domain.words import LockRule, Override, Scope, TradingState
+
+#: `scope_id` of the limits that hold for every account which has none of its own.
+EVERY_ACCOUNT = "*"
+
+
+def scope_key(scope: Scope, scope_id: str = "") -> str:
+    """Key of a stored limit set, control or lock, and of the exposure it is measured on: opaque."""
+    return f"{scope}|{scope_id}" if scope_id else str(scope)
+
+
+class TradingHours(Frozen):
+    """When entries may go, in an exchange's own time; a close before the open is the next day's.
+
+    Attributes:
+        timezone: IANA name, e.g. `America/New_York`.
+        opens: `HH:MM`, the first minute.
+        closes: `HH:MM`, the first minute that is too late.
+        days: days of the week of the opening, 1 = Monday to 7 = Sunday (ISO 8601).
+    """
+
+    timezone: str
+    opens: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    closes: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    days: tuple[int, ...] = (1, 2, 3, 4, 5)
+
+
+class LimitSet(Frozen):
+    """The limits of one scope; None = this scope says nothing.
+
+    Every limit is measured on what its scope covers: GLOBAL on the fund (in its base currency),
+    ACCOUNT on one account, STRATEGY, INSTRUMENT and ASSET_CLASS on their part of one account.
+    Ratios are of the account's equity, for GLOBAL of the fund's. Only risk-increasing orders are
+    limited; exits never are.
+
+    Attributes:
+        max_position_ratio: capital tied up in one instrument.
+        max_broker_allocation_ratio: capital tied up by all strategies.
+        max_gross_exposure_ratio: sum of absolute notionals.
+        max_net_exposure_ratio: absolute sum of signed notionals.
+        max_margin_ratio: initial margin in use, reserved margin included.
+        max_orders_per_minute: orders that left in the last 60 seconds, this signal's included.
+        max_order_notional: of one order, account currency; above it is an error of somebody's.
+        max_order_quantity: of one order, units.
+        price_collar_ratio: how far an order's price may be from the broker's last one, a fraction.
+        max_daily_loss_ratio: loss since the start of the day (UTC); stops entries until the next.
+        max_drawdown_ratio: loss since the highest equity; stops entries until a person resets it.
+        max_consecutive_losses: closing trades in a row that lost; of a strategy only.
+        max_open_positions: instruments held or being entered.
+        max_pyramiding: entries into an instrument that the strategy holds on the same side.
+        duplicate_window_seconds: a like entry (instrument, side, quantity, price) within it is
+            refused.
+        max_entries: of a strategy within `entries_window_seconds`; more stop it until a person
+            resets it.
+        restricted: nothing of this scope may be entered.
+        trading_hours: when entries may go.
+        target_volatility_ratio: annual; entries shrink (or grow up to `max_volatility_multiple`)
+            by target / observed.
+        drawdown_governor_start_ratio: drawdown from which entries shrink.
+        drawdown_governor_end_ratio: drawdown at which only `drawdown_governor_floor_ratio` of the
+            size is left.
+        version: grows by one with each change.
+    """
+
+    scope: Scope
+    scope_id: str = ""
+    max_position_ratio: Positive | None = None
+    max_broker_allocation_ratio: Positive | None = None
+    max_gross_exposure_ratio: Positive | None = None
+    max_net_exposure_ratio: Positive | None = None
+    max_margin_ratio: Positive | None = None
+    max_orders_per_minute: int | None = Field(None, ge=0)
+    max_order_notional: Positive | None = None
+    max_order_quantity: Positive | None = None
+    price_collar_ratio: Positive | None = None
+    max_daily_loss_ratio: Positive | None = None
+    max_drawdown_ratio: Positive | None = None
+    max_consecutive_losses: int | None = Field(None, ge=1)
+    max_open_positions: int | None = Field(None, ge=0)
+    max_pyramiding: int | None = Field(None, ge=0)
+    duplicate_window_seconds: NonNegative | None = None
+    max_entries: int | None = Field(None, ge=0)
+    entries_window_seconds: Positive = Decimal(86400)
+    restricted: bool = False
+    trading_hours: TradingHours | None = None
+    target_volatility_ratio: Positive | None = None
+    max_volatility_multiple: Positive = Decimal(1)
+    drawdown_governor_start_ratio: Share = Decimal("0.05")
+    drawdown_governor_end_ratio: Positive | None = None
+    drawdown_governor_floor_ratio: Share = Decimal("0.1")
+    version: int = 1
+    reason: str = ""
+    set_by: str = ""
+    set_at: Instant | None = None
+
+    @property
+    def key(self) -> str:
+        """Key of the row."""
+        return scope_key(self.scope, self.scope_id)
+
+
+class Control(Frozen):
+    """What a person has set for one scope: its kill switch and its override.
+
+    Attributes:
+        scale_ratio: entries of this scope are made this much smaller; 0 = none go.
+    """
+
+    scope: Scope
+    scope_id: str = ""
+    trading_state: TradingState = TradingState.ACTIVE
+    override: Override = Override.NONE
+    scale_ratio: Share = Decimal(1)
+    reason: str = ""
+    set_by: str = ""
+    set_at: Instant | None = None
+
+    @property
+    def key(self) -> str:
+        """Key of the row."""
+        return scope_key(self.scope, self.scope_id)
+
+    @property
+    def state(self) -> TradingState:
+        """The stricter of switch and override."""
+        by_override = {
+            Override.NONE: TradingState.ACTIVE,
+            Override.REDUCE_ONLY: TradingState.REDUCING,
+            Override.NO_TRADE: TradingState.HALTED,
+        }[self.override]
+        return stricter(self.trading_state, by_override)
+
+
+_STRICTNESS = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
+
+
+def stricter(one: TradingState, other: TradingState) -> TradingState:
+    """Whichever of two states lets less through."""
+    return max(one, other, key=_STRICTNESS.index)
+
+
+def scopes_of(
+    *, account_id: str | None, strategy_id: str, instruments: Iterable[Instrument]
+) -> dict[str, Scope]:
+    """Every scope that an order is in, by key; an instrument is in its own by key and by symbol."""
+    found = {
+        scope_key(Scope.GLOBAL): Scope.GLOBAL,
+        scope_key(Scope.STRATEGY, strategy_id): Scope.STRATEGY,
+    }
+    if account_id is not None:
+        found[scope_key(Scope.ACCOUNT, account_id)] = Scope.ACCOUNT
+    for instrument in instruments:
+        found[scope_key(Scope.INSTRUMENT, instrument.key)] = Scope.INSTRUMENT
+        found[scope_key(Scope.INSTRUMENT, instrument.symbol)] = Scope.INSTRUMENT
+        found[scope_key(Scope.ASSET_CLASS, instrument.instrument_type)] = Scope.ASSET_CLASS
+    return found
+
+
+class RiskLock(Frozen):
+    """Entries of a scope are stopped because a limit was passed.
+
+    Attributes:
+        expires_at: when it ends by itself; None = a person resets it.
+    """
+
+    scope: Scope
+    scope_id: str = ""
+    rule: LockRule
+    sentence: str
+    locked_at: Instant
+    expires_at: Instant | None = None
+
+    @property
+    def key(self) -> str:
+        """Key of the row: one lock for each rule of a scope."""
+        return f"{self.rule}|{scope_key(self.scope, self.scope_id)}"
+
+
+class EquityMarks(Frozen):
+    """What equity has been, as far as limits need it; kept by account data with each poll.
+
+    Attributes:
+        day: ISO date (UTC) that the day's figures are of.
+        day_start: last equity of the day before, or the first one ever seen.
+        day_low: lowest equity seen today.
+        last: equity as of the last poll.
+        peak: highest equity since the last reset.
+        max_drawdown_ratio: largest loss from the peak since the last reset.
+        days: daily returns that the volatility is of.
+        variance: exponentially weighted, of daily returns, decay 0.94 (RiskMetrics 1996).
+        volatility_ratio: annual, kept until the new estimate differs by more than a tenth; None
+            before there are enough days.
+    """
+
+    day: str
+    day_start: Exact
+    day_low: Exact
+    last: Exact
+    peak: Exact
+    max_drawdown_ratio: NonNegative = Decimal(0)
+    days: int = 0
+    variance: NonNegative = Decimal(0)
+    volatility_ratio: NonNegative | None = None
+
+
+class Fund(Frozen):
+    """All active accounts of one type together, in the fund's base currency.
+
+    Attributes:
+        equity: None where one account's equity or its exchange rate is not known.
+        missing: which accounts are not known, in words.
+        as_of: of the oldest account in it.
+    """
+
+    currency: str
+    equity: Exact | None = None
+    missing: str = ""
+    as_of: Instant | None = None
+    account_ids: tuple[str, ...] = ()
+    marks: EquityMarks | None = None
