@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from pydantic import Field
@@ -16,6 +17,7 @@ from services.domain.words import (
     ActiveStatus,
     InstrumentType,
     MarginModel,
+    Side,
     TradingState,
 )
 
@@ -74,10 +76,19 @@ def market_price_id(instrument: Instrument, account_id: str) -> str:
     return f"{instrument.key}|{account_id}"
 
 
+class PreviewLeg(Frozen):
+    """One leg of what a broker is asked about; all legs together are one question."""
+
+    instrument: Instrument
+    side: Side
+    quantity: Positive
+
+
 class MarginPreview(Frozen):
     """What an account's broker was asked, and has said, of the margin that legs would add.
 
     Attributes:
+        legs: what was asked; other quantities in the same ratio need in proportion.
         wanted_at: when a decision last asked for it.
         answered_at: when the broker last answered, or could not be asked; None = not yet.
         initial_margin: change of initial margin for the asked quantities, account currency; may be
@@ -87,12 +98,20 @@ class MarginPreview(Frozen):
         error: why the broker could not be asked the last time; the amounts are then older ones.
     """
 
+    legs: tuple[PreviewLeg, ...] = Field(min_length=1)
     wanted_at: Instant
     answered_at: Instant | None = None
     initial_margin: Exact | None = None
     maintenance_margin: Exact | None = None
     as_of: Instant | None = None
     error: str | None = None
+
+
+def margin_preview_id(account_id: str, legs: Sequence[PreviewLeg]) -> str:
+    """Key of a stored preview: opaque; the same for the same legs in the same ratio."""
+    first = legs[0].quantity
+    parts = [f"{leg.instrument.key} {leg.side} {leg.quantity / first:.6f}" for leg in legs]
+    return "|".join((account_id, *parts))
 
 
 class StrategyAccount(Frozen):
