@@ -1,24 +1,190 @@
-"""The kill switch: read by whoever decides or sends; missing or unreadable means HALTED."""
+"""Kill switches and overrides as they are stored; what is missing or unreadable means HALTED."""
 
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Any, Final
 
+from pydantic import ValidationError
 from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
 
-from services.common.store import Store
-from services.domain.words import TradingState
+from services.common.audit import audit
+from services.common.clock import utc_now
+from services.common.scopes import (
+    check_exists,
+    check_signed,
+    check_storable,
+    faults_of,
+    plain_scope_id,
+)
+from services.common.store import Document, Store, to_document
+from services.domain.errors import ConfigurationError, TransientError
+from services.domain.risk import Control, scope_key, state_for
+from services.domain.values import ZERO
+from services.domain.words import Override, Scope, TradingState
 
 _log = logging.getLogger(__name__)
+#: `_id` of the row that holds for everything; the others have `Control.key`.
 GLOBAL_CONTROL: Final = "global"
+#: What counts where a word cannot be read.
+_STRICTEST: Final[dict[str, Any]] = {
+    "trading_state": TradingState.HALTED,
+    "override": Override.NO_TRADE,
+    "scale_ratio": ZERO,
+}
+_SIGNATURE: Final = ("reason", "set_by", "set_at")
 
 
 def trading_state(store: Store, session: ClientSession | None = None) -> TradingState:
-    """The state of trading now. Raises: PyMongoError while the database does not answer."""
-    found = store["controls"].find_one({"_id": GLOBAL_CONTROL}, session=session)
-    word = str((found or {}).get("trading_state"))
-    if word not in TradingState.__members__:
-        _log.error("the kill switch holds %r: trading counts as HALTED", word)
-        return TradingState.HALTED
-    return TradingState(word)
+    """The state of trading as a whole. Raises: PyMongoError while the database does not answer."""
+    return state_for(controls(store, session), {scope_key(Scope.GLOBAL)})[0]
+
+
+def controls(store: Store, session: ClientSession | None = None) -> tuple[Control, ...]:
+    """Every kill switch and override, one a scope, the one of everything first.
+
+    A word that cannot be read counts as the strictest and halts its scope; a row of which not even
+    the scope can be read halts everything, and so does the lack of the switch of everything.
+
+    Raises: PyMongoError while the database does not answer.
+    """
+    found = {scope_key(Scope.GLOBAL): _missing_switch()}
+    broken = None
+    for row in store["controls"].find({}, session=session):
+        control = _read(row)
+        if control is None:
+            broken = _halted(f"the control {row['_id']!r} cannot be read")
+        else:
+            found[control.key] = control
+    if broken is not None:
+        found[broken.key] = broken
+    for control in found.values():
+        if control.set_by == _UNREADABLE:
+            _log.error("trading is HALTED for %s", control.in_words)
+    return tuple(found.values())
+
+
+#: In place of a person, where the system halts because it cannot know better.
+_UNREADABLE: Final = "the system"
+
+
+def _halted(reason: str) -> Control:
+    return Control(
+        scope=Scope.GLOBAL, trading_state=TradingState.HALTED, reason=reason, set_by=_UNREADABLE
+    )
+
+
+def _missing_switch() -> Control:
+    return _halted("the kill switch is not in the database")
+
+
+def _read(row: Document) -> Control | None:
+    """A stored control; None where not even its scope can be read."""
+    try:
+        place = _place(row)
+    except ValueError:
+        return None
+    fields: dict[str, Any] = {}
+    faults = []
+    for name, strictest in _STRICTEST.items():
+        if name in row or name == "trading_state":
+            held = row.get(name)
+            if _is_readable(name, held):
+                fields[name] = held
+            else:
+                fields[name] = strictest
+                faults.append(f"{name} holds {held!r}, which nobody can read")
+    fields |= {name: row[name] for name in _SIGNATURE if _is_readable(name, row.get(name))}
+    if faults:
+        fields |= {"trading_state": TradingState.HALTED, "reason": "; ".join(faults)}
+        fields["set_by"] = _UNREADABLE
+    return Control(scope=place[0], scope_id=place[1], **fields)
+
+
+def _place(row: Document) -> tuple[Scope, str]:
+    """Scope and id of a row. Raises: ValueError where they are not what its key says."""
+    if row["_id"] == GLOBAL_CONTROL:
+        return Scope.GLOBAL, ""
+    scope, scope_id = Scope(str(row.get("scope"))), str(row.get("scope_id"))
+    if scope is Scope.GLOBAL or row["_id"] != scope_key(scope, scope_id):
+        raise ValueError(f"{row['_id']!r} is not the key of {scope} {scope_id}")
+    return scope, scope_id
+
+
+def _is_readable(name: str, held: object) -> bool:
+    if held is None:
+        return False
+    try:
+        Control.model_validate({"scope": Scope.GLOBAL, name: held})
+    except ValidationError:
+        return False
+    return True
+
+
+def set_control(  # noqa: PLR0913 - the three things a person may set, by name
+    store: Store,
+    scope: Scope,
+    scope_id: str = "",
+    *,
+    by: str,
+    reason: str,
+    trading_state: TradingState | None = None,
+    override: Override | None = None,
+    scale_ratio: Any = None,  # noqa: ANN401 - a Decimal, or what a person typed for it
+) -> Control:
+    """Set kill switch, override or scale of a scope; what is None stays, also by a release.
+
+    Args:
+        store: where it is kept; the audit log gets before and after in the same transaction.
+        scope: what it is about.
+        scope_id: which one; empty for GLOBAL.
+        by: who sets it.
+        reason: why; orders that are stopped say so.
+        trading_state: the kill switch.
+        override: what is allowed beside the switch.
+        scale_ratio: 0 to 1; entries are made this much smaller.
+
+    Returns: the control as it holds now.
+
+    Raises:
+        ConfigurationError: no such scope, a wrong value, or nobody and no reason named.
+        TransientError: the database does not answer, or somebody else set it at the same time.
+    """
+    check_signed(by, reason)
+    scope_id = plain_scope_id(scope, scope_id)
+    given = {"trading_state": trading_state, "override": override, "scale_ratio": scale_ratio}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        raise ConfigurationError("nothing to set: name a trading state, an override or a scale")
+    changes |= {"scope": scope, "scope_id": scope_id}
+    changes |= {"reason": reason.strip(), "set_by": by.strip(), "set_at": utc_now()}
+    try:
+        return store.transaction(lambda session: _change(store, changes, session))
+    except DuplicateKeyError as error:
+        raise TransientError("somebody else set this control at the same time: look") from error
+
+
+def _change(store: Store, changes: Document, session: ClientSession) -> Control:
+    scope, scope_id = changes["scope"], changes["scope_id"]
+    row_id = GLOBAL_CONTROL if scope is Scope.GLOBAL else scope_key(scope, scope_id)
+    row = store["controls"].find_one({"_id": row_id}, session=session)
+    if row is None:
+        check_exists(store, scope, scope_id, session)
+    before = _known(row, scope)
+    try:
+        after = Control.model_validate((to_document(before) if before else {}) | changes)
+    except ValidationError as error:
+        raise ConfigurationError(f"this control cannot be set: {faults_of(error)}") from error
+    check_storable(after)
+    store["controls"].replace_one({"_id": row_id}, to_document(after), upsert=True, session=session)
+    facts = {"scope": scope, "scope_id": scope_id, "before": row, "after": to_document(after)}
+    audit(store, "CONTROL_SET", service="operator", by=after.set_by, facts=facts, session=session)
+    return after
+
+
+def _known(row: Document | None, scope: Scope) -> Control | None:
+    """What holds before a change; what is unreadable of it stays as strict as it is read."""
+    if row is None:
+        return _missing_switch() if scope is Scope.GLOBAL else None
+    return _read(row) or _halted("")

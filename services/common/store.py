@@ -80,6 +80,10 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     ],
     "reservations": [([("account_id", ASCENDING)], {})],
     "sequences": [],
+    "controls": [],
+    "risk_limits": [],
+    "risk_locks": [],
+    "futures_margins": [],
     "market_prices": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
     "strategies": [
         ([("credentials.key_hash", ASCENDING)], {}),

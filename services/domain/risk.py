@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 from pydantic import Field
@@ -18,6 +19,15 @@ EVERY_ACCOUNT = "*"
 def scope_key(scope: Scope, scope_id: str = "") -> str:
     """Key of a stored limit set, control or lock, and of the exposure it is measured on: opaque."""
     return f"{scope}|{scope_id}" if scope_id else str(scope)
+
+
+def scope_in_words(scope: Scope, scope_id: str = "") -> str:
+    """A scope as sentences name it: `everything`, `account Mock-1`, `asset class FUTURE`."""
+    if scope is Scope.GLOBAL:
+        return "everything"
+    if scope is Scope.ACCOUNT and scope_id == EVERY_ACCOUNT:
+        return "every account without limits of its own"
+    return f"{scope.lower().replace('_', ' ')} {scope_id}".rstrip()
 
 
 class TradingHours(Frozen):
@@ -141,6 +151,13 @@ class Control(Frozen):
         }[self.override]
         return stricter(self.trading_state, by_override)
 
+    @property
+    def in_words(self) -> str:
+        """Scope, who set it and why, to end a sentence with: `account A, set by olga: typo`."""
+        set_by = f", set by {self.set_by}" if self.set_by else ""
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{scope_in_words(self.scope, self.scope_id)}{set_by}{reason}"
+
 
 _STRICTNESS = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
 
@@ -165,6 +182,29 @@ def scopes_of(
         found[scope_key(Scope.INSTRUMENT, instrument.symbol)] = Scope.INSTRUMENT
         found[scope_key(Scope.ASSET_CLASS, instrument.instrument_type)] = Scope.ASSET_CLASS
     return found
+
+
+def state_for(
+    controls: Iterable[Control], keys: Collection[str]
+) -> tuple[TradingState, Control | None]:
+    """The strictest state over the scopes in `keys`, and the first control that says so.
+
+    No control is named where the state is ACTIVE. That nothing is said of a scope counts as ACTIVE:
+    whoever reads the stored controls adds a HALTED one where the kill switch is missing.
+    """
+    state, by = TradingState.ACTIVE, None
+    for control in controls:
+        if control.key in keys and stricter(state, control.state) is not state:
+            state, by = control.state, control
+    return state, by
+
+
+def scale_for(
+    controls: Iterable[Control], keys: Collection[str]
+) -> tuple[Decimal, tuple[Control, ...]]:
+    """What entries in the scopes in `keys` are multiplied with, and the controls that say so."""
+    scaling = tuple(each for each in controls if each.key in keys and each.scale_ratio != 1)
+    return math.prod((each.scale_ratio for each in scaling), start=Decimal(1)), scaling
 
 
 class RiskLock(Frozen):

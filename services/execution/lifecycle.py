@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from services.domain.errors import IllegalTransition
 from services.domain.orders import TERMINAL, Execution, Order, OrderReport, check_transition
+from services.domain.risk import Control, scopes_of, state_for
 from services.domain.values import ZERO, Frozen, NonNegative
 from services.domain.words import OrderStatus, TradingState
 
@@ -114,12 +115,23 @@ def _named(state: OrderState, sentence: str) -> str:
     return f"order {order.client_order_id} ({order.side} {order.instrument.symbol}): {sentence}"
 
 
-def gate(order: Order, *, trading_state: TradingState, now: datetime) -> Incident | None:
-    """The last look before an order leaves; the reason why it may not, or None."""
-    if trading_state is TradingState.HALTED:
-        return Incident("TRADING_HALTED", "trading is HALTED")
-    if trading_state is TradingState.REDUCING and not order.intent.reduces_risk:
-        return Incident("TRADING_REDUCING", "trading is REDUCING: no entries")
+def gate(order: Order, *, controls: Sequence[Control], now: datetime) -> Incident | None:
+    """The last look before an order leaves; the reason why it may not, or None.
+
+    Args:
+        order: what would leave.
+        controls: everything that persons have set; those of the order's scopes count.
+        now: the time.
+    """
+    scopes = scopes_of(
+        account_id=order.account_id, strategy_id=order.strategy_id, instruments=(order.instrument,)
+    )
+    state, control = state_for(controls, scopes)
+    of = f" for {control.in_words}" if control else ""
+    if state is TradingState.HALTED:
+        return Incident("TRADING_HALTED", f"trading is HALTED{of}")
+    if state is TradingState.REDUCING and not order.intent.reduces_risk:
+        return Incident("TRADING_REDUCING", f"no entries: trading is REDUCING{of}")
     if order.expires_at is not None and now > order.expires_at:
         return Incident("SIGNAL_EXPIRED", f"valid until {order.expires_at.isoformat()}")
     return None

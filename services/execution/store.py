@@ -9,14 +9,15 @@ from pymongo import ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
-from services.common.controls import GLOBAL_CONTROL, trading_state
+from services.common.controls import controls
 from services.common.kept import Kept
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.books import Position, apply_execution
 from services.domain.errors import TransientError
 from services.domain.orders import Execution, Order, OrderReport, Reservation
+from services.domain.risk import Control
 from services.domain.values import ZERO
-from services.domain.words import AccountType, Intent, OrderStatus, SignalStatus, TradingState
+from services.domain.words import AccountType, Intent, OrderStatus, SignalStatus
 from services.execution.documents import (
     Booking,
     confirmation,
@@ -37,7 +38,7 @@ _AT_BROKER = frozenset(OrderStatus) - {
     OrderStatus.UNKNOWN,
     OrderStatus.DENIED,
 }
-#: The kill switch may be this old when an order leaves; it must act within a second.
+#: Kill switches and overrides may be this old when an order leaves; they must act within a second.
 _SWITCH_SECONDS = 0.2
 
 
@@ -59,8 +60,8 @@ class ExecutionStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._trading_state: Kept[str, TradingState] = Kept(
-            lambda _: trading_state(store), seconds=_SWITCH_SECONDS
+        self._controls: Kept[str, tuple[Control, ...]] = Kept(
+            lambda _: controls(store), seconds=_SWITCH_SECONDS
         )
 
     def accounts(self) -> list[AccountRow]:
@@ -97,7 +98,7 @@ class ExecutionStore:
 
     def refusal(self, order: Order) -> Incident | None:
         """The last gate before an order leaves; why it may not, or None."""
-        return gate(order, trading_state=self._trading_state(GLOBAL_CONTROL), now=utc_now())
+        return gate(order, controls=self._controls("all"), now=utc_now())
 
     def begin(self, pending: Sequence[Document], *, epoch: int) -> list[Document]:
         """The intent, durable before the broker is called: PENDING orders become SUBMITTING.

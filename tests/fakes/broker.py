@@ -16,6 +16,7 @@ class FakeBroker(Broker):
 
     Attributes:
         sent: every order that reached it, in order.
+        canceled: every order that it was asked to cancel.
         lose: when true, the next failing placement does not reach it.
     """
 
@@ -28,6 +29,7 @@ class FakeBroker(Broker):
     def __init__(self, account_id):
         super().__init__(account_id)
         self.sent = []
+        self.canceled = []
         self.fail = None
         self.lose = False
         self.down = False
@@ -55,6 +57,7 @@ class FakeBroker(Broker):
 
     def cancel_order(self, order):
         self._reach()
+        self.canceled.append(order)
         return self._report(order)
 
     def find_order(self, client_order_id):

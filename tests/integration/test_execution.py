@@ -7,18 +7,20 @@ import pytest
 
 from brokers.errors import OrderRejected, OrderStateUnknown
 from services.common.clock import utc_now
+from services.common.controls import set_control
 from services.common.leases import Lease
 from services.common.store import to_document
 from services.domain.errors import TransientError
 from services.domain.orders import Reservation
-from services.domain.words import Intent, OrderType, Side
+from services.domain.words import Intent, OrderType, Scope, Side, TradingState
 from services.execution.desk import Desk
 from services.execution.store import ExecutionStore
 from tests.fakes.broker import FakeBroker
 from tests.support.builders import ACCOUNT, STRATEGY, make_order
-from tests.support.rows import SilentPublisher, allow_trading
+from tests.support.rows import SilentPublisher, add_account, allow_trading
 
 pytestmark = pytest.mark.servers
+HALT = TradingState.HALTED
 
 
 @pytest.fixture
@@ -258,6 +260,30 @@ def test_halted_sends_nothing(store, broker, desk):
     assert stored(store, order_id)["status"] == "DENIED"
     assert broker.sent == []
     assert store["reservations"].count_documents({}) == 0
+
+
+def test_a_halted_account_sends_nothing_and_says_who_halted_it(store, broker, desk):
+    add_account(store)
+    set_control(store, Scope.ACCOUNT, ACCOUNT, by="olga", reason="margin call", trading_state=HALT)
+    order_id = add_order(store, make_order())
+    desk.on_orders([order_id])
+    assert broker.sent == []
+    wanted = "TRADING_HALTED: trading is HALTED for account Mock-1, set by olga: margin call"
+    assert stored(store, order_id)["text"] == wanted
+
+
+def test_what_is_halted_for_others_leaves(store, broker, desk):
+    set_control(store, Scope.INSTRUMENT, "MSFT", by="olga", reason="news", trading_state=HALT)
+    order_id = add_order(store, make_order())
+    desk.on_orders([order_id])
+    assert stored(store, order_id)["status"] == "FILLED"
+
+
+def test_a_halt_does_not_stop_a_cancel(store, broker, desk):
+    allow_trading(store, "HALTED")
+    order_id = add_order(store, make_order(), status="SUBMITTED", cancel_requested_at=utc_now())
+    desk.on_orders([order_id])
+    assert [order.client_order_id for order in broker.canceled] == [order_id]
 
 
 def test_an_expired_entry_is_not_sent(store, broker, desk):

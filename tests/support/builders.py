@@ -17,8 +17,17 @@ from services.domain.accounts import (
 from services.domain.books import Position
 from services.domain.instruments import Instrument
 from services.domain.orders import Execution, Order, Reservation, client_order_id_for
+from services.domain.risk import Control
 from services.domain.signals import Leg, Signal
-from services.domain.words import Environment, InstrumentType, Intent, OrderType, Side, TradingState
+from services.domain.words import (
+    Environment,
+    InstrumentType,
+    Intent,
+    OrderType,
+    Scope,
+    Side,
+    TradingState,
+)
 
 NOW = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
 STRATEGY = "SPX_1-D_Opt"
@@ -137,6 +146,10 @@ def make_order(quantity="17", side=Side.BUY, intent=Intent.ENTRY, symbol="AAPL",
         environment=Environment.STAGING,
         **fields,
     )
+
+
+def make_control(scope=Scope.GLOBAL, scope_id="", **fields):
+    return Control(scope=scope, scope_id=scope_id, **fields)
 
 
 def make_execution(quantity="17", price="150", side=Side.BUY, execution_id="X1", **fields):
