@@ -17,6 +17,7 @@ from services.common.scopes import (
     check_storable,
     faults_of,
     plain_scope_id,
+    scope_of_row,
 )
 from services.common.store import Document, Store, to_document
 from services.domain.errors import ConfigurationError, TransientError
@@ -83,7 +84,7 @@ def _read(row: Document) -> Control | None:
     """A stored control; None where not even its scope can be read."""
     try:
         place = _place(row)
-    except ValueError:
+    except ConfigurationError:
         return None
     fields: dict[str, Any] = {}
     faults = []
@@ -103,13 +104,8 @@ def _read(row: Document) -> Control | None:
 
 
 def _place(row: Document) -> tuple[Scope, str]:
-    """Scope and id of a row. Raises: ValueError where they are not what its key says."""
-    if row["_id"] == GLOBAL_CONTROL:
-        return Scope.GLOBAL, ""
-    scope, scope_id = Scope(str(row.get("scope"))), str(row.get("scope_id"))
-    if scope is Scope.GLOBAL or row["_id"] != scope_key(scope, scope_id):
-        raise ValueError(f"{row['_id']!r} is not the key of {scope} {scope_id}")
-    return scope, scope_id
+    """Scope and id of a row. Raises: ConfigurationError where its key is not theirs."""
+    return (Scope.GLOBAL, "") if row["_id"] == GLOBAL_CONTROL else scope_of_row(row)
 
 
 def _is_readable(name: str, held: object) -> bool:

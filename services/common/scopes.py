@@ -9,9 +9,9 @@ from bson.decimal128 import Decimal128
 from pydantic import BaseModel, ValidationError
 from pymongo.client_session import ClientSession
 
-from services.common.store import Store
+from services.common.store import Document, Store
 from services.domain.errors import ConfigurationError
-from services.domain.risk import EVERY_ACCOUNT
+from services.domain.risk import EVERY_ACCOUNT, scope_key
 from services.domain.words import InstrumentType, Scope
 
 _COLLECTIONS: Final = {Scope.ACCOUNT: "trading_accounts", Scope.STRATEGY: "strategies"}
@@ -31,6 +31,23 @@ def plain_scope_id(scope: Scope, scope_id: str) -> str:
     if scope in {Scope.INSTRUMENT, Scope.ASSET_CLASS}:
         scope_id = scope_id.upper()
     return scope_id
+
+
+def scope_of_row(row: Document) -> tuple[Scope, str]:
+    """Scope and id of a stored row, by its fields.
+
+    Raises:
+        ConfigurationError: they are no scope as we write them, or not the one of the row's key: it
+            would be found by no order.
+    """
+    try:
+        scope = Scope(str(row.get("scope")))
+    except ValueError as error:
+        raise ConfigurationError(f"scope must be one of {', '.join(Scope)}") from error
+    scope_id = plain_scope_id(scope, str(row.get("scope_id", "")))
+    if row["_id"] != scope_key(scope, scope_id):
+        raise ConfigurationError(f"{row['_id']!r} is not the key of {scope} {scope_id!r}")
+    return scope, scope_id
 
 
 def check_exists(
@@ -62,12 +79,14 @@ def check_is_limitable(
         check_exists(store, scope, scope_id, session)
 
 
-def check_signed(by: str, reason: str) -> None:
+def check_signed(
+    by: str, reason: str, *, asked: str = "reason must say why this is wanted"
+) -> None:
     """Raises: ConfigurationError: nobody, or no reason, is named."""
     if not by.strip():
         raise ConfigurationError("by must name who wants this, was empty")
     if not reason.strip():
-        raise ConfigurationError("reason must say why this is wanted, was empty")
+        raise ConfigurationError(f"{asked}, was empty")
 
 
 def check_storable(value: BaseModel) -> None:
