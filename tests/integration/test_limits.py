@@ -1,5 +1,6 @@
 """Stored limits, locks and futures margins: what cannot be read stops entries, never lets them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
@@ -48,6 +49,17 @@ def test_a_change_keeps_the_rest_counts_a_version_and_leaves_history(store):
     last = store["audit_log"].find_one({"what": "LIMITS_SET", "facts.after.version": 2})
     assert last["facts"]["before"]["max_open_positions"] == 5
     assert last["facts"]["after"]["max_margin_ratio"] == Decimal("0.5")
+
+
+def test_changes_at_the_same_time_are_all_kept_and_counted(store):
+    def change(number):
+        return set_limits(store, Scope.GLOBAL, "", {"max_pyramiding": number}, **SIGNED).version
+
+    change(0)
+    with ThreadPoolExecutor(4) as persons:
+        versions = list(persons.map(change, range(1, 9)))
+    assert sorted(versions) == list(range(2, 10))
+    assert store["audit_log"].count_documents({"what": "LIMITS_SET"}) == 9
 
 
 def test_limits_of_every_other_account_need_no_account(store):

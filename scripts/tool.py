@@ -1,0 +1,77 @@
+"""What the operator's tools share: one connection, refusals as a sentence, percentages, output."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+
+from pydantic import BaseModel
+from pymongo.errors import PyMongoError
+
+from services.common.settings import CommonSettings, load
+from services.common.store import Store
+from services.domain.errors import ConfigurationError, TraderError
+from services.domain.signals import plain
+from services.domain.words import Scope
+
+
+def operate(name: str, work: Callable[[Store], int]) -> int:
+    """Run `work` on the database of this instance; exit code 1, with a sentence, where it fails."""
+    try:
+        store = Store.connect(load(CommonSettings))
+        try:
+            store.ping()
+            return work(store)
+        finally:
+            store.close()
+    except TraderError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+    except PyMongoError as error:
+        print(f"{name}: the database went away: {type(error).__name__}", file=sys.stderr)
+    return 1
+
+
+def add_signature(parser: argparse.ArgumentParser, *, reason: bool = True) -> None:
+    """Who wants it, and why."""
+    parser.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="your name")
+    if reason:
+        parser.add_argument("--reason", required=True, metavar="TEXT", help="why")
+
+
+def scope_of(word: str) -> Scope:
+    """A scope as a person types it: `account`, `asset-class`. Raises: ArgumentTypeError."""
+    name = word.strip().upper().replace("-", "_")
+    if name not in Scope.__members__:
+        known = ", ".join(Scope)
+        raise argparse.ArgumentTypeError(f"{word!r} is no scope; there are {known}")
+    return Scope(name)
+
+
+def ratio_of(word: str) -> Decimal:
+    """A share as a person types it: `0.1` or `10%`. Raises: ConfigurationError."""
+    text = word.strip()
+    try:
+        number = Decimal(text.removesuffix("%"))
+    except InvalidOperation as error:
+        raise ConfigurationError(
+            f"a share must be a number such as 0.1 or 10%, was {word!r}"
+        ) from error
+    return number / 100 if text.endswith("%") else number
+
+
+def share_in_words(number: Decimal) -> str:
+    """A share with its percentage, so that a misplaced point is seen: `0.1 (10 %)`."""
+    return f"{plain(number)} ({plain(number * 100)} %)"
+
+
+def print_json(values: Mapping[str, BaseModel | None] | Sequence[BaseModel]) -> None:
+    """For machines: decimals are strings."""
+    if isinstance(values, Mapping):
+        shown: object = {key: each and each.model_dump(mode="json") for key, each in values.items()}
+    else:
+        shown = [each.model_dump(mode="json") for each in values]
+    print(json.dumps(shown, indent=2))
