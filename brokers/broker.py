@@ -9,6 +9,7 @@
 5. Execution ids are unique per account and stable over repeats, so a fill can be booked once.
 6. Connecting never changes anything at the broker.
 7. Every call has a time-out; every method may be called from any thread.
+8. A margin preview sends nothing, is of all its legs together, and names finite amounts or raises.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from pydantic import Field
+
 from brokers.errors import UnsupportedOrder
+from services.domain.accounts import PreviewLeg
 from services.domain.instruments import Instrument
 from services.domain.orders import Execution, Order, OrderReport
 from services.domain.values import Exact, Frozen, Instant, NonNegative, Positive
@@ -29,12 +33,14 @@ class Capabilities(Frozen):
 
     Attributes:
         brackets: whether it guards a position with an order's `stop_loss` and `take_profit`.
+        margin_preview: whether it answers what orders would need before they are sent.
     """
 
     order_types: frozenset[OrderType]
     times_in_force: frozenset[TimeInForce]
     instrument_types: frozenset[InstrumentType]
     brackets: bool = False
+    margin_preview: bool = False
 
     def require(self, order: Order) -> None:
         """Refuse an order that asks for more; every adapter calls this before it sends.
@@ -60,7 +66,11 @@ class Capabilities(Frozen):
 
 
 class AccountState(Frozen):
-    """An account as the broker reports it now; amounts in `currency`."""
+    """An account as the broker reports it now; amounts in `currency`.
+
+    Attributes:
+        fx_rates: by currency, units of `currency` that one unit of it is worth; only those known.
+    """
 
     account_id: str
     currency: str
@@ -70,6 +80,20 @@ class AccountState(Frozen):
     maintenance_margin: NonNegative
     available_funds: Exact
     buying_power: Exact
+    fx_rates: dict[str, Positive] = Field(default_factory=dict)
+    as_of: Instant
+
+
+class MarginQuote(Frozen):
+    """What orders would add to an account's margin, by the broker's word; account currency.
+
+    Attributes:
+        initial_margin: change; below 0 where they hedge what is held.
+        maintenance_margin: change.
+    """
+
+    initial_margin: Exact
+    maintenance_margin: Exact
     as_of: Instant
 
 
@@ -166,6 +190,15 @@ class Broker(ABC):
 
         Raises: BrokerUnavailable.
         """
+
+    def preview_margin(self, legs: Sequence[PreviewLeg]) -> MarginQuote:
+        """What these legs together would add to the account's margin; nothing is sent.
+
+        Raises:
+            UnsupportedOrder: this broker has no such preview (`Capabilities.margin_preview`).
+            BrokerUnavailable: it could not be asked, or its answer cannot be used.
+        """
+        raise UnsupportedOrder(f"this broker previews no margin, asked for {len(legs)} legs")
 
     @abstractmethod
     def stream_reports(self, handler: ReportHandler, *, after: str | None) -> None:

@@ -15,11 +15,13 @@ from brokers.broker import (
     Broker,
     BrokerPosition,
     Capabilities,
+    MarginQuote,
     Quote,
     ReportHandler,
 )
 from brokers.errors import BrokerError, BrokerUnavailable, OrderStateUnknown
 from brokers.mock import messages
+from services.domain.accounts import PreviewLeg
 from services.domain.errors import TransientError
 from services.domain.instruments import Instrument
 from services.domain.orders import Execution, Order, OrderReport
@@ -45,6 +47,7 @@ class MockBroker(Broker):
             {TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}
         ),
         instrument_types=frozenset(InstrumentType),
+        margin_preview=True,
     )
 
     def __init__(self, account_id: str, *, base_url: str, timeout_seconds: float) -> None:
@@ -118,6 +121,14 @@ class MockBroker(Broker):
         if last is None:
             return None
         return Quote(instrument=instrument, price=last.price, as_of=last.as_of)
+
+    def preview_margin(self, legs: Sequence[PreviewLeg]) -> MarginQuote:
+        """By this broker's own rule, at the last prices."""
+        body = messages.LEGS.dump_json(list(legs))
+        status, answer = self._request("POST", "/margin-preview", body=body)
+        if status != 200:
+            raise BrokerUnavailable(f"no preview: {answer[:200].decode('utf-8', 'replace')}")
+        return messages.read(messages.PREVIEW, answer)
 
     def stream_reports(self, handler: ReportHandler, *, after: str | None) -> None:
         """Long-poll for reports in a thread."""

@@ -11,13 +11,14 @@ from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import FastAPI, Query
+from fastapi import FastAPI, Path, Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
-from brokers.broker import AccountState, BrokerPosition
+from brokers.broker import AccountState, BrokerPosition, MarginQuote
 from brokers.mock.exchange import Exchange
 from brokers.mock.messages import LastPrice
+from services.domain.accounts import PreviewLeg
 from services.domain.orders import Execution, Order, OrderReport
 from services.domain.values import Frozen, NonNegative, Positive
 from services.domain.words import OrderStatus
@@ -157,6 +158,10 @@ def _add_books(app: FastAPI, exchange: Exchange) -> None:
         """The last price, the same for all accounts; null: none was set and nothing has traded."""
         return exchange.last_price(instrument_key)
 
+    _add_market(app, exchange)
+
+
+def _add_market(app: FastAPI, exchange: Exchange) -> None:
     @app.get("/v1/accounts/{account_id}/reports")
     def reports(
         account_id: str, after: int = 0, wait_s: Annotated[float, Query(ge=0, le=30)] = 0
@@ -170,6 +175,19 @@ def _add_books(app: FastAPI, exchange: Exchange) -> None:
     def set_price(instrument_key: str, wanted: Price) -> dict[str, int]:
         """Move the market of an instrument; how many resting orders it filled."""
         return {"filled": exchange.set_price(instrument_key, wanted.price)}
+
+    @app.post("/v1/accounts/{account_id}/margin-preview", response_model=MarginQuote)
+    def preview(account_id: str, legs: list[PreviewLeg]) -> MarginQuote | Response:
+        """What legs would add to the margin of an account; nothing is ordered."""
+        try:
+            return exchange.preview(account_id, legs)
+        except LookupError as error:
+            return _problem("NO_PRICE", str(error.args[0]), 422)
+
+    @app.put("/v1/fx-rates/{currency}", status_code=204)
+    def set_fx_rate(currency: Annotated[str, Path(pattern="^[A-Z]{3}$")], wanted: Price) -> None:
+        """Dollars for one unit of a currency."""
+        exchange.set_fx_rate(currency, wanted.price)
 
     @app.get("/v1/prices")
     def prices() -> dict[str, Decimal]:

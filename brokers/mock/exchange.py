@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from prometheus_client import Counter, Gauge
 
-from brokers.broker import AccountState, BrokerPosition
+from brokers.broker import AccountState, BrokerPosition, MarginQuote
 from brokers.mock import matching
 from brokers.mock.journal import Journal, StoredOrder
 from brokers.mock.messages import LastPrice
+from services.domain.accounts import PreviewLeg
 from services.domain.books import Position, apply_execution
 from services.domain.orders import Execution, Order, OrderReport
 from services.domain.values import ZERO
@@ -208,6 +210,30 @@ class Exchange:
         with self._lock:
             return self._journal.prices()
 
+    def set_fx_rate(self, currency: str, rate: Decimal) -> None:
+        """What one unit of a currency is worth in dollars, for all accounts."""
+        with self._lock, self._journal.transaction():
+            self._journal.set_fx_rate(currency, rate)
+
+    def preview(self, account_id: str, legs: Sequence[PreviewLeg]) -> MarginQuote:
+        """What legs would add to the margin, each at its last price.
+
+        Raises: LookupError where one has none.
+        """
+        total = ZERO
+        with self._lock:
+            for leg in legs:
+                key = leg.instrument.key
+                last = self._journal.last_fill(key)
+                price = self._journal.price(key) or (last.price if last else None)
+                if price is None:
+                    raise LookupError(f"no price is known for {leg.instrument.symbol}")
+                position = self._journal.position(account_id, key)
+                held = position.quantity if position else ZERO
+                change = leg.quantity * leg.side.sign
+                total += matching.added_margin(leg.instrument, held, change, price)
+        return MarginQuote(initial_margin=total, maintenance_margin=total, as_of=datetime.now(UTC))
+
     def last_price(self, instrument_key: str) -> LastPrice | None:
         """Where the market stands now, if somebody has set it; else the last fill and its time."""
         with self._lock:
@@ -248,7 +274,7 @@ class Exchange:
         with self._lock:
             with self._journal.transaction():
                 cash = self._cash(account_id)
-            holdings = self._holdings(account_id)
+            holdings, rates = self._holdings(account_id), self._journal.fx_rates()
         margin = sum((each.margin for each in holdings), ZERO)
         available = matching.available_funds(cash, holdings)
         return AccountState(
@@ -260,6 +286,7 @@ class Exchange:
             maintenance_margin=margin / 2,
             available_funds=available,
             buying_power=max(available * 2, ZERO),
+            fx_rates=rates,
             as_of=datetime.now(UTC),
         )
 

@@ -7,13 +7,18 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from services.domain.books import Position
-from services.domain.instruments import round_down_to_lot
+from services.domain.instruments import Instrument, round_down_to_lot
 from services.domain.orders import Order
 from services.domain.values import ZERO
 from services.domain.words import InstrumentType, OrderType, Side, TimeInForce
 
-_HALF = Decimal("0.5")
-_BORROWABLE = frozenset({InstrumentType.STOCK, InstrumentType.ETF})
+#: This broker's own simple rule: initial margin as a share of notional, 1 where not named.
+_MARGIN_RATIOS = {
+    InstrumentType.STOCK: Decimal("0.5"),
+    InstrumentType.ETF: Decimal("0.5"),
+    InstrumentType.FUTURE: Decimal("0.1"),
+    InstrumentType.FOREX: Decimal("0.05"),
+}
 _IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
@@ -43,12 +48,25 @@ class Holding(NamedTuple):
 
 def margin_ratio(instrument_type: InstrumentType) -> Decimal:
     """Initial margin as a share of notional, this broker's own simple rule."""
-    return _HALF if instrument_type in _BORROWABLE else Decimal(1)
+    return _MARGIN_RATIOS.get(instrument_type, Decimal(1))
 
 
 def available_funds(cash: Decimal, holdings: Iterable[Holding]) -> Decimal:
     """Equity less initial margin."""
     return cash + sum((each.value - each.margin for each in holdings), ZERO)
+
+
+def added_margin(instrument: Instrument, held: Decimal, change: Decimal, price: Decimal) -> Decimal:
+    """What a change of a position would add to its margin; below 0 where it makes it smaller.
+
+    Args:
+        instrument: what is traded.
+        held: signed position before.
+        change: signed quantity traded.
+        price: of the instrument now.
+    """
+    more = abs(held + change) - abs(held)
+    return more * price * instrument.multiplier * margin_ratio(instrument.instrument_type)
 
 
 def fill_price(order: Order, market: Decimal | None) -> Decimal | None:
@@ -95,11 +113,10 @@ def refusal(
     if price is None:
         return Refusal("NO_PRICE", f"no price is known for {order.instrument.symbol}")
     change = order.quantity * order.side.sign
-    more = abs(held + change) - abs(held)
-    if more <= 0:
+    margin = added_margin(order.instrument, held, change, price)
+    if margin <= 0:
         return None
-    notional = more * price * order.instrument.multiplier
-    needed = notional * margin_ratio(order.instrument.instrument_type) + fee
+    needed = margin + fee
     if needed > available:
         text = f"{needed:.2f} margin and commission needed, {available:.2f} available"
         return Refusal("INSUFFICIENT_FUNDS", text)

@@ -10,8 +10,9 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from brokers.broker import AccountState, BrokerPosition
+from brokers.broker import AccountState, BrokerPosition, MarginQuote
 from brokers.errors import BrokerError, BrokerUnavailable, OrderRejected, OrderStateUnknown
+from services.domain.accounts import PreviewLeg
 from services.domain.orders import Execution, OrderReport
 from services.domain.values import Frozen, Instant, Positive
 
@@ -56,6 +57,8 @@ REPORTS: Final = TypeAdapter(list[OrderReport])
 STREAM: Final = TypeAdapter(list[StreamedReport])
 EXECUTIONS: Final = TypeAdapter(list[Execution])
 POSITIONS: Final = TypeAdapter(list[BrokerPosition])
+PREVIEW: Final = TypeAdapter(MarginQuote)
+LEGS: Final = TypeAdapter(list[PreviewLeg])
 STATE: Final = TypeAdapter(AccountState)
 LAST_PRICE: Final[TypeAdapter[LastPrice | None]] = TypeAdapter(LastPrice | None)
 _ORDER_ROWS: Final = TypeAdapter(list[_OrderRow])

@@ -39,6 +39,7 @@ def build(process: Process[AccountDataSettings]) -> None:
         open_broker,
         poll_seconds=settings.account_poll_s,
         max_age_seconds=max_age,
+        fund_currency=settings.fund_currency,
         on_death=process.fail,
     )
     subscriber = Subscriber(

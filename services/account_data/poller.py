@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from pymongo.errors import PyMongoError
@@ -18,6 +19,7 @@ from brokers.broker import AccountState, Broker
 from services.account_data.store import Account, AccountStore
 from services.account_data.views import age_seconds
 from services.common.clock import utc_now
+from services.domain.accounts import PreviewLeg
 from services.domain.errors import TraderError, TransientError
 from services.domain.instruments import Instrument
 
@@ -41,8 +43,10 @@ class Poller:
         open_broker: Callable[[Account], Broker],
         *,
         poll_seconds: float,
+        fund_currency: str = "USD",
     ) -> None:
         self.account = account
+        self._fund_currency = fund_currency
         self._store = store
         self._open_broker = open_broker
         self._poll_seconds = poll_seconds
@@ -105,21 +109,29 @@ class Poller:
                 self._failed(answer)
             else:
                 self._answered(answer)
-        except PyMongoError as error:
+        except (PyMongoError, TransientError) as error:
             _log.warning(
                 "account %s could not be stored: %s", self.account.account_id, type(error).__name__
             )
 
     def quote(self, *, until: float) -> None:
-        """Ask for the prices that decisions wait for, one at least, the rest before `until`.
+        """Ask for the prices and margins that decisions wait for, one at least before `until`.
 
         Args:
             until: of `time.monotonic`; the next poll must not wait for slow answers.
         """
         since = utc_now() - WANTED_FOR
         try:
-            for instrument in self._store.wanted_prices(self.account.account_id, since=since):
-                self._quote(instrument)
+            name = self.account.account_id
+            questions: list[Callable[[], None]] = [
+                partial(self._quote, each) for each in self._store.wanted_prices(name, since=since)
+            ]
+            questions += [
+                partial(self._preview, key, legs)
+                for key, legs in self._store.wanted_previews(name, since=since)
+            ]
+            for ask in questions:
+                ask()
                 if self._stop.is_set() or time.monotonic() >= until:
                     return
         except PyMongoError as error:
@@ -132,6 +144,10 @@ class Poller:
             self._store.save_price_failure(name, instrument, answer, at=now)
         else:
             self._store.save_price(name, instrument, answer, at=now)
+
+    def _preview(self, key: str, legs: tuple[PreviewLeg, ...]) -> None:
+        answer = self._try(lambda: self._connected().preview_margin(legs))
+        self._store.save_preview(key, answer, at=utc_now())
 
     def _try(self, question: Callable[[], T]) -> T | str:
         """The broker's answer, or why there is none in a sentence."""
@@ -161,6 +177,7 @@ class Poller:
     def _answered(self, state: AccountState) -> None:
         now = utc_now()
         self._store.save_state(state, recorded_at=now)
+        self._store.save_fund(self.account.account_type, currency=self._fund_currency, now=now)
         if self._failures:
             _log.info(
                 "account %s answers again after %s failures",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import date
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from pymongo.client_session import ClientSession
 
 from services.common.audit import audit
@@ -14,44 +13,12 @@ from services.common.clock import utc_now
 from services.common.scopes import check_signed, check_storable, faults_of
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.errors import ConfigurationError
-from services.domain.values import Frozen, Instant, Positive
+from services.domain.risk import FuturesMargin
 
 _log = logging.getLogger(__name__)
 
 
-class StoredFuturesMargin(Frozen):
-    """What one contract needs, in its own currency.
-
-    Attributes:
-        symbol: root, in capitals, as signals have it.
-        initial: to open one contract.
-        maintenance: to keep it.
-        price: of the future when the figures were published; None = not known.
-        as_on: day that the figures are of, ISO.
-        source: where they were found.
-        set_by: who entered them.
-    """
-
-    symbol: str = Field(pattern=r"^[A-Z0-9._-]+$")
-    initial: Positive
-    maintenance: Positive
-    price: Positive | None = None
-    as_on: date
-    source: str = Field(min_length=1)
-    set_by: str
-    set_at: Instant
-
-    @property
-    def in_words(self) -> str:
-        """The figures and where they are from, on one line."""
-        price = f" at a price of {self.price:f}" if self.price is not None else ""
-        return (
-            f"initial {self.initial:f}, maintenance {self.maintenance:f}{price}, "
-            f"as on {self.as_on}, {self.source} (by {self.set_by})"
-        )
-
-
-def futures_margins(store: Store) -> dict[str, StoredFuturesMargin | None]:
+def futures_margins(store: Store) -> dict[str, FuturesMargin | None]:
     """All that are stored, by symbol; None = it cannot be read, so nobody knows that margin.
 
     Raises: PyMongoError while the database does not answer.
@@ -59,9 +26,9 @@ def futures_margins(store: Store) -> dict[str, StoredFuturesMargin | None]:
     return {str(row["_id"]): _read(row) for row in store["futures_margins"].find({})}
 
 
-def _read(row: Document) -> StoredFuturesMargin | None:
+def _read(row: Document) -> FuturesMargin | None:
     try:
-        return from_document(StoredFuturesMargin, row)
+        return from_document(FuturesMargin, row)
     except ValidationError as error:
         _log.error("the futures margin of %s cannot be read: %s", row["_id"], faults_of(error))
         return None
@@ -69,13 +36,13 @@ def _read(row: Document) -> StoredFuturesMargin | None:
 
 def set_futures_margin(
     store: Store, symbol: str, figures: Mapping[str, object], *, by: str
-) -> StoredFuturesMargin:
+) -> FuturesMargin:
     """Enter, or replace, what one contract needs.
 
     Args:
         store: where it is kept; the audit log gets before and after in the same transaction.
         symbol: of the contract.
-        figures: initial, maintenance, price, as_on and source, as in `StoredFuturesMargin`.
+        figures: initial, maintenance, price, as_on and source, as in `FuturesMargin`.
         by: who looked them up.
 
     Raises:
@@ -86,7 +53,7 @@ def set_futures_margin(
     now = utc_now()
     signed = {"symbol": symbol.strip().upper(), "set_by": by.strip(), "set_at": now}
     try:
-        margin = StoredFuturesMargin.model_validate({**figures, **signed})
+        margin = FuturesMargin.model_validate({**figures, **signed})
     except ValidationError as error:
         raise ConfigurationError(f"the margin of {symbol}: {faults_of(error)}") from error
     check_storable(margin)
@@ -101,7 +68,7 @@ def set_futures_margin(
     return margin
 
 
-def _write(store: Store, margin: StoredFuturesMargin, session: ClientSession) -> None:
+def _write(store: Store, margin: FuturesMargin, session: ClientSession) -> None:
     query = {"_id": margin.symbol}
     before = store["futures_margins"].find_one(query, session=session)
     after = to_document(margin)

@@ -16,8 +16,8 @@ from services.common.clock import utc_now
 from services.common.scopes import check_signed, faults_of
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.errors import ConfigurationError
+from services.domain.marks import reset
 from services.domain.risk import EquityMarks, RiskLock
-from services.domain.values import ZERO
 from services.domain.words import LockRule, Scope
 
 _log = logging.getLogger(__name__)
@@ -85,11 +85,20 @@ def _clear(store: Store, key: str, signed: dict[str, str], session: ClientSessio
     lock = _read(row)
     equities = _count_anew(store, lock, utc_now(), session) if lock else {}
     store["risk_locks"].delete_one({"_id": key}, session=session)
+    # What is counted, not measured, is counted from here on.
+    reset = {"_id": key, "cleared_at": utc_now()}
+    store["risk_resets"].replace_one({"_id": key}, reset, upsert=True, session=session)
     facts = {"lock": row, "reason": signed["reason"], "equity": equities}
     audit(store, "LOCK_CLEARED", service="operator", by=signed["by"], facts=facts, session=session)
     words = lock.sentence if lock else f"the lock {key!r}, which could not be read"
     anew = "".join(f"; {name} counts from {equity:f}" for name, equity in equities.items())
     return f"{words}{anew}"
+
+
+def cleared_at(store: Store, key: str) -> datetime | None:
+    """When a person last reset this lock; None = never."""
+    found = store["risk_resets"].find_one({"_id": key})
+    return found["cleared_at"] if found else None
 
 
 def _count_anew(
@@ -105,10 +114,9 @@ def _count_anew(
     rows = list(store[collection].find(query, {"marks": 1, "equity": 1}, session=session))
     for row in rows:
         if row.get("equity") is not None:
-            marks = _reset(from_document(EquityMarks, row["marks"]), row["equity"], now)
-            store[collection].update_one(
-                {"_id": row["_id"]}, {"$set": {"marks": to_document(marks)}}, session=session
-            )
+            marks = reset(from_document(EquityMarks, row["marks"]), row["equity"], now)
+            changes = {"$set": {"marks": to_document(marks)}, "$inc": {"marks_version": 1}}
+            store[collection].update_one({"_id": row["_id"]}, changes, session=session)
             equities[str(row["_id"])] = row["equity"]
     if rows and not equities:
         names = ", ".join(str(row["_id"]) for row in rows)
@@ -117,11 +125,3 @@ def _count_anew(
             "wait until the broker answers"
         )
     return equities
-
-
-def _reset(marks: EquityMarks, equity: Decimal, now: datetime) -> EquityMarks:
-    """Marks as if nothing had been lost yet; what the volatility is of stays."""
-    here = dict.fromkeys(("day_start", "day_low", "last", "peak"), equity)
-    return marks.model_copy(
-        update={**here, "day": now.date().isoformat(), "max_drawdown_ratio": ZERO}
-    )

@@ -22,6 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PORTS: dict[str, int] = {
     "signal_gateway": 8001,
     "account_data": 8082,
+    "portfolio_builder": 8003,
     "dashboard_creator": 8004,
     "mock_broker": 8095,
     "pubsub_local": 8085,
@@ -182,7 +183,13 @@ class CerebroSettings(CommonSettings):
         Decimal(15), gt=0, description="seconds; an older price of a broker sizes no entry"
     )
     price_wait_s: Decimal = Field(
-        Decimal(10), ge=0, description="seconds a signal without a price waits for a broker's"
+        Decimal(10), ge=0, description="seconds a signal waits for a broker's price or margin"
+    )
+    margin_max_age_s: Decimal = Field(
+        Decimal(300), gt=0, description="seconds; an older margin preview of a broker is not used"
+    )
+    signal_max_skew_s: Decimal = Field(
+        Decimal(60), gt=0, description="seconds that a sender's clock may be ahead of ours"
     )
     reference_cache_s: float = Field(
         0.5, ge=0, le=5, description="seconds that strategies, allocation and controls are kept"
@@ -208,7 +215,18 @@ class AccountDataSettings(CommonSettings):
         False, description="every account trades at the mock broker, whatever its broker is"
     )
     account_poll_s: float = Field(5, gt=0, le=3600, description="seconds between polls")
+    fund_currency: str = Field(
+        "USD", pattern="^[A-Z]{3}$", description="currency that all accounts are summed up in"
+    )
     order_timeout_s: float = Field(5, gt=0, le=60, description="seconds to wait for the broker")
+
+
+class PortfolioSettings(CommonSettings):
+    """portfolio_builder."""
+
+    whatif_most_signals: int = Field(
+        20_000, ge=1, le=1_000_000, description="signals that one what-if decides again"
+    )
 
 
 class DashboardSettings(CommonSettings):
@@ -236,6 +254,7 @@ ALL_SETTINGS: tuple[type[CommonSettings], ...] = (
     CerebroSettings,
     ExecutionSettings,
     AccountDataSettings,
+    PortfolioSettings,
     DashboardSettings,
     MockBrokerSettings,
 )

@@ -83,8 +83,18 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "controls": [],
     "risk_limits": [],
     "risk_locks": [],
+    "risk_resets": [],
+    "contention_ledger": [([("decided_at", DESCENDING)], {})],
     "futures_margins": [],
     "market_prices": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
+    "margin_previews": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
+    "funds": [],
+    "strategy_returns": [
+        (
+            [("strategy_id", ASCENDING), ("source", ASCENDING), ("date", DESCENDING)],
+            {"unique": True},
+        )
+    ],
     "strategies": [
         ([("credentials.key_hash", ASCENDING)], {}),
         ([("credentials.credential_id", ASCENDING)], {}),

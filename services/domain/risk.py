@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
+from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from pydantic import Field
 
 from services.domain.instruments import Instrument
 from services.domain.values import Exact, Frozen, Instant, NonNegative, Positive, Share
-from services.domain.words import LockRule, Override, Scope, TradingState
+from services.domain.words import ContentionPolicy, LockRule, Override, Scope, TradingState
 
 #: `scope_id` of the limits that hold for every account which has none of its own.
 EVERY_ACCOUNT = "*"
 
 
+@lru_cache(maxsize=4096)
 def scope_key(scope: Scope, scope_id: str = "") -> str:
     """Key of a stored limit set, control or lock, and of the exposure it is measured on: opaque."""
     return f"{scope}|{scope_id}" if scope_id else str(scope)
@@ -80,6 +83,9 @@ class LimitSet(Frozen):
         drawdown_governor_start_ratio: drawdown from which entries shrink.
         drawdown_governor_end_ratio: drawdown at which only `drawdown_governor_floor_ratio` of the
             size is left.
+        contention_policy: of an account: who gets its margin where it is not enough for all.
+        contention_window_seconds: how long an entry waits for others that may want the same margin;
+            nobody waits under FIRST_COME.
         version: grows by one with each change.
     """
 
@@ -109,6 +115,8 @@ class LimitSet(Frozen):
     drawdown_governor_start_ratio: Share = Decimal("0.05")
     drawdown_governor_end_ratio: Positive | None = None
     drawdown_governor_floor_ratio: Share = Decimal("0.1")
+    contention_policy: ContentionPolicy | None = None
+    contention_window_seconds: NonNegative | None = None
     version: int = 1
     reason: str = ""
     set_by: str = ""
@@ -252,6 +260,36 @@ class EquityMarks(Frozen):
     days: int = 0
     variance: NonNegative = Decimal(0)
     volatility_ratio: NonNegative | None = None
+
+
+class FuturesMargin(Frozen):
+    """What one contract of a future needs, in the contract's currency, where no broker is asked.
+
+    Attributes:
+        price: of the future when the figures were published; margins grow with it.
+        as_on: the day of the figures.
+        source: who published them.
+        set_by: who entered them; "" where they came with the program.
+    """
+
+    symbol: str = Field(pattern=r"^[A-Z0-9._-]+$")
+    initial: Positive
+    maintenance: Positive
+    price: Positive | None = None
+    as_on: date
+    source: str = Field(min_length=1)
+    set_by: str = ""
+    set_at: Instant | None = None
+
+    @property
+    def in_words(self) -> str:
+        """The figures and where they are from, on one line."""
+        price = f" at a price of {self.price:f}" if self.price is not None else ""
+        by = f" (by {self.set_by})" if self.set_by else ""
+        return (
+            f"initial {self.initial:f}, maintenance {self.maintenance:f}{price}, "
+            f"as on {self.as_on}, {self.source}{by}"
+        )
 
 
 class Fund(Frozen):

@@ -16,6 +16,7 @@ from services.account_data.store import Account
 from services.account_data.views import AccountView, FundView, account_view, fund_view
 from services.domain.errors import InvalidMessage
 from services.domain.instruments import Instrument
+from services.domain.words import AccountType
 from tests.support.accounts import (
     FIGURES,
     NOW,
@@ -38,7 +39,13 @@ class Recorder:
     def clear_unreachable(self, account_id: str) -> None:
         """Nothing is open."""
 
+    def save_fund(self, account_type: AccountType, *, currency: str, now: object) -> None:
+        """Nobody looks."""
+
     def wanted_prices(self, account_id: str, *, since: object) -> list[Instrument]:
+        return []
+
+    def wanted_previews(self, account_id: str, *, since: object) -> list[object]:
         return []
 
 
