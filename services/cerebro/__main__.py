@@ -41,6 +41,8 @@ def build(process: Process[CerebroSettings]) -> None:
             max_broker_allocation_ratio=settings.max_broker_allocation_pct / percent,
             account_max_age_seconds=settings.account_max_age_s,
             price_max_age_seconds=settings.price_max_age_s,
+            margin_max_age_seconds=settings.margin_max_age_s,
+            max_clock_skew_seconds=settings.signal_max_skew_s,
         ),
         patience=Patience(settings.exit_wait_s, settings.gap_hold_s, settings.price_wait_s),
     )

@@ -5,10 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from pymongo.client_session import ClientSession
 
+from services.cerebro.contention import (
+    Squeezed,
+    enters,
+    must_gather,
+    pro_rata,
+    squeezed,
+    terms_of,
+)
+from services.cerebro.contexts import Books, Contexts, EntryFills
 from services.cerebro.gaps import Ledger
 from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher, Ring
@@ -19,15 +28,13 @@ from services.common.ops import STAGE_LATENCY
 from services.common.store import Document, Store, from_document
 from services.common.topology import TRADING_ORDERS
 from services.decision.decide import decide
-from services.decision.prices import lacks_price, unpriced
-from services.domain.accounts import AccountContext, DecisionContext, Gap, RiskLimits, Strategy
-from services.domain.books import Position
+from services.domain.accounts import Contention, Gap, RiskLimits, Strategy
 from services.domain.decisions import Decision
 from services.domain.errors import InvalidMessage, PartlyDone
-from services.domain.orders import Order, Reservation
+from services.domain.orders import Order
 from services.domain.signals import Signal
 from services.domain.values import ZERO
-from services.domain.words import Intent, Outcome
+from services.domain.words import ContentionPolicy, Intent, Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -59,31 +66,22 @@ class _Entry(NamedTuple):
     exits: list[Document]
 
 
-class _Books(NamedTuple):
-    """What is held in the accounts of a batch, as its decisions change it."""
+class _Round(NamedTuple):
+    """Which signals are decided now, in this order; who waits for others; who shares margin."""
 
-    positions: list[Position]
-    reservations: list[Reservation]
-    orders: list[Order]
-
-    def flat(self, signal: Signal) -> bool:
-        """Whether the strategy holds nothing of the first leg, and no entry of it works."""
-        held = [(p.strategy_id, p.instrument.key) for p in self.positions if p.quantity]
-        held += [
-            (r.strategy_id, r.instrument_key) for r in self.reservations if not r.closing_quantity
-        ]
-        return (signal.strategy_id, signal.legs[0].instrument.key) not in held
+    signals: list[Signal]
+    strategies: dict[str, Strategy | None]
+    held_back: list[tuple[Signal, str]]
+    shares: dict[str, dict[str, Contention]]
 
 
 class _Done(NamedTuple):
-    """What one transaction has decided, the signals that wait, and what is missing before them."""
+    """What one transaction has decided, who waits and why, and what is missing before them."""
 
     decided: list[tuple[Signal, Decision]]
-    waiting: list[tuple[Signal, Decision]]
+    waiting: list[tuple[Signal, str]]
     ledger: Ledger
-
-
-R = TypeVar("R", Position, Reservation)
+    squeezed: list[Squeezed]
 
 
 class Cerebro:
@@ -101,7 +99,7 @@ class Cerebro:
         self._store = store
         self._queries = queries
         self._publisher = publisher
-        self._limits = limits
+        self._contexts = Contexts(queries, limits)
         self._patience = patience
 
     def on_signals(self, batch: Sequence[dict[str, str]]) -> None:
@@ -126,7 +124,7 @@ class Cerebro:
         if done.waiting:
             waiting = {signal.signal_id for signal, _ in done.waiting}
             raise PartlyDone(
-                "; ".join(f"{s.signal_id} waits: {d.reason}" for s, d in done.waiting),
+                "; ".join(f"{s.signal_id} waits: {why}" for s, why in done.waiting),
                 waiting=frozenset(
                     place for place, each in enumerate(batch) if each["signal_id"] in waiting
                 ),
@@ -137,73 +135,106 @@ class Cerebro:
         strategies = {
             each: self._queries.strategy(each) for each in {s.strategy_id for s in signals}
         }
-        account_ids = sorted(
-            {
-                account.account_id
-                for strategy in strategies.values()
-                if strategy
-                for account in strategy.accounts
-            }
-        )
-        self._queries.exclude_others(account_ids, session)
-        books = _Books(
-            positions=self._queries.positions(account_ids, session),
-            reservations=self._queries.reservations(account_ids, session),
-            orders=[],
-        )
-        done = _Done([], [], self._queries.ledger(signals, session))
-        for signal in signals:
+        books = self._contexts.open_books(strategies.values(), session)
+        round_ = self._round(signals, strategies, books, session)
+        done = _Done([], list(round_.held_back), self._queries.ledger(round_.signals, session), [])
+        for signal in round_.signals:
             flat = signal.previous_position is not None and books.flat(signal)
             gap = done.ledger.gap(signal, flat=flat)
             entry = self._entry(signal, session)
-            strategy = strategies[signal.strategy_id]
-            decision = self._decide(signal, strategy, entry, books, gap, session)
-            if self._should_wait(signal, decision, entry, session) or self._asks_for_prices(
-                signal, decision
+            shares = round_.shares.get(signal.signal_id, {})
+            decision = self._decide(signal, entry, books, round_, gap, shares, session)
+            if self._should_wait(signal, decision, entry, books, session) or self._asks(
+                decision, signal
             ):
-                done.waiting.append((signal, decision))
+                done.waiting.append((signal, decision.reason))
                 continue
+            if enters(signal):
+                limit_sets = decision.context.limit_sets
+                done.squeezed.extend(squeezed(signal, decision, books.reservations, limit_sets))
             done.ledger.take(signal, decision.intent, flat=flat)
-            books.reservations.extend(decision.reservations)
-            books.orders.extend(decision.orders)
+            books.take(decision.orders, decision.reservations)
             done.decided.append((signal, decision))
         self._queries.save([decision for _, decision in done.decided], session)
+        self._queries.save_squeezed(done.squeezed, session)
         self._queries.save_ledger(done.ledger, session)
         return done
 
-    def _decide(
+    def _round(
+        self,
+        signals: Sequence[Signal],
+        strategies: dict[str, Strategy | None],
+        books: Books,
+        session: ClientSession,
+    ) -> _Round:
+        """Who is decided now, and in which order, where entries may want the same margin."""
+        accounts = {
+            account.account_id: terms_of(self._queries.limit_sets(), account.account_id)
+            for strategy in strategies.values()
+            if strategy
+            for account in strategy.accounts
+        }
+        shared = {
+            name: terms
+            for name, terms in accounts.items()
+            if terms.policy is not ContentionPolicy.FIRST_COME
+        }
+        entering = [signal for signal in signals if enters(signal)]
+        if not shared or not entering:
+            return _Round(list(signals), strategies, [], {})
+        terms = max(shared.values(), key=lambda each: each.window)
+        lives = self._queries.undecided_of(shared, session)
+        rivals = [from_document(Signal, life["signal"]) for life in lives]
+        rivals = [signal for signal in rivals if enters(signal)]
+        others = [signal for signal in signals if not enters(signal)]
+        if must_gather(rivals, terms, utc_now()):
+            waiting = [(each, f"entries gather for {terms.window}") for each in entering]
+            return _Round(others, strategies, waiting, {})
+        strategies |= {
+            each.strategy_id: self._queries.strategy(each.strategy_id)
+            for each in rivals
+            if each.strategy_id not in strategies
+        }
+        named = {signal.signal_id for signal in rivals}
+        rivals += [signal for signal in entering if signal.signal_id not in named]
+        if terms.policy is ContentionPolicy.PRIORITY:
+            rivals.sort(key=lambda each: _priority(strategies[each.strategy_id]))
+            return _Round(others + rivals, strategies, [], {})
+        alone = _Round(rivals, strategies, [], {})
+        nothing = _Entry(None, None, undecided=False, orders=[], exits=[])
+        decisions = {
+            signal.signal_id: self._decide(signal, nothing, books, alone, None, {}, session)
+            for signal in rivals
+        }
+        return _Round(others + rivals, strategies, [], pro_rata(decisions))
+
+    def _decide(  # noqa: PLR0913, PLR0917 - what is known of one signal
         self,
         signal: Signal,
-        strategy: Strategy | None,
         entry: _Entry,
-        books: _Books,
+        books: Books,
+        round_: _Round,
         gap: Gap | None,
+        shares: dict[str, Contention],
         session: ClientSession,
     ) -> Decision:
-        if entry.signal_id is not None:
-            signal = signal.model_copy(update={"entry_reference": entry.signal_id})
-        context = DecisionContext(
-            now=utc_now(),
-            trading_state=self._queries.trading_state(),
-            strategy=strategy,
-            accounts=self._accounts(signal, strategy, entry, books, session) if strategy else (),
-            limits=self._limits,
-            entry_found=entry.found,
-            gap=gap,
+        strategy = round_.strategies.get(signal.strategy_id)
+        fills = self._fills(signal, strategy, entry, books, session)
+        context = self._contexts.context(
+            signal, strategy, fills, books, gap=gap, contention=shares, session=session
         )
         return decide(signal, context)
 
-    def _asks_for_prices(self, signal: Signal, decision: Decision) -> bool:
-        """Whether a broker may still name a price that was missing in one account; if so, ask it.
+    def _asks(self, decision: Decision, signal: Signal) -> bool:
+        """Whether a broker may still say what was missing; if so, ask it.
 
         Written outside of the transaction, which the wait may undo.
         """
-        lacking = {step.account_id for step in decision.steps if lacks_price(step)}
         waited = (decision.decided_at - signal.received_at).total_seconds()
-        if not lacking or waited > self._patience.price_seconds:
+        if not decision.questions or waited > self._patience.price_seconds:
             return False
-        for account_id in filter(None, lacking):
-            self._queries.want_prices(account_id, unpriced(signal), at=decision.decided_at)
+        for question in decision.questions:
+            self._queries.ask(question, at=decision.decided_at)
         return True
 
     def _entry(self, signal: Signal, session: ClientSession) -> _Entry:
@@ -221,52 +252,43 @@ class Cerebro:
             exits=self._queries.exits_of(signal_id, session),
         )
 
-    def _accounts(
+    def _fills(
         self,
         signal: Signal,
-        strategy: Strategy,
+        strategy: Strategy | None,
         entry: _Entry,
-        books: _Books,
+        books: Books,
         session: ClientSession,
-    ) -> tuple[AccountContext, ...]:
+    ) -> EntryFills:
+        """What the entry has come to in each account, for exits and cancels."""
         working: list[Document] = []
         if signal.intent is Intent.CANCEL:
             working = entry.orders or self._queries.working_orders(signal.strategy_id, session)
         keys = {leg.instrument.key for leg in signal.legs}
-        contexts = []
-        for each in strategy.accounts:
-            snapshot = self._queries.account(each.account_id)
-            if snapshot is None:
-                _log.error("strategy %s names no such account: %s", strategy, each.account_id)
-                continue
+        fills = EntryFills(entry.found, entry.signal_id, {}, {}, {})
+        for account_id in [each.account_id for each in strategy.accounts] if strategy else []:
             mine = [
                 (from_document(Order, row["order"]), row)
                 for row in entry.orders
-                if row["account_id"] == each.account_id
+                if row["account_id"] == account_id
             ]
-            exits = _exits(entry, books, each.account_id)
-            contexts.append(
-                AccountContext(
-                    account=snapshot,
-                    weight_ratio=each.weight_ratio,
-                    allocation_ratio=self._queries.allocation_ratio(strategy.strategy_id),
-                    positions=_of(each.account_id, books.positions),
-                    reservations=_of(each.account_id, books.reservations),
-                    entry_filled=_sums(
-                        (order.instrument.key, row["filled_quantity"]) for order, row in mine
-                    ),
-                    entry_closed=_sums(
-                        (order.instrument.key, order.quantity if works else filled)
-                        for order, works, filled in exits
-                    ),
-                    cancelable=_cancelable(working, each.account_id, keys),
-                    prices=self._queries.prices(each.account_id, unpriced(signal)),
-                )
+            fills.filled[account_id] = _sums(
+                (order.instrument.key, row["filled_quantity"]) for order, row in mine
             )
-        return tuple(contexts)
+            fills.closed[account_id] = _sums(
+                (order.instrument.key, order.quantity if works else filled)
+                for order, works, filled in _exits(entry, books, account_id)
+            )
+            fills.cancelable[account_id] = _cancelable(working, account_id, keys)
+        return fills
 
     def _should_wait(
-        self, signal: Signal, decision: Decision, entry: _Entry, session: ClientSession
+        self,
+        signal: Signal,
+        decision: Decision,
+        entry: _Entry,
+        books: Books,
+        session: ClientSession,
     ) -> bool:
         """Whether what this signal builds on may still come: an exit's entry, or what fills a gap.
 
@@ -290,8 +312,7 @@ class Cerebro:
             held.instrument_key in keys
             and held.strategy_id == signal.strategy_id
             and not held.closing_quantity
-            for account in decision.context.accounts
-            for held in account.reservations
+            for held in books.reservations
         )
 
     def _tell_gaps(self, ledger: Ledger) -> None:
@@ -346,11 +367,11 @@ class Cerebro:
         ]
 
 
-def _of(account_id: str, rows: Iterable[R]) -> tuple[R, ...]:
-    return tuple(row for row in rows if row.account_id == account_id)
+def _priority(strategy: Strategy | None) -> int:
+    return strategy.priority if strategy else 0
 
 
-def _exits(entry: _Entry, books: _Books, account_id: str) -> list[tuple[Order, bool, Decimal]]:
+def _exits(entry: _Entry, books: Books, account_id: str) -> list[tuple[Order, bool, Decimal]]:
     """Orders that close this entry here, in the store and in this batch: order, works, filled."""
     stored = [
         (from_document(Order, row["order"]), bool(row.get("working")), row["filled_quantity"])

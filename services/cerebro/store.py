@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pymongo import DeleteOne, ReplaceOne, UpdateOne
+from pymongo import DESCENDING, DeleteOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 
+from services.cerebro.contention import Squeezed
 from services.cerebro.gaps import Chain, Count, Ledger, chain_id
 from services.common.audit import audit
-from services.common.controls import trading_state
+from services.common.clock import utc_now
+from services.common.controls import controls
+from services.common.futures import futures_margins
 from services.common.incidents import clear_incident
 from services.common.kept import Kept
+from services.common.limits import limit_sets
+from services.common.locks import cleared_at, locks
 from services.common.store import Document, Store, from_document, to_document
-from services.domain.accounts import AccountSnapshot, MarketPrice, Strategy, market_price_id
+from services.decision.checks import price_sent
+from services.decision.prices import preview_key
+from services.decision.record import decision_document
+from services.domain.accounts import (
+    AccountSnapshot,
+    MarginPreview,
+    MarketPrice,
+    RecentEntry,
+    Strategy,
+    market_price_id,
+)
 from services.domain.books import Position
-from services.domain.decisions import Decision
+from services.domain.decisions import Decision, Question
 from services.domain.errors import ConfigurationError, TransientError
 from services.domain.instruments import Instrument
 from services.domain.orders import Order, Reservation
+from services.domain.returns import volatility_of
+from services.domain.risk import Control, Fund, FuturesMargin, LimitSet, RiskLock, scope_key
 from services.domain.signals import PREVIOUS, Signal, signal_id_for
 from services.domain.values import ZERO
-from services.domain.words import Intent, OrderStatus, Outcome, SignalStatus, TradingState
+from services.domain.words import (
+    AccountType,
+    Intent,
+    LockRule,
+    OrderStatus,
+    Outcome,
+    Scope,
+    SignalStatus,
+)
 
 _GUARD_SECONDS = 600.0
+#: A strategy's daily record changes once a day.
+_RECORD_SECONDS = 60.0
+_RECORD_DAYS = 120
 
 
 class CerebroStore:
@@ -37,7 +65,12 @@ class CerebroStore:
         self.strategy = Kept(self._strategy, seconds=reference_seconds)
         self.account = Kept(self._account, seconds=reference_seconds)
         self._ratios = Kept(self._load_ratios, seconds=reference_seconds)
-        self._state = Kept(self._load_state, seconds=reference_seconds)
+        self._controls = Kept(self._load_controls, seconds=reference_seconds)
+        self._limit_sets = Kept(self._load_limit_sets, seconds=reference_seconds)
+        self._locks = Kept(self._load_locks, seconds=reference_seconds)
+        self._futures = Kept(self._load_futures, seconds=reference_seconds)
+        self.fund = Kept(self._fund, seconds=reference_seconds)
+        self.volatility = Kept(self._volatility, seconds=_RECORD_SECONDS)
         self._guard = Kept(self._make_guard, seconds=_GUARD_SECONDS)
 
     def _strategy(self, strategy_id: str) -> Strategy | None:
@@ -53,16 +86,57 @@ class CerebroStore:
         rows = found["allocations"] if found else []
         return {row["strategy_id"]: row["ratio"] for row in rows}
 
-    def _load_state(self, _which: str) -> TradingState:
-        return trading_state(self._store)
+    def _load_controls(self, _which: str) -> tuple[Control, ...]:
+        return controls(self._store)
+
+    def _load_limit_sets(self, _which: str) -> tuple[LimitSet, ...]:
+        return limit_sets(self._store)
+
+    def _load_locks(self, _which: str) -> tuple[RiskLock, ...]:
+        return locks(self._store, utc_now())
+
+    def _load_futures(self, _which: str) -> dict[str, FuturesMargin | None]:
+        return futures_margins(self._store)
+
+    def _fund(self, account_type: AccountType) -> Fund | None:
+        found = self._store["funds"].find_one({"_id": account_type})
+        return from_document(Fund, found) if found else None
+
+    def _volatility(self, strategy_id: str) -> Decimal | None:
+        """Annual, of the newest part of the strategy's own record; live results before claims."""
+        for source in ("live", "backtest"):
+            query = {"strategy_id": strategy_id, "source": source}
+            found = (
+                self._store["strategy_returns"]
+                .find(query, {"return": 1})
+                .sort("date", DESCENDING)
+                .limit(_RECORD_DAYS)
+            )
+            returns = [row["return"] for row in found if row.get("return") is not None]
+            estimate = volatility_of(returns[::-1])
+            if estimate is not None:
+                return estimate
+        return None
 
     def allocation_ratio(self, strategy_id: str) -> Decimal | None:
         """Approved share of account equity; None where nothing is approved."""
         return self._ratios("current").get(strategy_id)
 
-    def trading_state(self) -> TradingState:
-        """The kill switch."""
-        return self._state("global")
+    def controls(self) -> tuple[Control, ...]:
+        """Every kill switch and override."""
+        return self._controls("all")
+
+    def limit_sets(self) -> tuple[LimitSet, ...]:
+        """Every stored limit."""
+        return self._limit_sets("all")
+
+    def locks(self) -> tuple[RiskLock, ...]:
+        """Every scope whose entries are stopped."""
+        return self._locks("all")
+
+    def futures_margins(self) -> dict[str, FuturesMargin | None]:
+        """Margins of futures as the operator has stored them, by symbol; None = unreadable."""
+        return self._futures("all")
 
     def signals(self, signal_ids: Sequence[str]) -> list[Document]:
         """The stored lives of these signals, the oldest first."""
@@ -101,6 +175,112 @@ class CerebroStore:
         query = {"account_id": {"$in": account_ids}}
         found = self._store["reservations"].find(query, session=session)
         return [from_document(Reservation, document) for document in found]
+
+    def unresolved(
+        self, account_ids: list[str], session: ClientSession
+    ) -> dict[str, frozenset[str]]:
+        """By account, the instruments that an order without a known outcome is for."""
+        query = {
+            "working": True,
+            "account_id": {"$in": account_ids},
+            "status": OrderStatus.UNKNOWN,
+        }
+        found: dict[str, frozenset[str]] = {}
+        for row in self._store["orders"].find(query, session=session):
+            key = from_document(Order, row["order"]).instrument.key
+            found[row["account_id"]] = found.get(row["account_id"], frozenset()) | {key}
+        return found
+
+    def orders_since(
+        self,
+        since: datetime,
+        *,
+        account_id: str | None = None,
+        strategy_id: str | None = None,
+        session: ClientSession,
+    ) -> int:
+        """How many orders were made since then, of an account, a strategy or altogether."""
+        query: Document = {"created_at": {"$gt": since}}
+        if account_id is not None:
+            query["account_id"] = account_id
+        if strategy_id is not None:
+            query["strategy_id"] = strategy_id
+        return self._store["orders"].count_documents(query, session=session)
+
+    def entries_since(
+        self, since: datetime, strategy_id: str, session: ClientSession
+    ) -> tuple[RecentEntry, ...]:
+        """Entries of a strategy that were let through since then, one row for each leg."""
+        query = {
+            "strategy_id": strategy_id,
+            "received_at": {"$gt": since},
+            "intent": {"$in": [Intent.ENTRY, Intent.SCALE_IN]},
+            "decision.outcome": {"$in": [Outcome.APPROVED, Outcome.RESIZED]},
+        }
+        found = self._store["signal_store"].find(
+            query, {"signal": 1, "decision.decided_at": 1}, session=session
+        )
+        return tuple(
+            RecentEntry(
+                signal_id=signal.signal_id,
+                instrument_key=leg.instrument.key,
+                side=leg.side,
+                quantity=leg.quantity,
+                price=price_sent(leg),
+                decided_at=row["decision"]["decided_at"],
+            )
+            for row in found
+            for signal in (from_document(Signal, row["signal"]),)
+            for leg in signal.legs
+            if leg.side is not None and leg.quantity is not None
+        )
+
+    def pnl_since(
+        self, since: datetime, strategy_id: str, account_id: str, session: ClientSession
+    ) -> Decimal:
+        """Realized by a strategy's fills in an account, less commissions."""
+        query = {
+            "strategy_id": strategy_id,
+            "account_id": account_id,
+            "occurred_at": {"$gte": since},
+        }
+        found = self._store["execution_confirmations"].find(query, session=session)
+        return sum((row["realized_pnl"] - row["commission"] for row in found), ZERO)
+
+    def losses_in_a_row(self, strategy_id: str, account_id: str, session: ClientSession) -> int:
+        """Closing fills that lost, counted back from the last one to the last gain.
+
+        Counted anew from when a person has reset the lock.
+        """
+        since = self.cleared_at(LockRule.CONSECUTIVE_LOSSES, strategy_id)
+        query: Document = {"strategy_id": strategy_id, "account_id": account_id}
+        if since is not None:
+            query["occurred_at"] = {"$gt": since}
+        found = (
+            self._store["execution_confirmations"]
+            .find(query, {"realized_pnl": 1}, session=session)
+            .sort("occurred_at", DESCENDING)
+        )
+        losses = 0
+        for row in found:
+            if row["realized_pnl"] > 0:
+                break
+            losses += row["realized_pnl"] < 0
+        return losses
+
+    def cleared_at(self, rule: LockRule, strategy_id: str) -> datetime | None:
+        """When a person last reset this lock of a strategy."""
+        return cleared_at(self._store, f"{rule}|{scope_key(Scope.STRATEGY, strategy_id)}")
+
+    def undecided_of(self, account_ids: Collection[str], session: ClientSession) -> list[Document]:
+        """Every undecided signal of the strategies that trade in these accounts, oldest first."""
+        trading = self._store["strategies"].find(
+            {"accounts.account_id": {"$in": list(account_ids)}}, {"_id": 1}
+        )
+        names = [row["_id"] for row in trading]
+        query = {"undecided": True, "strategy_id": {"$in": names}}
+        found = self._store["signal_store"].find(query, session=session)
+        return sorted(found, key=lambda life: life["received_at"])
 
     def find_entry(self, signal: Signal, session: ClientSession) -> Document | None:
         """The signal that `entry_reference` means: `$PREVIOUS`, our id, or the sender's own."""
@@ -236,6 +416,28 @@ class CerebroStore:
                 {"_id": market_price_id(instrument, account_id)}, {"$set": wanted}, upsert=True
             )
 
+    def margin_preview(self, account: AccountSnapshot, signal: Signal) -> MarginPreview | None:
+        """What the account's broker has said of these legs' margin, where it is ever asked."""
+        if not account.previews_margin:
+            return None
+        key = preview_key(account.account_id, signal)
+        found = self._store["margin_previews"].find_one({"_id": key})
+        return from_document(MarginPreview, found) if found else None
+
+    def ask(self, question: Question, *, at: datetime) -> None:
+        """Have account_data ask an account's broker; asked again is asked again."""
+        if question.instrument is not None:
+            self.want_prices(question.account_id, [question.instrument], at=at)
+        if question.legs:
+            wanted = {
+                "account_id": question.account_id,
+                "legs": [to_document(leg) for leg in question.legs],
+                "wanted_at": at,
+            }
+            self._store["margin_previews"].update_one(
+                {"_id": question.key}, {"$set": wanted}, upsert=True
+            )
+
     def save(self, decisions: Sequence[Decision], session: ClientSession) -> None:
         """Keep decisions with their orders and reservations, all of them.
 
@@ -259,6 +461,11 @@ class CerebroStore:
                 for each in decision.reservations
             ]
             self._store["reservations"].insert_many(held, session=session)
+        for lock in (lock for decision in decisions for lock in decision.locks):
+            row = {"_id": lock.key, **to_document(lock)}
+            self._store["risk_locks"].replace_one(
+                {"_id": lock.key}, row, upsert=True, session=session
+            )
         for decision in decisions:
             if decision.cancels:
                 self._store["orders"].update_many(
@@ -266,6 +473,22 @@ class CerebroStore:
                     {"$set": {"cancel_requested_at": decision.decided_at}},
                     session=session,
                 )
+
+    def save_squeezed(self, rows: Sequence[Squeezed], session: ClientSession) -> None:
+        """Keep who got less margin than asked for, by signal and account."""
+        if not rows:
+            return
+        self._store["contention_ledger"].bulk_write(
+            [
+                ReplaceOne(
+                    {"_id": f"{row.signal_id}|{row.account_id}"},
+                    to_document(row),
+                    upsert=True,
+                )
+                for row in rows
+            ],
+            session=session,
+        )
 
     def accounts_of(self, client_order_ids: Sequence[str]) -> dict[str, str]:
         """Which account each order is in."""
@@ -289,7 +512,7 @@ def _decided(decision: Decision) -> UpdateOne:
     changes: Document = {
         "status": _status_of(decision),
         "intent": decision.intent,
-        "decision": _decision_document(decision),
+        "decision": decision_document(decision),
         "stages.decided_at": decision.decided_at,
     }
     if ended:
@@ -298,15 +521,6 @@ def _decided(decision: Decision) -> UpdateOne:
         {"_id": decision.signal_id, "undecided": True},
         {"$set": changes, "$unset": {"undecided": ""}},
     )
-
-
-def _decision_document(decision: Decision) -> Document:
-    """The decision as evidence: its steps, and its context as JSON text, exact and cheap to keep.
-
-    Orders and reservations are rows of their own.
-    """
-    document = decision.model_dump(exclude={"orders", "reservations", "context"}, exclude_none=True)
-    return document | {"context": decision.context.model_dump_json()}
 
 
 def _status_of(decision: Decision) -> SignalStatus:

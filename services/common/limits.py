@@ -33,8 +33,13 @@ _ABOUT_THE_ROW: Final = frozenset(
 )
 #: Names of everything that can be limited, in the order of the model.
 LIMIT_NAMES: Final = tuple(name for name in LimitSet.model_fields if name not in _ABOUT_THE_ROW)
-#: What is counted of one strategy, and can be limited of nothing else.
-OF_STRATEGIES: Final = frozenset({"max_consecutive_losses", "max_entries"})
+#: What is kept of one scope only, and can be limited of nothing else.
+OF_ONE_SCOPE: Final = {
+    "max_consecutive_losses": Scope.STRATEGY,
+    "max_entries": Scope.STRATEGY,
+    "contention_policy": Scope.ACCOUNT,
+    "contention_window_seconds": Scope.ACCOUNT,
+}
 
 
 def limit_sets(store: Store, session: ClientSession | None = None) -> tuple[LimitSet, ...]:
@@ -85,9 +90,11 @@ def _checked(fields: Mapping[str, Any]) -> LimitSet:
             f"drawdown_governor_end_ratio must be above drawdown_governor_start_ratio ({start}), "
             f"was {end}"
         )
-    if limits.scope is not Scope.STRATEGY:
-        for name in sorted(OF_STRATEGIES & limits.model_fields_set):
-            raise ConfigurationError(f"{name} is a limit of a STRATEGY, not of {limits.scope}")
+    for name in sorted(OF_ONE_SCOPE.keys() & limits.model_fields_set):
+        if limits.scope is not OF_ONE_SCOPE[name]:
+            raise ConfigurationError(
+                f"{name} is a limit of {OF_ONE_SCOPE[name]}, not of {limits.scope}"
+            )
     return limits
 
 

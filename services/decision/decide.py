@@ -2,63 +2,121 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final, NamedTuple
 
-from services.decision.entries import SizedLeg, size_entry
+from services.decision.checks import Locks, check_limits_of_signal, check_locks
+from services.decision.entries import (
+    Common,
+    Plan,
+    SizedLeg,
+    carry_out,
+    plan_entry,
+    switched,
+)
 from services.decision.exits import size_exit
+from services.decision.limits import LimitsOfAccounts, other_limits
+from services.decision.split import split
 from services.decision.waterfall import Denied, Waterfall
 from services.domain.accounts import AccountContext, DecisionContext
-from services.domain.decisions import Decision, Step
+from services.domain.decisions import Decision, Passable, Question, Step
 from services.domain.orders import Order, Reservation, client_order_id_for
-from services.domain.signals import Signal, plain
+from services.domain.risk import Control, scope_key, scopes_of, state_for
+from services.domain.signals import Leg, Signal, plain
 from services.domain.values import ZERO
-from services.domain.words import ActiveStatus, Intent, Outcome, TradingState
+from services.domain.words import ActiveStatus, Intent, Outcome, Scope, TradingState
 
 #: 30 years: a date that is further away is more than a `datetime` can hold.
 _FOREVER_SECONDS = Decimal(10**9)
+#: Steps that warn of an exit, and are told although it goes.
+_WARNINGS: Final = frozenset({"exit_age", "exit_gap"})
+
+
+class _Result(NamedTuple):
+    """What the accounts came to."""
+
+    sized: list[tuple[AccountContext, list[SizedLeg]]]
+    denials: list[Denied]
+    steps: list[Step]
+    questions: list[Question]
 
 
 def decide(signal: Signal, context: DecisionContext) -> Decision:
     """What goes out for `signal`, given everything in `context`, with every step on the way."""
-    waterfall = Waterfall()
+    waterfall, locks = Waterfall(), Locks(context.now)
+    intent = signal.intent
     try:
         intent = _intent(signal, context, waterfall)
-        _check_signal(signal, intent, context, waterfall)
+        controls = _check_signal(signal, intent, context, waterfall)
+        if intent is Intent.CANCEL:
+            return _cancel(signal, context, waterfall)
+        if intent.reduces_risk:
+            result = _exits(signal, intent, context)
+        else:
+            result = _entries(signal, context, controls, locks, waterfall)
     except Denied as denied:
-        return _denied(signal, context, waterfall.steps, denied)
-    if intent is Intent.CANCEL:
-        return _cancel(signal, context, waterfall)
-    steps = list(waterfall.steps)
-    orders: list[Order] = []
-    reservations: list[Reservation] = []
-    denials: list[Denied] = []
-    for account in context.accounts:
-        account_id = account.account.account_id
-        of_account = Waterfall(account_id)
-        try:
-            for sized in _sized(signal, intent, context, account, of_account):
-                order = _order(signal, intent, context, account_id, sized)
-                orders.append(order)
-                reservations.append(_reservation(order, sized))
-        except Denied as denied:
-            denials.append(denied)
-        steps += of_account.steps
-    if not orders:
-        return _denied(signal, context, steps, denials[0], intent=intent)
+        nothing = _Result([], [denied], [], [])
+        return _decision(signal, intent, context, waterfall, nothing, locks)
+    return _decision(signal, intent, context, waterfall, result, locks)
+
+
+def _decision(
+    signal: Signal,
+    intent: Intent | None,
+    context: DecisionContext,
+    waterfall: Waterfall,
+    result: _Result,
+    locks: Locks,
+) -> Decision:
+    steps = tuple(waterfall.steps + result.steps)
+    passable = tuple(each for denied in result.denials for each in denied.passable)
+    common = {
+        "signal_id": signal.signal_id,
+        "intent": intent,
+        "steps": steps,
+        "context": context,
+        "decided_at": context.now,
+        "locks": tuple(locks.found),
+        "questions": (*waterfall.questions, *result.questions),
+    }
+    if not result.sized or intent is None:
+        denied = result.denials[0]
+        return Decision(
+            outcome=Outcome.DENIED,
+            code=denied.code,
+            reason=_with_passable(str(denied), signal, passable),
+            passable=passable,
+            **common,
+        )
+    orders = [
+        _order(signal, intent, context, account.account.account_id, sized)
+        for account, legs in result.sized
+        for sized in legs
+    ]
+    all_sized = [sized for _, legs in result.sized for sized in legs]
     bound = [step for step in steps if step.bound]
     return Decision(
-        signal_id=signal.signal_id,
         outcome=Outcome.RESIZED if bound else Outcome.APPROVED,
-        intent=intent,
         code=f"{bound[0].name.upper()}_BOUND" if bound else "",
         reason="; ".join([*map(_in_words, bound[:1]), *_warnings(steps)]),
-        steps=tuple(steps),
         orders=tuple(orders),
-        reservations=tuple(reservations),
-        context=context,
-        decided_at=context.now,
+        reservations=tuple(map(_reservation, orders, all_sized)),
+        passable=passable,
+        **common,
     )
+
+
+def _with_passable(sentence: str, signal: Signal, passable: Sequence[Passable]) -> str:
+    if not passable:
+        return sentence
+    symbols = {leg.leg_index: leg.instrument.symbol for leg in signal.legs}
+    most = ", ".join(
+        f"{plain(each.quantity)} {symbols[each.leg_index]} in {each.account_id}"
+        for each in passable
+    )
+    return f"{sentence}; at most {most} would have passed"
 
 
 def _intent(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> Intent:
@@ -89,27 +147,36 @@ def _intent(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> I
 
 def _check_signal(
     signal: Signal, intent: Intent, context: DecisionContext, waterfall: Waterfall
-) -> None:
-    strategy, state = context.strategy, context.trading_state
+) -> list[Control]:
+    """What holds for the signal as a whole; the controls of its scopes. Raises: Denied."""
+    strategy = context.strategy
     if strategy is None:
         raise Denied("STRATEGY_UNKNOWN", f"there is no strategy {signal.strategy_id!r}")
+    keys = _keys(signal)
+    controls = [each for each in context.controls if each.key in keys]
+    state, said_by = _state(controls, context, keys)
     allowed = state is TradingState.ACTIVE or (
         state is TradingState.REDUCING and intent.reduces_risk
     )
+    said = switched(said_by) if said_by else f"trading is {state}"
     waterfall.require(
-        "trading_state", allowed, f"TRADING_{state}", f"trading is {state}, the signal is {intent}"
+        "trading_state", allowed, f"TRADING_{state}", "{}, the signal is {}", said, intent
     )
     waterfall.require(
         "strategy_status",
         strategy.status is ActiveStatus.ACTIVE or intent.reduces_risk,
         "STRATEGY_INACTIVE",
-        f"strategy {strategy.strategy_id} is {strategy.status}",
+        "strategy {} is {}",
+        strategy.strategy_id,
+        strategy.status,
     )
     waterfall.require(
         "accounts",
         bool(context.accounts),
         "ACCOUNTS_MISSING",
-        f"strategy {strategy.strategy_id} trades in {len(context.accounts)} accounts",
+        "strategy {} trades in {} accounts",
+        strategy.strategy_id,
+        len(context.accounts),
     )
     waterfall.require(
         "entry_reference",
@@ -121,6 +188,25 @@ def _check_signal(
         _warn_exit(signal, context, waterfall)
     else:
         _check_entry(signal, context, waterfall)
+    return controls
+
+
+def _keys(signal: Signal, *legs: Leg) -> dict[str, Scope]:
+    """The scopes of some legs, or all, but for accounts."""
+    return scopes_of(
+        account_id=None,
+        strategy_id=signal.strategy_id,
+        instruments=[leg.instrument for leg in legs or signal.legs],
+    )
+
+
+def _state(
+    controls: list[Control], context: DecisionContext, keys: dict[str, Scope]
+) -> tuple[TradingState, Control | None]:
+    """Without the control of everything nothing is known, and nothing goes."""
+    if not any(each.scope is Scope.GLOBAL for each in controls):
+        return TradingState.HALTED, None
+    return state_for(context.controls, keys)
 
 
 def _warn_exit(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> None:
@@ -142,17 +228,21 @@ def _check_entry(signal: Signal, context: DecisionContext, waterfall: Waterfall)
             "instrument_type",
             not allowed_types or kind in allowed_types,
             "INSTRUMENT_TYPE_NOT_ALLOWED",
-            f"{kind} {leg.instrument.symbol}",
+            "{} {}",
+            kind,
+            leg.instrument.symbol,
         )
+    ahead = (signal.occurred_at or signal.received_at) - context.now
+    skew = Decimal(str(ahead.total_seconds()))
+    most = context.limits.max_clock_skew_seconds
+    if skew > most:
+        sentence = f"sent {plain(skew)} s in the future, {plain(most)} s are forgiven"
+        raise waterfall.stop("clock", "SIGNAL_FROM_FUTURE", sentence)
     limit = _age_limit(signal, context)
     if limit is not None:
         age = _age(signal, context)
-        waterfall.require(
-            "signal_age",
-            age <= limit,
-            "SIGNAL_EXPIRED",
-            f"{age:.1f} s old, valid for {plain(limit)} s",
-        )
+        words = "{:.1f} s old, valid for {} s"
+        waterfall.require("signal_age", age <= limit, "SIGNAL_EXPIRED", words, age, limit)
     if context.gap is not None:
         waterfall.require("gap", False, context.gap.code, context.gap.sentence)
 
@@ -174,19 +264,88 @@ def _age_limit(signal: Signal, context: DecisionContext) -> Decimal | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _sized(
+def _entries(
+    signal: Signal,
+    context: DecisionContext,
+    controls: list[Control],
+    locks: Locks,
+    waterfall: Waterfall,
+) -> _Result:
+    """Plan every account, let them share, then carry out. Raises: Denied for all of them."""
+    keys = _keys(signal)
+    limits = other_limits(context, keys)
+    check_locks(context, keys, waterfall)
+    for scoped in limits:
+        check_limits_of_signal(signal, context, scoped, locks, waterfall)
+    if context.strategy is None:
+        raise Denied("STRATEGY_UNKNOWN", f"there is no strategy {signal.strategy_id!r}")
+    common = Common(
+        signal=signal,
+        context=context,
+        strategy=context.strategy,
+        controls=controls,
+        limits=limits,
+        locks=locks,
+        of_accounts=LimitsOfAccounts(context),
+        scopes={leg.leg_index: frozenset(_keys(signal, leg)) for leg in signal.legs},
+    )
+    result = _Result([], [], [], [])
+    plans: list[Plan] = []
+    waterfalls: list[Waterfall] = []
+    for account in context.accounts:
+        of_account = Waterfall(account.account.account_id)
+        waterfalls.append(of_account)
+        try:
+            plans.append(plan_entry(common, account, of_account))
+        except Denied as denied:
+            result.denials.append(denied)
+    for plan, scale in zip(plans, split(plans, common.strategy.split), strict=True):
+        try:
+            result.sized.append((plan.account, carry_out(plan, scale, common)))
+        except Denied as denied:
+            result.denials.append(denied)
+    for each in waterfalls:
+        result.steps.extend(each.steps)
+        result.questions.extend(each.questions)
+    return result
+
+
+def _exits(signal: Signal, intent: Intent, context: DecisionContext) -> _Result:
+    """What can be closed is closed, even where another leg or account has nothing to close."""
+    result = _Result([], [], [], [])
+    for account in context.accounts:
+        waterfall = Waterfall(account.account.account_id)
+        try:
+            _check_account_switch(context, account, waterfall)
+            legs = _exits_of(signal, intent, context, account, waterfall)
+            result.sized.append((account, legs))
+        except Denied as denied:
+            result.denials.append(denied)
+        result.steps.extend(waterfall.steps)
+        result.questions.extend(waterfall.questions)
+    return result
+
+
+def _check_account_switch(
+    context: DecisionContext, account: AccountContext, waterfall: Waterfall
+) -> None:
+    """Only a HALT of the account itself stops its exits."""
+    keys = {scope_key(Scope.ACCOUNT, account.account.account_id)}
+    state, control = state_for(context.controls, keys)
+    if control is not None and state is TradingState.HALTED:
+        raise waterfall.stop("trading_state", "TRADING_HALTED", switched(control))
+
+
+def _exits_of(
     signal: Signal,
     intent: Intent,
     context: DecisionContext,
     account: AccountContext,
     waterfall: Waterfall,
 ) -> list[SizedLeg]:
-    """Legs that go out in one account. Raises: Denied where none does."""
-    if not intent.reduces_risk:
-        return size_entry(signal, context, account, waterfall)
     exits: list[SizedLeg] = []
     denials: list[Denied] = []
-    for leg in signal.legs:  # what can be closed is closed, even where another leg cannot
+    for leg in signal.legs:
         try:
             side, quantity = size_exit(signal, leg, intent, account, context, waterfall)
         except Denied as denied:
@@ -220,10 +379,14 @@ def _order(
         stop_loss=None if intent.reduces_risk else leg.stop_loss,
         take_profit=None if intent.reduces_risk else leg.take_profit,
         reference_price=leg.reference_price,
-        entry_signal_id=signal.entry_reference if intent.reduces_risk else None,
+        entry_signal_id=_entry_of(signal, context) if intent.reduces_risk else None,
         environment=signal.environment,
         expires_at=None if intent.reduces_risk else _expires_at(signal, context),
     )
+
+
+def _entry_of(signal: Signal, context: DecisionContext) -> str | None:
+    return context.entry_signal_id or signal.entry_reference
 
 
 def _expires_at(signal: Signal, context: DecisionContext) -> datetime | None:
@@ -239,8 +402,11 @@ def _reservation(order: Order, sized: SizedLeg) -> Reservation:
         account_id=order.account_id,
         strategy_id=order.strategy_id,
         instrument_key=order.instrument.key,
+        instrument_type=order.instrument.instrument_type,
+        symbol=order.instrument.symbol,
         capital=sized.capital,
         margin=sized.margin,
+        notional=sized.notional,
         closing_quantity=order.quantity if order.intent.reduces_risk else ZERO,
         quantity=order.quantity,
     )
@@ -248,11 +414,10 @@ def _reservation(order: Order, sized: SizedLeg) -> Reservation:
 
 def _cancel(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> Decision:
     cancels = tuple(order for account in context.accounts for order in account.cancelable)
-    sentence = f"{len(cancels)} working entry orders are reached"
-    waterfall.note("cancel", sentence, after=Decimal(len(cancels)), bound=not cancels)
+    words = "{} working entry orders are reached"
+    waterfall.note("cancel", words, len(cancels), after=Decimal(len(cancels)), bound=not cancels)
     if not cancels:
-        nothing = Denied("NOTHING_TO_CANCEL", "no entry order of this signal is working any more")
-        return _denied(signal, context, waterfall.steps, nothing, intent=Intent.CANCEL)
+        raise Denied("NOTHING_TO_CANCEL", "no entry order of this signal is working any more")
     return Decision(
         signal_id=signal.signal_id,
         outcome=Outcome.APPROVED,
@@ -265,29 +430,9 @@ def _cancel(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> D
     )
 
 
-def _warnings(steps: list[Step]) -> list[str]:
-    return [_in_words(step) for step in steps if step.name in {"exit_age", "exit_gap"}]
+def _warnings(steps: Sequence[Step]) -> list[str]:
+    return [_in_words(step) for step in steps if step.name in _WARNINGS]
 
 
 def _in_words(step: Step) -> str:
     return f"{step.name.replace('_', ' ')}: {step.sentence}"
-
-
-def _denied(
-    signal: Signal,
-    context: DecisionContext,
-    steps: list[Step],
-    denied: Denied,
-    *,
-    intent: Intent | None = None,
-) -> Decision:
-    return Decision(
-        signal_id=signal.signal_id,
-        outcome=Outcome.DENIED,
-        intent=intent or signal.intent,
-        code=denied.code,
-        reason=str(denied),
-        steps=tuple(steps),
-        context=context,
-        decided_at=context.now,
-    )

@@ -1,19 +1,57 @@
-"""How large an entry may be in one account (DESIGN §9): ratio sizing, then limits, then lots."""
+"""How large an entry may be in one account (DESIGN §9): policy, limits, margin, whole lots."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from services.decision.margin import initial_margin_ratio
-from services.decision.prices import own_price, price_of
-from services.decision.waterfall import Denied, Waterfall, money
-from services.domain.accounts import AccountContext, DecisionContext, RiskLimits
-from services.domain.instruments import Instrument, round_down_to_lot
+from services.decision.checks import (
+    Locks,
+    check_account,
+    check_limits_of_signal,
+    check_locks,
+    check_losses,
+    check_rate,
+    check_record,
+)
+from services.decision.exposure import FxUnknown, fx_rate, line_of
+from services.decision.limits import (
+    LimitsOfAccounts,
+    Rule,
+    ScopedLimits,
+    Wanted,
+    apply_limits,
+)
+from services.decision.margin import Line, MarginRules, MarginUnknown, Requirement, added
+from services.decision.multipliers import multiplier
+from services.decision.policies import PricedLeg, scale_of, shape
+from services.decision.prices import fresh_price, own_price, preview_key, price_of, underlying_of
+from services.decision.rounding import lots_up, whole_lots
+from services.decision.waterfall import ONE, Caps, Denied, Waterfall, settled
+from services.domain.accounts import (
+    AccountContext,
+    DecisionContext,
+    PreviewLeg,
+    Strategy,
+    StrategyAccount,
+)
+from services.domain.decisions import Passable, Question
+from services.domain.risk import Control, scope_key, state_for
 from services.domain.signals import Leg, Signal, plain
 from services.domain.values import ZERO
-from services.domain.words import AccountType, ActiveStatus, Environment, QuantityUnit, Side
+from services.domain.words import (
+    EquityBase,
+    InstrumentType,
+    MarginModel,
+    Scope,
+    Side,
+    SplitPolicy,
+    TradingState,
+)
+
+_OPTION: Final = InstrumentType.OPTION
 
 
 class SizedLeg(NamedTuple):
@@ -24,93 +62,196 @@ class SizedLeg(NamedTuple):
     quantity: Decimal
     capital: Decimal
     margin: Decimal
+    notional: Decimal = ZERO
 
 
-class _PricedLeg(NamedTuple):
-    leg: Leg
-    unit_value: Decimal  # price × multiplier, account currency
-    margin_ratio: Decimal
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What is the same for all accounts of one decision.
+
+    Attributes:
+        controls: those of the scopes that are no account.
+        limits: those of the scopes that are no account, GLOBAL and STRATEGY among them.
+        locks: where passed limits are collected.
+        of_accounts: the limits of each account.
+        scopes: by leg index, the scopes that it is in, but for accounts.
+        rules: margin rules that need no price of an account, made once.
+    """
+
+    signal: Signal
+    context: DecisionContext
+    strategy: Strategy
+    controls: list[Control]
+    limits: list[ScopedLimits]
+    locks: Locks
+    of_accounts: LimitsOfAccounts
+    scopes: dict[int, frozenset[str]]
+    rules: dict[MarginModel, MarginRules] = field(default_factory=dict)
 
 
-class _ScaledLeg(NamedTuple):
-    priced: _PricedLeg
-    quantity: Decimal
-    notional: Decimal
+@dataclass(slots=True)
+class Plan:
+    """What one account would take of a signal, before its accounts share it.
 
-    @property
-    def instrument(self) -> Instrument:
-        return self.priced.leg.instrument
+    Attributes:
+        exact: units of each leg at scale 1: what the policy wants.
+        unit: what scale 1 is of the signal's own quantities, comparable between accounts.
+        available: how much of `exact` the strategy's own capital here pays for, a factor.
+        caps: what the limits of the account leave.
+        per_leg: capital, margin and notional of each leg at scale 1.
+    """
 
-    @property
-    def margin(self) -> Decimal:
-        return self.notional * self.priced.margin_ratio
+    account: AccountContext
+    waterfall: Waterfall
+    limits: ScopedLimits
+    priced: list[PricedLeg]
+    exact: list[Decimal]
+    unit: Decimal
+    available: Decimal
+    caps: Caps
+    per_leg: list[Wanted]
 
 
-def size_entry(
-    signal: Signal, context: DecisionContext, account: AccountContext, waterfall: Waterfall
-) -> list[SizedLeg]:
-    """Final quantities of all legs in one account; all legs keep their ratio, or none goes.
+def plan_entry(common: Common, account: AccountContext, waterfall: Waterfall) -> Plan:
+    """Everything about one account but the last rounding.
 
     Raises:
         Denied: with the rule that stopped it.
     """
-    equity = _usable_equity(signal, context, account, waterfall)
-    allocated = _allocated(account, equity, waterfall)
-    available = _available(signal, account, allocated, waterfall)
-    ratio = _ratio(signal, allocated, waterfall)
-    priced = [_priced(leg, account, context, waterfall) for leg in signal.legs]
-    legs = [_scaled(each, allocated, ratio, waterfall) for each in priced]
-    scale = _limited(legs, account, context.limits, equity, available, waterfall)
-    return [_rounded(leg, scale, waterfall) for leg in legs]
+    signal, context = common.signal, common.context
+    name = account.account.account_id
+    _check_switch(common, account, waterfall)
+    equity = check_account(signal, context, account, waterfall)
+    limits = common.of_accounts.of(name)
+    _check_limits(common, account, limits, waterfall)
+    allocated = _allocated(common, account, equity, waterfall)
+    for scoped in common.limits:
+        if scoped.key == scope_key(Scope.STRATEGY, signal.strategy_id):
+            check_record(scoped, account, allocated, context.now, common.locks, waterfall)
+    multiple = multiplier(
+        context,
+        account,
+        limit_sets=[each.sets[0] for each in common.limits] + list(limits.sets),
+        controls=common.controls + _own_controls(context, name),
+        waterfall=waterfall,
+    )
+    available = _available(common, account, allocated, waterfall)
+    priced = [_priced(leg, account, context, limits, waterfall) for leg in signal.legs]
+    policy = common.strategy.sizing
+    scale = scale_of(
+        policy,
+        signal,
+        priced,
+        capital=allocated * multiple,
+        multiple=multiple,
+        volatility=context.strategy_volatility_ratio,
+        waterfall=waterfall,
+    )
+    exact = [scale * units for units in shape(policy, priced)]
+    for each, quantity in zip(priced, exact, strict=True):
+        waterfall.note(
+            "scaled",
+            "{} {} × {:.6f}",
+            each.leg.wanted,
+            each.leg.instrument.symbol,
+            scale,
+            before=each.leg.wanted,
+            after=quantity,
+            leg_index=each.leg.leg_index,
+        )
+    caps = Caps(waterfall, pooled=common.strategy.split is SplitPolicy.BY_FREE_MARGIN)
+    plan = Plan(account, waterfall, limits, priced, exact, scale, ONE, caps, [])
+    return _capped(plan, common, available)
 
 
-def _usable_equity(
-    signal: Signal, context: DecisionContext, account: AccountContext, waterfall: Waterfall
+def _check_switch(common: Common, account: AccountContext, waterfall: Waterfall) -> None:
+    context, name = common.context, account.account.account_id
+    keys = {scope_key(Scope.ACCOUNT, name)}
+    state, control = state_for(context.controls, keys)
+    if control is not None and state is not TradingState.ACTIVE:
+        raise waterfall.stop("trading_state", f"TRADING_{state}", switched(control))
+    check_locks(context, keys, waterfall)
+
+
+def switched(control: Control) -> str:
+    """A control in words."""
+    return f"trading is {control.state} for {control.in_words}"
+
+
+def _own_controls(context: DecisionContext, account_id: str) -> list[Control]:
+    key = scope_key(Scope.ACCOUNT, account_id)
+    return [control for control in context.controls if control.key == key]
+
+
+def _check_limits(
+    common: Common, account: AccountContext, limits: ScopedLimits, waterfall: Waterfall
+) -> None:
+    """Yes-or-no limits of the account, and of the fund where it is measured with each account."""
+    context = common.context
+    check_limits_of_signal(common.signal, context, limits, common.locks, waterfall)
+    rule = limits.rule("max_orders_per_minute")
+    if rule is not None:
+        sent, orders = account.orders_last_minute, len(common.signal.legs)
+        check_rate(limits.key, sent, orders, int(rule.value), waterfall)
+    check_losses(limits, account.account.marks, context.now, common.locks, waterfall)
+    for scoped in common.limits:
+        if scoped.key == scope_key(Scope.GLOBAL):
+            marks = context.fund.marks if context.fund else None
+            check_losses(scoped, marks, context.now, common.locks, waterfall)
+        pyramid = scoped.rule("max_pyramiding")
+        if pyramid is not None:
+            _check_pyramiding(common.signal, account, pyramid, waterfall)
+
+
+def _check_pyramiding(
+    signal: Signal, account: AccountContext, rule: Rule, waterfall: Waterfall
+) -> None:
+    for leg in signal.legs:
+        key, sign = leg.instrument.key, leg.side.sign if leg.side else 1
+        filled = [
+            max(1, len(getattr(position, "lots", ())))
+            for position in account.positions
+            if position.instrument.key == key and position.quantity * sign > 0
+        ]
+        working = [
+            1 for x in account.reservations if x.instrument_key == key and not x.closing_quantity
+        ]
+        entries = sum(filled) + sum(working)
+        waterfall.require(
+            "pyramiding",
+            entries <= rule.value,
+            "PYRAMIDING_EXCEEDED",
+            "{} entries into {} are open, {} may be added to the first",
+            entries,
+            leg.instrument.symbol,
+            rule.value,
+            rule=rule.words,
+        )
+
+
+def _allocated(
+    common: Common, account: AccountContext, equity: Decimal, waterfall: Waterfall
 ) -> Decimal:
-    snapshot, name = account.account, account.account.account_id
-    waterfall.require(
-        "account_status",
-        snapshot.status is ActiveStatus.ACTIVE,
-        "ACCOUNT_INACTIVE",
-        f"account {name} is {snapshot.status}",
-    )
-    live = snapshot.account_type is AccountType.LIVE
-    waterfall.require(
-        "routing",
-        not (live and signal.environment is Environment.STAGING),
-        "ROUTING_STAGING_TO_LIVE",
-        f"{signal.environment} signal to the {snapshot.account_type} account {name}",
-    )
-    age = _age_seconds(snapshot.as_of, context.now)
-    limit = context.limits.account_max_age_seconds
-    shown = "never read" if age is None else f"{age:.1f} s old"
-    waterfall.require(
-        "account_age",
-        age is not None and age <= limit and snapshot.equity is not None,
-        "ACCOUNT_DATA_STALE",
-        f"data of {name} is {shown}, entries need it younger than {plain(limit)} s",
-    )
-    equity = snapshot.equity or ZERO
-    waterfall.require(
-        "equity", equity > 0, "EQUITY_NOT_POSITIVE", f"equity of {name} is {money(equity)}"
-    )
-    return equity
-
-
-def _age_seconds(as_of: datetime | None, now: datetime) -> Decimal | None:
-    return None if as_of is None else Decimal(str((now - as_of).total_seconds()))
-
-
-def _allocated(account: AccountContext, equity: Decimal, waterfall: Waterfall) -> Decimal:
+    """Capital of the strategy in this account, account currency."""
     ratio = account.allocation_ratio
     if not ratio:
         sentence = "no approved allocation for this strategy"
         waterfall.note("allocation", sentence, before=equity, after=ZERO, bound=True)
         raise Denied("ALLOCATION_MISSING", sentence)
-    allocated = equity * ratio * account.weight_ratio
+    weight, of = account.weight_ratio, "equity"
+    if common.strategy.equity_base is EquityBase.FUND:
+        equity = _fund_equity(common.context, account, waterfall)
+        weight, of = weight / _weights(common.strategy.accounts), "equity of the fund"
+    times = account.multiplier_ratio
+    allocated = equity * ratio * weight * times
     waterfall.note(
         "allocation",
-        f"{money(equity)} equity × {plain(ratio)} × weight {plain(account.weight_ratio)}",
+        "{:,.2f} {} × {} × weight {}" + (" × {}" if times != 1 else ""),
+        equity,
+        of,
+        ratio,
+        weight,
+        times,
         before=equity,
         after=allocated,
         limit=ratio,
@@ -118,157 +259,405 @@ def _allocated(account: AccountContext, equity: Decimal, waterfall: Waterfall) -
     return allocated
 
 
-def _available(
-    signal: Signal, account: AccountContext, allocated: Decimal, waterfall: Waterfall
+def _weights(accounts: Sequence[StrategyAccount]) -> Decimal:
+    return sum((each.weight_ratio for each in accounts), ZERO)
+
+
+def _fund_equity(
+    context: DecisionContext, account: AccountContext, waterfall: Waterfall
 ) -> Decimal:
-    mine = signal.strategy_id
-    deployed = sum((p.deployed for p in account.positions if p.strategy_id == mine), ZERO)
-    reserved = sum((r.capital for r in account.reservations if r.strategy_id == mine), ZERO)
-    available = allocated - deployed - reserved
+    """Equity of the fund in the account's currency. Raises: Denied where it is not known."""
+    fund = context.fund
+    if fund is None or fund.equity is None or fund.as_of is None:
+        missing = fund.missing if fund else "it has not been summed up yet"
+        raise waterfall.stop("fund", "FUND_UNKNOWN", f"the fund's equity is not known: {missing}")
+    age, limit = (context.now - fund.as_of).total_seconds(), context.limits.account_max_age_seconds
+    if age > limit:
+        sentence = f"the fund's figures are {age:.1f} s old, entries need {plain(limit)} s"
+        raise waterfall.stop("fund", "FUND_UNKNOWN", sentence)
+    rate = fx_rate(account.account, fund.currency)
+    if rate is None:
+        sentence = f"no rate between {fund.currency} and {account.account.currency} is known"
+        raise waterfall.stop("fund", "FX_RATE_MISSING", sentence)
+    return fund.equity * rate
+
+
+def _available(
+    common: Common, account: AccountContext, allocated: Decimal, waterfall: Waterfall
+) -> Decimal:
+    """What is left of the allocation, with what is at work and reserved taken off."""
+    held = account.exposures.get(scope_key(Scope.STRATEGY, common.strategy.strategy_id))
+    used = held.capital if held else ZERO
+    available = allocated - used
     waterfall.note(
         "available",
-        f"{money(allocated)} allocated − {money(deployed)} deployed − {money(reserved)} reserved",
+        "{:,.2f} allocated − {:,.2f} deployed and reserved",
+        allocated,
+        used,
         before=allocated,
         after=available,
     )
     return available
 
 
-def _ratio(signal: Signal, allocated: Decimal, waterfall: Waterfall) -> Decimal | None:
-    """Our units for one unit of the sender's; None where no leg counts units."""
-    if all(leg.quantity_unit is QuantityUnit.EQUITY_FRACTION for leg in signal.legs):
-        return None
-    theirs = signal.sender_equity
-    if theirs is None:
-        sentence = "account_equity is missing, so the quantities cannot be scaled to our account"
-        waterfall.note("ratio", sentence, bound=True)
-        raise Denied("SENDER_EQUITY_MISSING", sentence)
-    ratio = allocated / theirs
-    waterfall.note(
-        "ratio", f"{money(allocated)} allocated / {money(theirs)} of the sender", after=ratio
-    )
-    return ratio
-
-
 def _priced(
-    leg: Leg, account: AccountContext, context: DecisionContext, waterfall: Waterfall
-) -> _PricedLeg:
-    """The price comes last: no broker is asked for one that could not be used."""
-    instrument, symbol = leg.instrument, leg.instrument.symbol
-    if instrument.currency != account.account.currency:
+    leg: Leg,
+    account: AccountContext,
+    context: DecisionContext,
+    limits: ScopedLimits,
+    waterfall: Waterfall,
+) -> PricedLeg:
+    instrument, snapshot = leg.instrument, account.account
+    symbol, index = instrument.symbol, leg.leg_index
+    if instrument.expiry is not None and instrument.expiry < context.now.date():
+        sentence = f"{symbol} expired on {instrument.expiry}"
+        raise waterfall.stop("expiry", "INSTRUMENT_EXPIRED", sentence, leg_index=index)
+    rate = fx_rate(snapshot, instrument.currency)
+    if rate is None:
         sentence = (
             f"{symbol} trades in {instrument.currency}, the account is in "
-            f"{account.account.currency}, and no rate between them is known"
+            f"{snapshot.currency}, and no rate between them is known"
         )
-        raise _no(waterfall, leg, "fx_rate", "FX_RATE_MISSING", sentence)
-    margin_ratio = initial_margin_ratio(instrument)
-    if margin_ratio is None:
-        sentence = f"the margin of {instrument.instrument_type} {symbol} is not known"
-        raise _no(waterfall, leg, "margin_rate", "MARGIN_UNKNOWN", sentence)
+        raise waterfall.stop("fx_rate", "FX_RATE_MISSING", sentence, leg_index=index)
+    if instrument.currency != snapshot.currency:
+        words = "one {} is {} {}"
+        values = (instrument.currency, rate, snapshot.currency)
+        waterfall.note("fx_rate", words, *values, after=rate, leg_index=index)
     price, sentence = price_of(leg, account, context)
     if price is None:
-        raise _no(waterfall, leg, "price", "PRICE_MISSING", sentence)
-    waterfall.note("price", sentence, after=price, leg_index=leg.leg_index)
+        waterfall.questions.append(Question(account_id=snapshot.account_id, instrument=instrument))
+        raise waterfall.stop("price", "PRICE_MISSING", sentence, leg_index=index)
+    waterfall.note("price", sentence, after=price, leg_index=index)
+    rule = limits.rule("price_collar_ratio")
+    if rule is not None:
+        _check_collar(leg, price, rule, account, context, waterfall)
     if own_price(leg) is None:
         leg = leg.model_copy(update={"reference_price": price})
-    return _PricedLeg(leg, price * instrument.multiplier, margin_ratio)
+    return PricedLeg(leg, price, rate, price * instrument.multiplier * rate)
 
 
-def _scaled(
-    priced: _PricedLeg, allocated: Decimal, ratio: Decimal | None, waterfall: Waterfall
-) -> _ScaledLeg:
-    leg, asked = priced.leg, plain(priced.leg.wanted)
-    if ratio is None or leg.quantity_unit is QuantityUnit.EQUITY_FRACTION:
-        notional = leg.wanted * allocated
-        quantity = notional / priced.unit_value
-        sentence = (
-            f"{asked} of {money(allocated)} allocated / {plain(priced.unit_value)} for one "
-            f"{leg.instrument.symbol}"
-        )
-    else:
-        quantity = leg.wanted * ratio
-        notional = quantity * priced.unit_value
-        sentence = f"{asked} {leg.instrument.symbol} × {ratio:.6f}"
-    waterfall.note("scaled", sentence, before=leg.wanted, after=quantity, leg_index=leg.leg_index)
-    return _ScaledLeg(priced, quantity, notional)
-
-
-def _no(waterfall: Waterfall, leg: Leg, name: str, code: str, sentence: str) -> Denied:
-    waterfall.note(name, sentence, bound=True, leg_index=leg.leg_index)
-    return Denied(code, sentence)
-
-
-def _limited(
-    legs: list[_ScaledLeg],
+def _check_collar(
+    leg: Leg,
+    price: Decimal,
+    rule: Rule,
     account: AccountContext,
-    limits: RiskLimits,
-    equity: Decimal,
-    available: Decimal,
+    context: DecisionContext,
     waterfall: Waterfall,
-) -> Decimal:
-    """The scale, at most 1, at which the whole group fits every limit."""
-    notional = sum((leg.notional for leg in legs), ZERO)
-    margin = sum((leg.margin for leg in legs), ZERO)
-    scale = waterfall.cap("available_capital", Decimal(1), wanted=notional, limit=available)
-    for instrument in {leg.instrument.key: leg.instrument for leg in legs}.values():
-        asked = sum((x.notional for x in legs if x.instrument.key == instrument.key), ZERO)
-        room = equity * limits.max_position_ratio - _exposure(account, instrument)
-        scale = waterfall.cap("position_size", scale, wanted=asked, limit=room)
-    room = equity * limits.max_broker_allocation_ratio - _exposure(account, None)
-    scale = waterfall.cap("broker_share", scale, wanted=notional, limit=room)
-    return waterfall.cap("margin", scale, wanted=margin, limit=_free_margin(account, equity))
+) -> None:
+    """RTS 6 art. 15(1)(a): an order's price may not be far from the market's. Raises: Denied."""
+    symbol, index, name = leg.instrument.symbol, leg.leg_index, account.account.account_id
+    market, answer = fresh_price(leg.instrument, account, context)
+    if market is None:
+        waterfall.questions.append(Question(account_id=name, instrument=leg.instrument))
+        sentence = f"{symbol} cannot be compared with the market: the broker of {name} {answer}"
+        raise waterfall.stop(
+            "price_collar", "PRICE_COLLAR_UNKNOWN", sentence, leg_index=index, rule=rule.words
+        )
+    away = abs(price - market) / market
+    waterfall.note(
+        "price_collar",
+        "{} at {} is {:.4f} from the broker's {}, {} allowed",
+        symbol,
+        price,
+        away,
+        market,
+        rule.value,
+        before=away,
+        limit=rule.value,
+        bound=away > rule.value,
+        leg_index=index,
+        rule=rule.words,
+    )
+    if away > rule.value:
+        raise Denied("PRICE_OUTSIDE_COLLAR", waterfall.steps[-1].sentence)
 
 
-def _free_margin(account: AccountContext, equity: Decimal) -> Decimal:
-    """Margin for new risk: the smaller of the broker's figure and our own, less what is reserved.
+def _capped(plan: Plan, common: Common, available: Decimal) -> Plan:
+    """What all legs need together, held against everything that limits it. Raises: Denied."""
+    account, caps, waterfall = plan.account, plan.caps, plan.waterfall
+    needed = _requirement(common, account, plan.priced, plan.exact, waterfall)
+    plan.per_leg = _per_leg(plan, common, needed)
+    if needed.capital > 0:
+        plan.available = available / needed.capital
+    if common.strategy.split is SplitPolicy.BY_WEIGHT:
+        caps.cap("available_capital", wanted=needed.capital, limit=available)
+    every = (plan.limits, *common.limits)
+    apply_limits(every, plan.per_leg, common.context, account, caps, waterfall)
+    caps.cap("margin", wanted=needed.initial, limit=_free_margin(account))
+    share = account.contention
+    if share is not None:
+        waterfall.note("contention_policy", share.sentence)
+        caps.cap("contention", wanted=needed.initial, limit=share.margin)
+    return plan
 
-    The broker's figure is as old as the last poll and misses what has filled since; ours is equity
-    less the margin of the positions in our books, which knows every fill.
+
+def _per_leg(plan: Plan, common: Common, needed: Requirement) -> list[Wanted]:
+    """Each leg's part of what all need together, in the ratio of their notionals."""
+    notionals = [
+        each.unit_value * quantity * (each.leg.side.sign if each.leg.side else 1)
+        for each, quantity in zip(plan.priced, plan.exact, strict=True)
+    ]
+    gross = sum(map(abs, notionals), ZERO)
+    own = {scope_key(Scope.ACCOUNT, plan.account.account.account_id)}
+    return [
+        Wanted(
+            each.leg.instrument,
+            common.scopes[each.leg.leg_index] | own,
+            needed.capital * abs(notional) / gross,
+            notional,
+            needed.initial * abs(notional) / gross,
+        )
+        for each, notional in zip(plan.priced, notionals, strict=True)
+    ]
+
+
+def _requirement(
+    common: Common,
+    account: AccountContext,
+    priced: list[PricedLeg],
+    exact: list[Decimal],
+    waterfall: Waterfall,
+) -> Requirement:
+    """Margin and capital of all legs at scale 1: the broker's word, or the formula.
+
+    Raises:
+        Denied: neither is known; unknown is never zero.
+    """
+    formula, unknown = _formula(common, account, priced, exact)
+    initial = None
+    if account.account.previews_margin:
+        initial = _preview(common, account, priced, exact, formula, waterfall)
+    if initial is None and formula is None:
+        raise waterfall.stop("margin_rate", "MARGIN_UNKNOWN", unknown)
+    if initial is None and formula is not None:
+        waterfall.note("margin_rate", formula.sentence, after=formula.initial)
+        return formula
+    initial = max(initial or ZERO, ZERO)
+    if formula is None:
+        return Requirement(initial, initial, initial, "the broker's preview")
+    return formula._replace(initial=initial)
+
+
+def _formula(
+    common: Common, account: AccountContext, priced: list[PricedLeg], exact: list[Decimal]
+) -> tuple[Requirement | None, str]:
+    """By the local rules, or None and why not."""
+    lines = [
+        Line(
+            each.leg.instrument,
+            quantity * (each.leg.side.sign if each.leg.side else 1),
+            each.price,
+            each.fx_rate,
+        )
+        for each, quantity in zip(priced, exact, strict=True)
+    ]
+    rules = rules_of(common, account)
+    symbols = {
+        line.instrument.symbol for line in lines if line.instrument.instrument_type is _OPTION
+    }
+    try:
+        held = [
+            line_of(account.account, position)
+            for position in account.positions
+            if position.instrument.symbol in symbols
+        ]
+        return added(held, lines, rules), ""
+    except (MarginUnknown, FxUnknown) as error:
+        return None, str(error)
+
+
+def rules_of(common: Common, account: AccountContext) -> MarginRules:
+    """The margin rules of an account, with what is known of futures and of underlyings."""
+    model = account.account.margin_model
+    rules = common.rules.get(model)
+    if rules is None:
+        rules = MarginRules(model=model).with_futures(common.context.futures_margins)
+        common.rules[model] = rules
+    prices = {}
+    for leg in common.signal.legs if account.prices else ():
+        found = account.prices.get(underlying_of(leg.instrument).key)
+        if found is not None and found.price is not None:
+            prices[leg.instrument.symbol] = found.price
+    return rules.model_copy(update={"underlying_prices": prices}) if prices else rules
+
+
+def _preview(
+    common: Common,
+    account: AccountContext,
+    priced: list[PricedLeg],
+    exact: list[Decimal],
+    formula: Requirement | None,
+    waterfall: Waterfall,
+) -> Decimal | None:
+    """Initial margin by the broker's own preview; None, and a question to it, without one."""
+    name, said = account.account.account_id, account.margin_preview
+    limit = common.context.limits.margin_max_age_seconds
+    if said is not None and said.initial_margin is not None and said.as_of is not None:
+        age = (common.context.now - said.as_of).total_seconds()
+        if age <= limit:
+            initial = said.initial_margin * exact[0] / said.legs[0].quantity
+            waterfall.note(
+                "margin_preview",
+                "{:,.2f} by the broker of {}, {:.1f} s old" + _against(formula),
+                initial,
+                name,
+                age,
+                *((formula.initial,) if formula else ()),
+                before=formula.initial if formula else None,
+                after=initial,
+            )
+            return initial
+    legs = tuple(
+        PreviewLeg(
+            instrument=each.leg.instrument,
+            side=each.leg.side or Side.BUY,
+            quantity=lots_up(quantity, each.leg.instrument.lot),
+        )
+        for each, quantity in zip(priced, exact, strict=True)
+    )
+    waterfall.questions.append(
+        Question(account_id=name, key=preview_key(name, common.signal), legs=legs)
+    )
+    why = said.error if said is not None and said.error else "has not said yet"
+    waterfall.note("margin_preview", "the broker of {} {}", name, why)
+    return None
+
+
+def _against(formula: Requirement | None) -> str:
+    return ", {:,.2f} by the formula" if formula else ", no formula to compare with"
+
+
+def _free_margin(account: AccountContext) -> Decimal:
+    """Margin for new risk: the smaller of the broker's figure and our own.
+
+    The broker's figure is as old as the last poll and misses what was sent since, so all that is
+    reserved is taken off; ours is equity less the margin of our books and of all that is reserved.
     """
     reported = account.account.available_funds
     if reported is None:
         raise Denied("MARGIN_UNKNOWN", "the account's available funds are not known")
-    used = sum(
-        (p.deployed * (initial_margin_ratio(p.instrument) or 1) for p in account.positions), ZERO
-    )
-    reserved = sum((r.margin for r in account.reservations), ZERO)
-    return min(reported, equity - used) - reserved
+    used = account.exposures.get(scope_key(Scope.ACCOUNT, account.account.account_id))
+    margin = used.margin if used else ZERO
+    return min(reported - account.reserved_margin, (account.account.equity or ZERO) - margin)
 
 
-def _exposure(account: AccountContext, instrument: Instrument | None) -> Decimal:
-    """Money at work and reserved in the account, over all strategies, in one instrument or all."""
-    held = sum((p.deployed for p in account.positions if instrument in {None, p.instrument}), ZERO)
-    reserved = sum(
-        (
-            r.capital
-            for r in account.reservations
-            if instrument is None or r.instrument_key == instrument.key
-        ),
-        ZERO,
-    )
-    return held + reserved
+def carry_out(plan: Plan, scale: Decimal, common: Common) -> list[SizedLeg]:
+    """Whole lots of all legs at a scale, checked once more as orders.
 
-
-def _rounded(scaled: _ScaledLeg, scale: Decimal, waterfall: Waterfall) -> SizedLeg:
-    leg = scaled.priced.leg
-    exact = scaled.quantity * scale
-    quantity = round_down_to_lot(exact, leg.instrument.lot)
-    waterfall.note(
-        "lot",
-        f"{exact:.6f} {leg.instrument.symbol} down to lots of {plain(leg.instrument.lot)}",
-        before=exact,
-        after=quantity,
-        limit=leg.instrument.lot,
-        bound=not quantity,
-        leg_index=leg.leg_index,
-    )
-    if not quantity:
-        raise Denied(
-            "QUANTITY_BELOW_LOT",
-            f"{exact:.6f} {leg.instrument.symbol} is less than one lot of "
-            f"{plain(leg.instrument.lot)}",
+    Raises:
+        Denied: less than one lot is left, or an order is larger than any order may be.
+    """
+    if scale <= 0:
+        name = plan.caps.binding or "available_capital"
+        sentence = f"{name.replace('_', ' ')}: nothing is left in this account"
+        raise Denied(f"{name.upper()}_EXCEEDED", sentence)
+    exact = [settled(each * scale) for each in plan.exact]
+    sized = _rounded(plan, exact)
+    least = common.strategy.min_size_ratio
+    if scale < least:
+        name = plan.caps.binding or "available_capital"
+        sentence = (
+            f"{name.replace('_', ' ')}: {scale:.4f} of the size would have passed, the strategy "
+            f"takes no less than {plain(least)}"
         )
-    if leg.side is None:
-        raise Denied("SIDE_MISSING", f"neither BUY nor SELL was said for {leg.instrument.symbol}")
-    capital = quantity * scaled.priced.unit_value
-    return SizedLeg(leg, leg.side, quantity, capital, capital * scaled.priced.margin_ratio)
+        plan.waterfall.note("min_size", sentence, before=scale, limit=least, bound=True)
+        raise Denied(f"{name.upper()}_EXCEEDED", sentence, passable=_passable(plan, sized))
+    _check_order_size(plan, common, exact, sized)
+    return sized
+
+
+def _rounded(plan: Plan, exact: list[Decimal]) -> list[SizedLeg]:
+    instruments = [each.leg.instrument for each in plan.priced]
+    quantities = whole_lots(exact, instruments)
+    sized = []
+    legs = zip(plan.priced, quantities, plan.per_leg, strict=True)
+    for number, (each, quantity, wanted) in enumerate(legs):
+        leg = each.leg
+        plan.waterfall.note(
+            "lot",
+            "{:.6f} {} down to lots of {}",
+            exact[number],
+            leg.instrument.symbol,
+            leg.instrument.lot,
+            before=exact[number],
+            after=quantity,
+            limit=leg.instrument.lot,
+            bound=not quantity,
+            leg_index=leg.leg_index,
+        )
+        if not quantity:
+            raise Denied(
+                "QUANTITY_BELOW_LOT",
+                f"{exact[number]:.6f} {leg.instrument.symbol} is less than one lot of "
+                f"{plain(leg.instrument.lot)}"
+                + (" in the ratio of the legs" if len(quantities) > 1 else ""),
+            )
+        if leg.side is None:
+            sentence = f"neither BUY nor SELL was said for {leg.instrument.symbol}"
+            raise Denied("SIDE_MISSING", sentence)
+        part = quantity / plan.exact[number]
+        sized.append(
+            SizedLeg(
+                leg,
+                leg.side,
+                quantity,
+                settled(wanted.capital * part),
+                settled(wanted.margin * part),
+                quantity * each.unit_value * leg.side.sign,
+            )
+        )
+    return sized
+
+
+def _check_order_size(
+    plan: Plan, common: Common, exact: list[Decimal], sized: list[SizedLeg]
+) -> None:
+    """Fat finger: an order above these is an error of somebody's, so it is not made smaller.
+
+    Raises: Denied, with the largest that would have passed.
+    """
+    for scoped in (plan.limits, *common.limits):
+        for name, amount in (
+            ("max_order_quantity", "quantity"),
+            ("max_order_notional", "notional"),
+        ):
+            rule = scoped.rule(name)
+            if rule is None:
+                continue
+            for number, leg in enumerate(sized):
+                if scoped.key not in plan.per_leg[number].scopes:
+                    continue
+                size = abs(getattr(leg, amount))
+                plan.waterfall.note(
+                    "order_size",
+                    "{} {:,.2f} of {}, {:,.2f} allowed",
+                    amount,
+                    size,
+                    leg.leg.instrument.symbol,
+                    rule.value,
+                    before=size,
+                    limit=rule.value,
+                    bound=size > rule.value,
+                    leg_index=leg.leg.leg_index,
+                    rule=rule.words,
+                )
+                if size > rule.value:
+                    sentence = plan.waterfall.steps[-1].sentence
+                    smaller = whole_lots(
+                        [settled(each * rule.value / size) for each in exact],
+                        [each.leg.instrument for each in plan.priced],
+                    )
+                    raise Denied(
+                        "ORDER_TOO_LARGE", sentence, passable=_passable(plan, sized, smaller)
+                    )
+
+
+def _passable(
+    plan: Plan, sized: list[SizedLeg], quantities: list[Decimal] | None = None
+) -> tuple[Passable, ...]:
+    account_id = plan.account.account.account_id
+    chosen = quantities or [each.quantity for each in sized]
+    return tuple(
+        Passable(account_id=account_id, leg_index=each.leg.leg_index, quantity=quantity)
+        for each, quantity in zip(sized, chosen, strict=True)
+    )

@@ -7,6 +7,7 @@ from decimal import Decimal
 from services.decision.prices import price_of
 from services.decision.waterfall import Denied, Waterfall
 from services.domain.accounts import AccountContext, DecisionContext
+from services.domain.decisions import Question
 from services.domain.instruments import round_down_to_lot
 from services.domain.signals import Leg, Signal, plain
 from services.domain.values import ZERO
@@ -96,6 +97,9 @@ def _part(
         return None
     price, sentence = price_of(leg, account, context)
     waterfall.note("price", sentence, after=price, leg_index=leg.leg_index)
+    if price is None:
+        name = account.account.account_id
+        waterfall.questions.append(Question(account_id=name, instrument=leg.instrument))
     return None if price is None else mine / (price * leg.instrument.multiplier)
 
 

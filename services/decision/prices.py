@@ -5,11 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from services.domain.accounts import AccountContext, DecisionContext, MarketPrice
-from services.domain.decisions import Step
+from services.domain.accounts import (
+    AccountContext,
+    DecisionContext,
+    MarketPrice,
+    PreviewLeg,
+    margin_preview_id,
+)
 from services.domain.instruments import Instrument
 from services.domain.signals import Leg, Signal, plain
-from services.domain.words import Intent
+from services.domain.words import InstrumentType, Intent, Side
 
 
 def own_price(leg: Leg) -> Decimal | None:
@@ -25,30 +30,69 @@ def price_of(
     None where the signal has none and the broker's is missing or older than the limits allow; the
     sentence then says what was asked of the broker and what it answered.
     """
-    symbol, broker = leg.instrument.symbol, f"the broker of {account.account.account_id}"
+    symbol = leg.instrument.symbol
     own = own_price(leg)
     if own is not None:
         return own, f"{symbol} at {plain(own)}, from the signal"
-    found = account.prices.get(leg.instrument.key)
+    broker = f"the broker of {account.account.account_id}"
+    price, answer = fresh_price(leg.instrument, account, context)
+    if price is not None:
+        return price, f"{symbol} at {plain(price)} from {broker}, {answer}"
+    return None, f"the signal names no price for {symbol}, and {broker} {answer}"
+
+
+def fresh_price(
+    instrument: Instrument, account: AccountContext, context: DecisionContext
+) -> tuple[Decimal | None, str]:
+    """The broker's price and its age in words; without a fresh one None and what it answered."""
+    found = account.prices.get(instrument.key)
     limit = context.limits.price_max_age_seconds
     if found is not None and found.price is not None and found.as_of is not None:
         age = _age_seconds(found.as_of, context.now)
         if age <= limit:
-            return found.price, f"{symbol} at {plain(found.price)} from {broker}, {age:.1f} s old"
-    answer = _answer(found, limit, context.now)
-    return None, f"the signal names no price for {symbol}, and {broker} {answer}"
+            return found.price, f"{age:.1f} s old"
+    return None, _answer(found, limit, context.now)
 
 
-def unpriced(signal: Signal) -> list[Instrument]:
-    """Instruments of a signal whose price only a broker can name; a full exit needs none."""
+def instruments_to_price(signal: Signal, *, collared: bool) -> list[Instrument]:
+    """Instruments of a signal whose price a broker should name; a full exit needs none.
+
+    Those that came without a price, all where a price collar compares them with the market, and
+    what uncovered options are written on, which their margin is of.
+    """
     if signal.intent in {Intent.EXIT, Intent.CANCEL}:
         return []
-    return [leg.instrument for leg in signal.legs if own_price(leg) is None]
+    found = [leg.instrument for leg in signal.legs if collared or own_price(leg) is None]
+    underlyings = {
+        leg.instrument.symbol: underlying_of(leg.instrument)
+        for leg in signal.legs
+        if leg.instrument.instrument_type is InstrumentType.OPTION and leg.side is Side.SELL
+    }
+    return [*found, *underlyings.values()]
 
 
-def lacks_price(step: Step) -> bool:
-    """Whether a step of a decision found no price to go on with."""
-    return step.name == "price" and step.after is None
+def underlying_of(instrument: Instrument) -> Instrument:
+    """What an option is written on, as a broker is asked for its price."""
+    return Instrument(
+        instrument_type=InstrumentType.STOCK,
+        symbol=instrument.symbol,
+        currency=instrument.currency,
+    )
+
+
+def preview_key(account_id: str, signal: Signal) -> str:
+    """Key of the margin preview of a signal's legs: the same for the same legs in their ratio."""
+    return margin_preview_id(
+        account_id,
+        [
+            PreviewLeg(
+                instrument=leg.instrument,
+                side=leg.side or Side.BUY,
+                quantity=leg.quantity or Decimal(1),
+            )
+            for leg in signal.legs
+        ],
+    )
 
 
 def _answer(found: MarketPrice | None, limit: Decimal, now: datetime) -> str:

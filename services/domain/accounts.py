@@ -10,15 +10,19 @@ from pydantic import Field
 from services.domain.books import Position
 from services.domain.instruments import Instrument
 from services.domain.orders import Reservation
-from services.domain.risk import EquityMarks
-from services.domain.values import Exact, Frozen, Instant, NonNegative, Positive
+from services.domain.risk import Control, EquityMarks, Fund, FuturesMargin, LimitSet, RiskLock
+from services.domain.sizing import RatioSizing, SizingPolicy
+from services.domain.values import ZERO, Exact, Frozen, Instant, NonNegative, Positive, Share
 from services.domain.words import (
     AccountType,
     ActiveStatus,
+    ContentionPolicy,
+    EquityBase,
     InstrumentType,
     MarginModel,
     Side,
-    TradingState,
+    SplitPolicy,
+    StrategyMode,
 )
 
 
@@ -128,22 +132,97 @@ class StrategyAccount(Frozen):
 
 
 class Strategy(Frozen):
-    """A strategy as Cerebro needs it."""
+    """A strategy as Cerebro needs it.
+
+    Attributes:
+        mode: PAPER never reaches a live account, whatever its accounts are.
+        sizing: how a signal's quantities become ours.
+        equity_base: of what its allocation is a share.
+        split: how its accounts share a signal.
+        priority: 1 is served first where margin is short and the policy asks for it.
+        min_size_ratio: an entry that limits would cut to less than this part of its size is denied.
+    """
 
     strategy_id: str
     status: ActiveStatus = ActiveStatus.ACTIVE
+    mode: StrategyMode = StrategyMode.PAPER
     accounts: tuple[StrategyAccount, ...] = ()
     instrument_types: tuple[InstrumentType, ...] = ()
     max_signal_age_seconds: Positive | None = None
+    sizing: SizingPolicy = RatioSizing()
+    equity_base: EquityBase = EquityBase.ACCOUNT
+    split: SplitPolicy = SplitPolicy.BY_WEIGHT
+    priority: int = Field(100, ge=1)
+    min_size_ratio: Share = Decimal(0)
 
 
 class RiskLimits(Frozen):
-    """Limits that hold for every account; fractions of account equity."""
+    """Limits of the settings: they hold for every account that has none of its own stored.
+
+    Attributes:
+        max_clock_skew_seconds: a signal from further in the future is not believed.
+    """
 
     max_position_ratio: Positive
     max_broker_allocation_ratio: Positive
     account_max_age_seconds: Positive
     price_max_age_seconds: Positive = Decimal(15)
+    margin_max_age_seconds: Positive = Decimal(300)
+    max_clock_skew_seconds: Positive = Decimal(60)
+
+
+class Exposure(Frozen):
+    """What a scope holds, orders under way included, in one currency.
+
+    Attributes:
+        capital: money tied up: notional of stocks, margin of what is traded on margin.
+        gross: sum of absolute notionals.
+        net: sum of signed notionals.
+        margin: initial margin.
+        instruments: how many are held or being entered.
+    """
+
+    capital: Exact = ZERO
+    gross: NonNegative = ZERO
+    net: Exact = ZERO
+    margin: NonNegative = ZERO
+    instruments: int = 0
+
+
+class StrategyRecord(Frozen):
+    """What a strategy has made in one account, as far as limits ask; None = nobody asked.
+
+    Attributes:
+        day_pnl: realized today less commissions, account currency.
+        consecutive_losses: closing fills in a row, counted back from the last, that lost.
+    """
+
+    day_pnl: Exact | None = None
+    consecutive_losses: int | None = None
+
+
+class RecentEntry(Frozen):
+    """An entry of the same strategy that was let through a short while ago."""
+
+    signal_id: str
+    instrument_key: str
+    side: Side
+    quantity: Positive
+    price: Positive | None
+    decided_at: Instant
+
+
+class Contention(Frozen):
+    """The part of an account's free margin that this signal may take, others wanting it too.
+
+    Attributes:
+        margin: account currency.
+        sentence: who else, and by which policy.
+    """
+
+    policy: ContentionPolicy
+    margin: NonNegative
+    sentence: str
 
 
 class AccountContext(Frozen):
@@ -151,24 +230,43 @@ class AccountContext(Frozen):
 
     Attributes:
         weight_ratio: how much of its allocation this account gives to each signal; 1 = all.
-        allocation_ratio: approved share of the account's equity for this strategy; None = none.
-        positions: open positions of every strategy in this account.
-        reservations: everything held for orders of any strategy in this account.
+        multiplier_ratio: what every size in this account is multiplied with.
+        allocation_ratio: approved share of equity for this strategy; None = none.
+        positions: open positions of this strategy in this account.
+        reservations: everything held for orders of this strategy in this account.
+        exposures: by scope key, what the account, the strategy, and each instrument and asset class
+            of the signal hold here, over all strategies where the scope has several.
+        reserved_margin: initial margin held for orders of every strategy in this account.
+        unknown: why `exposures` is not known, in words; "" where it is.
         entry_filled: what the referenced entry has filled here, by instrument key (exits only).
         entry_closed: what earlier exits of that entry closed or are closing here (exits only).
         cancelable: client_order_ids of working entry orders that a CANCEL would reach.
-        prices: what the broker says of instruments whose leg has no price, by instrument key.
+        prices: what the broker says of the signal's instruments, by instrument key.
+        margin_preview: what the broker says of the signal's legs, where it was asked.
+        unresolved: instrument keys with an order whose outcome nobody knows.
+        orders_last_minute: orders that left for this account.
+        record: what the strategy has made here.
+        contention: this signal's share, where others want the same margin.
     """
 
     account: AccountSnapshot
     weight_ratio: Positive = Decimal(1)
+    multiplier_ratio: Positive = Decimal(1)
     allocation_ratio: NonNegative | None = None
     positions: tuple[Position, ...] = ()
     reservations: tuple[Reservation, ...] = ()
+    exposures: dict[str, Exposure] = Field(default_factory=dict)
+    reserved_margin: NonNegative = ZERO
+    unknown: str = ""
     entry_filled: dict[str, NonNegative] = Field(default_factory=dict)
     entry_closed: dict[str, NonNegative] = Field(default_factory=dict)
     cancelable: tuple[str, ...] = ()
     prices: dict[str, MarketPrice] = Field(default_factory=dict)
+    margin_preview: MarginPreview | None = None
+    unresolved: tuple[str, ...] = ()
+    orders_last_minute: int = 0
+    record: StrategyRecord = StrategyRecord()
+    contention: Contention | None = None
 
 
 class Gap(Frozen):
@@ -182,14 +280,36 @@ class DecisionContext(Frozen):
     """Everything a decision may look at; stored with it so that it can be replayed.
 
     Attributes:
+        controls: switches and overrides of every scope the signal touches; GLOBAL is always there.
+        limit_sets: stored limits of every scope the signal touches.
+        locks: limits that were passed before, and stop entries until they end.
+        fund: all accounts together; None where nothing asks for it.
+        fund_exposures: what they hold, GLOBAL and each instrument of the signal, by scope key, in
+            the fund's currency; None where it is not known, or nothing asks for it.
+        orders_last_minute: orders that left, by scope key, for scopes with a limit on them.
+        entries_in_window: entries of the strategy that went out within the window of its limit.
+        recent: entries of the strategy that a duplicate rule has to look at.
+        strategy_volatility_ratio: annual, of the strategy's own record; None = not known.
+        futures_margins: per contract, by symbol, as stored; None = what is stored is unreadable.
+        entry_signal_id: our id of the entry that an exit names.
         entry_found: whether the entry that an exit names is known; None where it names none.
         gap: what is missing before this signal; it stops entries, never exits.
     """
 
     now: Instant
-    trading_state: TradingState
+    controls: tuple[Control, ...]
     strategy: Strategy | None
     accounts: tuple[AccountContext, ...]
     limits: RiskLimits
+    limit_sets: tuple[LimitSet, ...] = ()
+    locks: tuple[RiskLock, ...] = ()
+    fund: Fund | None = None
+    fund_exposures: dict[str, Exposure] | None = None
+    orders_last_minute: dict[str, int] = Field(default_factory=dict)
+    entries_in_window: int | None = None
+    recent: tuple[RecentEntry, ...] = ()
+    strategy_volatility_ratio: NonNegative | None = None
+    futures_margins: dict[str, FuturesMargin | None] = Field(default_factory=dict)
+    entry_signal_id: str | None = None
     entry_found: bool | None = None
     gap: Gap | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
+from functools import cached_property
 from typing import Literal
 
 from services.domain.values import Frozen, Positive
@@ -32,7 +33,7 @@ class Instrument(Frozen):
     right: Literal["C", "P"] | None = None
     multiplier: Positive = Decimal(1)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Identity of the instrument in positions and limits: opaque, never parsed."""
         parts = [self.instrument_type, self.symbol, self.currency]

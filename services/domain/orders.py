@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from decimal import Decimal
 
@@ -11,6 +10,7 @@ from services.domain.instruments import Instrument
 from services.domain.values import ZERO, Exact, Frozen, Instant, NonNegative, Positive
 from services.domain.words import (
     Environment,
+    InstrumentType,
     Intent,
     OrderStatus,
     OrderType,
@@ -19,6 +19,9 @@ from services.domain.words import (
 )
 
 _S = OrderStatus
+#: RFC 4648's alphabet, and where each of 18 letters is in 90 bits.
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_SHIFTS = range(85, -1, -5)
 _BROKER_ENDINGS = {_S.CANCELED, _S.REJECTED, _S.EXPIRED}
 _FILLS = {_S.PARTIALLY_FILLED, _S.FILLED}
 
@@ -62,7 +65,9 @@ def client_order_id_for(signal_id: str, leg_index: int, account_id: str, attempt
     20 upper-case letters and digits, because Kite's `tag` allows no more; 90 bits of SHA-256.
     """
     seed = "\x00".join((signal_id, str(leg_index), account_id, str(attempt)))
-    return "MT" + base64.b32encode(hashlib.sha256(seed.encode()).digest()).decode()[:18]
+    digest = hashlib.sha256(seed.encode()).digest()
+    bits = int.from_bytes(digest[:12]) >> 6  # the first 90
+    return "MT" + "".join([_BASE32[bits >> shift & 31] for shift in _SHIFTS])
 
 
 class Order(Frozen):
@@ -96,6 +101,7 @@ class Reservation(Frozen):
     Attributes:
         capital: money of the strategy's allocation held, account currency.
         margin: initial margin held, account currency.
+        notional: signed (below 0 = sold), account currency; 0 for exits.
         closing_quantity: for exits: how much of the position this order is closing.
     """
 
@@ -105,6 +111,9 @@ class Reservation(Frozen):
     instrument_key: str
     capital: NonNegative = ZERO
     margin: NonNegative = ZERO
+    notional: Exact = ZERO
+    instrument_type: InstrumentType | None = None
+    symbol: str = ""
     closing_quantity: NonNegative = ZERO
     quantity: Positive
 
@@ -117,6 +126,7 @@ class Reservation(Frozen):
             update={
                 "capital": self.capital * left,
                 "margin": self.margin * left,
+                "notional": self.notional * left,
                 "closing_quantity": self.closing_quantity * left,
             }
         )

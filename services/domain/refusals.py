@@ -186,6 +186,81 @@ CODES: Final[dict[str, Meaning]] = {
         "you held something else before this signal than our books say",
         "compare your position with ours; a signal of yours may be missing",
     ),
+    "SIGNAL_FROM_FUTURE": _decision(
+        "the time in the signal is further ahead of ours than a clock may be wrong",
+        "set the clock",
+    ),
+    "ROUTING_PAPER_TO_LIVE": _decision(
+        "a strategy in paper mode never reaches a live account", "ask the operator"
+    ),
+    "INSTRUMENT_TYPE_NOT_IN_ACCOUNT": _decision(
+        "the account does not take this type of instrument", "ask the operator"
+    ),
+    "INSTRUMENT_EXPIRED": _decision("the contract has expired", "send one that is still traded"),
+    "ENTRIES_LOCKED": _decision(
+        "a loss or repetition limit was passed, and entries stop until it is reset or ends",
+        "wait: the operator decides when entries go again",
+    ),
+    "RESTRICTED": _decision("nothing of this scope may be entered", "ask the operator"),
+    "OUTSIDE_TRADING_HOURS": _decision(
+        "entries go in the hours that the operator has set only", "send in these hours"
+    ),
+    "DUPLICATE_ORDER": _decision(
+        "a like entry (instrument, side, quantity, price) went out a moment ago",
+        "wait, or ask the operator to allow it",
+    ),
+    "ORDER_RATE_EXCEEDED": _decision("too many orders in the last minute", "send less often"),
+    "REPEATED_EXECUTION": _decision(
+        "the strategy has entered more often than it may, and is stopped", "ask the operator"
+    ),
+    "OPEN_POSITIONS_EXCEEDED": _decision("as many positions are open as may be", _SMALLER),
+    "PYRAMIDING_EXCEEDED": _decision(
+        "the position was added to as often as it may be", "wait until it is closed"
+    ),
+    "ORDER_UNRESOLVED": _decision(
+        "an order for the instrument has no known outcome yet", "wait: the operator sees it"
+    ),
+    "PRICE_COLLAR_UNKNOWN": _decision(
+        "the broker names no price to compare the order's with", "wait, or ask the operator"
+    ),
+    "PRICE_OUTSIDE_COLLAR": _decision(
+        "the price is further from the market than it may be", "send a price of the market"
+    ),
+    "ORDER_TOO_LARGE": _decision(
+        "an order would be larger than any may be", "send less; the message names how much"
+    ),
+    "DAILY_LOSS_EXCEEDED": _decision(
+        "too much was lost today", "wait: entries go again the next day, or after a reset"
+    ),
+    "DAILY_LOSS_UNKNOWN": _decision("what was lost today is not known", "ask the operator"),
+    "DRAWDOWN_EXCEEDED": _decision("too much was lost since the peak", "ask the operator"),
+    "DRAWDOWN_UNKNOWN": _decision("the drawdown is not known", "ask the operator"),
+    "CONSECUTIVE_LOSSES": _decision("too many losses in a row", "ask the operator"),
+    "OVERRIDE_ZERO": _decision("the operator lets no entries go", "ask the operator"),
+    "FUND_UNKNOWN": _decision(
+        "the equity of all accounts together is not known", "wait for the accounts' figures"
+    ),
+    "STOP_LOSS_MISSING": _decision(
+        "sizing by risk needs a stop_loss on every leg", "send `stop_loss`"
+    ),
+    "STOP_LOSS_WRONG_SIDE": _decision(
+        "the stop_loss would gain, not lose", "below the price for BUY, above it for SELL"
+    ),
+    "VOLATILITY_UNKNOWN": _decision(
+        "the strategy has no record to size by", "ask the operator to upload one"
+    ),
+    "GROSS_EXPOSURE_EXCEEDED": _decision("gross exposure is as large as it may be", _SMALLER),
+    "NET_EXPOSURE_EXCEEDED": _decision("net exposure is as large as it may be", _SMALLER),
+    "MARGIN_USE_EXCEEDED": _decision("as much margin is in use as may be", _SMALLER),
+    "CONTENTION_EXCEEDED": _decision("others have the margin", _SMALLER),
+    "GROSS_EXPOSURE_BOUND": _decision("resized to the gross exposure allowed", _SMALLER),
+    "NET_EXPOSURE_BOUND": _decision("resized to the net exposure allowed", _SMALLER),
+    "MARGIN_USE_BOUND": _decision("resized to the margin that may be in use", _SMALLER),
+    "CONTENTION_BOUND": _decision("resized: others want the same margin", _SMALLER),
+    "SPLIT_BOUND": _decision("the accounts have no room for all of it", _SMALLER),
+    "OVERRIDE_BOUND": _decision("resized by an override of the operator", _SMALLER),
+    "VOLATILITY_BOUND": _decision("resized by the volatility target", _SMALLER),
+    "DRAWDOWN_GOVERNOR_BOUND": _decision("resized by the drawdown governor", _SMALLER),
     "ACCOUNT_DATA_STALE": _decision(
         "the account's equity is not known well enough to enter", "wait: the broker does not answer"
     ),

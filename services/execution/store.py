@@ -30,7 +30,7 @@ from services.execution.documents import (
 from services.execution.lifecycle import Incident, OrderState, advance, gate
 
 _TRIES = 5
-_NOTHING_HELD = {"capital": ZERO, "margin": ZERO, "closing_quantity": ZERO}
+_NOTHING_HELD = {"capital": ZERO, "margin": ZERO, "notional": ZERO, "closing_quantity": ZERO}
 #: Statuses that say that the broker has, or had, the order.
 _AT_BROKER = frozenset(OrderStatus) - {
     OrderStatus.PENDING,

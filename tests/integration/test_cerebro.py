@@ -82,7 +82,9 @@ def test_a_doorbell_for_nothing_is_invalid(cerebro):
 
 
 def test_a_denial_says_why_and_holds_nothing(store, cerebro):
-    add_signal(store, "s1", leg={"instrument_type": "FOREX", "instrument": "EURUSD"})
+    add_signal(
+        store, "s1", leg={"instrument_type": "FUTURE", "instrument": "HG", "expiry": "20991229"}
+    )
     cerebro.on_signals([{"signal_id": "s1"}])
     found = store["signal_store"].find_one({"_id": "s1"})
     assert (found["status"], found["decision"]["code"]) == ("DENIED", "MARGIN_UNKNOWN")

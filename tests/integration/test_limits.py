@@ -83,7 +83,7 @@ def test_a_limit_of_strategies_is_taken_for_one(store):
         (Scope.GLOBAL, "", {"max_position_ratio": "0." + "3" * 40}, "34 digits"),
         (Scope.GLOBAL, "", {"max_open_positions": "1.5"}, "max_open_positions"),
         (Scope.GLOBAL, "", {}, "nothing to set"),
-        (Scope.GLOBAL, "", {"max_consecutive_losses": 3}, "a limit of a STRATEGY"),
+        (Scope.GLOBAL, "", {"max_consecutive_losses": 3}, "a limit of STRATEGY"),
         (Scope.GLOBAL, "", {"drawdown_governor_end_ratio": "0.05"}, "must be above"),
         (Scope.ACCOUNT, "Mock-9", {"max_pyramiding": 1}, "no account named 'Mock-9'"),
         (Scope.ASSET_CLASS, "CHEESE", {"max_pyramiding": 1}, "no asset class"),

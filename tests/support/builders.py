@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from services.decision.exposure import FxUnknown, exposures, holdings_of, reserved
+from services.decision.margin import MarginRules
 from services.domain.accounts import (
     AccountContext,
     AccountSnapshot,
@@ -17,7 +19,7 @@ from services.domain.accounts import (
 from services.domain.books import Position
 from services.domain.instruments import Instrument
 from services.domain.orders import Execution, Order, Reservation, client_order_id_for
-from services.domain.risk import Control
+from services.domain.risk import Control, EquityMarks, Fund, LimitSet
 from services.domain.signals import Leg, Signal
 from services.domain.words import (
     Environment,
@@ -97,10 +99,24 @@ def make_market_price(price="150.25", age_seconds=1, **fields):
     return MarketPrice(**{**known, "price": Decimal(price) if price else None, **fields})
 
 
-def make_account_context(account=None, ratio="0.8935793382849425", **fields):
+def make_account_context(
+    account=None, ratio="0.8935793382849425", positions=(), reservations=(), **fields
+):
+    """`positions` and `reservations` of every strategy, as the store has them."""
+    account = account or make_account()
+    try:
+        holdings = holdings_of(account, positions, MarginRules()) + reserved(reservations)
+    except FxUnknown as error:
+        holdings = []
+        fields.setdefault("unknown", str(error))
+    keys = {key for each in holdings for key in each.scopes}
     return AccountContext(
-        account=account or make_account(),
+        account=account,
         allocation_ratio=Decimal(ratio) if ratio is not None else None,
+        positions=tuple(each for each in positions if each.strategy_id == STRATEGY),
+        reservations=tuple(each for each in reservations if each.strategy_id == STRATEGY),
+        exposures=exposures(holdings, keys),
+        reserved_margin=sum((each.margin for each in reservations), Decimal(0)),
         **fields,
     )
 
@@ -109,7 +125,7 @@ def make_context(*accounts, limits=None, strategy=None, state=TradingState.ACTIV
     accounts = accounts or (make_account_context(),)
     return DecisionContext(
         now=NOW,
-        trading_state=state,
+        controls=(make_control(trading_state=state), *fields.pop("controls", ())),
         strategy=strategy or make_strategy(*[each.account.account_id for each in accounts]),
         accounts=accounts,
         limits=limits or make_limits(),
@@ -118,8 +134,35 @@ def make_context(*accounts, limits=None, strategy=None, state=TradingState.ACTIV
 
 
 def make_strategy(*account_ids, **fields):
-    accounts = tuple(StrategyAccount(account_id=each) for each in account_ids)
+    """Each account by its id, or by id and weight."""
+    rows = [each if isinstance(each, tuple) else (each, "1") for each in account_ids]
+    accounts = tuple(StrategyAccount(account_id=name, weight_ratio=weight) for name, weight in rows)
     return Strategy(strategy_id=STRATEGY, accounts=accounts, **fields)
+
+
+def make_fund(equity="1000000", age_seconds=1, **fields):
+    return Fund(
+        currency="USD",
+        equity=Decimal(equity) if equity is not None else None,
+        as_of=NOW - timedelta(seconds=age_seconds),
+        **fields,
+    )
+
+
+def make_marks(start="1000000", low=None, last=None, peak=None, **fields):
+    low = low or start
+    return EquityMarks(
+        day=f"{NOW:%Y-%m-%d}",
+        day_start=Decimal(start),
+        day_low=Decimal(low),
+        last=Decimal(last or low),
+        peak=Decimal(peak or start),
+        **fields,
+    )
+
+
+def make_limit_set(scope=Scope.ACCOUNT, scope_id="*", **fields):
+    return LimitSet(scope=scope, scope_id=scope_id, **fields)
 
 
 def make_limits(position="1", broker="10", age="60"):

@@ -87,16 +87,17 @@ def envelope(signal_id: str = "e1", **changes):
     } | changes
 
 
-def add_signal(store, signal_id, *, age_seconds=0, sent=None, **changes):
+def add_signal(store, signal_id, *, age_seconds=0, sent=None, strategy_id=STRATEGY, **changes):
     """A standardised signal; `sent` are fields of it that say what was sent before."""
     received_at = utc_now() - timedelta(seconds=age_seconds)
-    taken = take_in(envelope(signal_id, **changes), strategy_id=STRATEGY, received_at=received_at)
+    message = envelope(signal_id, strategy_name=strategy_id, **changes)
+    taken = take_in(message, strategy_id=strategy_id, received_at=received_at)
     signal = taken.signals[0].model_copy(update={"signal_id": signal_id} | (sent or {}))
     store["signal_store"].insert_one(
         {
             "_id": signal_id,
             "signal_id": signal_id,
-            "strategy_id": STRATEGY,
+            "strategy_id": strategy_id,
             "external_id": signal.external_id,
             "status": "STANDARDIZED",
             "undecided": True,

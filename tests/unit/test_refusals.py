@@ -8,16 +8,32 @@ import pytest
 from services.common.settings import REPOSITORY
 from services.domain.fields_table import ENVELOPE_FIELDS, KNOWN_NAMES, LEG_FIELDS
 from services.domain.refusals import CODES
-from services.domain.words import TradingState
+from services.domain.words import LockRule, TradingState
 
 CODE = re.compile(r"[A-Z]+(_[A-Z]+)+|[A-Z]{8,}")
 #: Calls that carry a code.
-NAMING = {"Gap", "InvalidSignal", "Refusal", "Denied", "error", "require", "_no", "_nothing"}
+NAMING = {
+    "Gap",
+    "InvalidSignal",
+    "Refusal",
+    "Denied",
+    "error",
+    "require",
+    "stop",
+    "_nothing",
+}
 #: Services whose refusals a sender sees.
 SERVICES = ("domain", "signal_gateway", "signal_ingestion", "cerebro", "decision", "common")
 #: Made of the state of the kill switch, and of steps that bound.
 DERIVED = {f"TRADING_{state}" for state in TradingState if state is not TradingState.ACTIVE}
-DERIVED |= {"ENTRY_BOUND"}
+DERIVED |= {
+    f"{name}_BOUND" for name in ("ENTRY", "SPLIT", "OVERRIDE", "VOLATILITY", "DRAWDOWN_GOVERNOR")
+}
+DERIVED |= {
+    f"{rule}_{end}"
+    for rule in (LockRule.DAILY_LOSS, LockRule.DRAWDOWN)
+    for end in ("UNKNOWN", "EXCEEDED")
+}
 #: An answer that is no refusal, but asked for like one.
 NOT_RAISED = {"DUPLICATE"}
 
