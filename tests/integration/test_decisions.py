@@ -1,0 +1,90 @@
+"""A stored decision is replayed bit for bit, whatever kind it is."""
+
+from decimal import Decimal
+
+import pytest
+
+from scripts.decisions import again, waterfall
+from services.cerebro.service import Cerebro, Patience
+from services.cerebro.store import CerebroStore
+from services.common.limits import set_limits
+from services.common.store import to_document
+from services.domain.words import Scope
+from tests.support.builders import make_limits, make_position
+from tests.support.rows import (
+    ACCOUNT,
+    STRATEGY,
+    SilentPublisher,
+    add_account,
+    add_signal,
+    add_strategy,
+    allow_trading,
+    exit_fields,
+)
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def decided(store):
+    """An approved, a resized and a denied entry, an exit and a cancel."""
+    add_strategy(store)
+    add_account(store, fx_rates={"EUR": Decimal("1.1")})
+    allow_trading(store)
+    set_limits(
+        store,
+        Scope.INSTRUMENT,
+        "MSFT",
+        {"max_position_ratio": Decimal("0.0007")},
+        by="t",
+        reason="t",
+    )
+    held = make_position("18", "150", symbol="NVDA")
+    store["positions"].insert_one({"_id": "p", "open": True, **to_document(held)})
+    cerebro = Cerebro(
+        store,
+        CerebroStore(store, reference_seconds=0),
+        SilentPublisher(),
+        limits=make_limits(position="0.1"),
+        patience=Patience(Decimal(0), Decimal(0), Decimal(0)),
+    )
+    add_signal(store, "approved", leg={"currency": "EUR"})
+    add_signal(store, "resized", leg={"instrument": "MSFT"})
+    add_signal(store, "denied", account_equity=None)
+    out = exit_fields()
+    add_signal(store, "exit", **{**out, "leg": {**out["leg"], "instrument": "NVDA"}})
+    add_signal(store, "cancel", signal_type="CANCEL", leg={"currency": "EUR"})
+    for name in ("approved", "resized", "denied", "exit", "cancel"):
+        cerebro.on_signals([{"signal_id": name}])
+    return store
+
+
+def rows(store):
+    return list(store["signal_store"].find().sort("received_at"))
+
+
+def test_every_kind_of_decision_is_replayed_bit_for_bit(decided):
+    outcomes = [row["decision"]["outcome"] for row in rows(decided)]
+    assert outcomes == ["APPROVED", "RESIZED", "DENIED", "APPROVED", "APPROVED"]
+    assert dict(again(decided, rows(decided))) == {row["_id"]: [] for row in rows(decided)}
+
+
+def test_a_decision_that_was_tampered_with_is_found(decided):
+    decided["orders"].update_one(
+        {"signal_id": "approved"}, {"$set": {"order.quantity": Decimal("10.0")}}
+    )
+    decided["signal_store"].update_one(
+        {"_id": "resized"}, {"$set": {"decision.steps.3.sentence": "nothing to see"}}
+    )
+    found = dict(again(decided, rows(decided)))
+    assert [name for name, lines in found.items() if lines] == ["approved", "resized"]
+
+
+def test_the_waterfall_names_every_account_step_and_rule(decided):
+    row = decided["signal_store"].find_one({"_id": "resized"})
+    lines = list(waterfall(row["decision"]))
+    assert lines[0].startswith("RESIZED POSITION_SIZE_BOUND")
+    assert f"{ACCOUNT}:" in lines
+    (bound,) = [line for line in lines if "  ! " in line]
+    assert "[max_position_ratio of INSTRUMENT|MSFT]" in bound
+    assert STRATEGY in decided["signal_store"].find_one({"_id": "resized"})["strategy_id"]
