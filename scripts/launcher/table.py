@@ -16,6 +16,7 @@ Probe = Literal["health", "mongodb"]
 #: goes the other way round.
 SERVICES = (
     "dashboard_creator",
+    "portfolio_builder",
     "account_data",
     "execution",
     "cerebro",

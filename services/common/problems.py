@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -71,8 +72,13 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
 
 def _invalid_parameter(_request: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
-    parts = [f"{each['loc'][-1]}: {each['msg']}, was {each['input']!r}" for each in problems]
+    parts = [f"{_place(each['loc'])}: {each['msg']}, was {each['input']!r}" for each in problems]
     return _answer(422, "INVALID_PARAMETER", "; ".join(parts))
+
+
+def _place(loc: Sequence[object]) -> str:
+    """Where in the request: `limits.0.scope`; that it is the body, query or path says nothing."""
+    return ".".join(map(str, loc[1:] or loc))
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:

@@ -1,0 +1,25 @@
+"""Wiring of the portfolio builder."""
+
+from __future__ import annotations
+
+from services.common.daemon import Process, main
+from services.common.http import serve_http
+from services.common.settings import PortfolioSettings
+from services.common.store import Store
+from services.portfolio_builder.api import create_app
+from services.portfolio_builder.service import PortfolioBuilder
+from services.portfolio_builder.store import PortfolioStore
+
+
+def build(process: Process[PortfolioSettings]) -> None:
+    """Store → answers → HTTP."""
+    settings = process.settings
+    store = Store.connect(settings)
+    process.on_exit(store.close)
+    process.health.add("mongodb", store.state)
+    builder = PortfolioBuilder(PortfolioStore(store), most_signals=settings.whatif_most_signals)
+    serve_http(process, create_app(builder, process.health))
+
+
+if __name__ == "__main__":
+    main("portfolio_builder", PortfolioSettings, build)

@@ -1,0 +1,54 @@
+"""HTTP of the portfolio builder."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import FastAPI
+from pydantic import Field
+
+from services.common.http import add_routes
+from services.common.ops import Health
+from services.common.problems import add_problems, problem_responses
+from services.portfolio_builder.service import PortfolioBuilder
+from services.portfolio_builder.whatif import Change, WhatIf
+
+_PROBLEMS = problem_responses(422, 500, 503)
+
+
+class WhatIfQuestion(Change):
+    """What is to be otherwise, and of which signals.
+
+    Attributes:
+        days: how far back.
+        strategy_id: only of this strategy.
+        most: so many differences are told at most, the newest; totals are of all.
+    """
+
+    days: Annotated[float, Field(gt=0, le=3650)] = 7
+    strategy_id: str | None = None
+    most: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+def create_app(builder: PortfolioBuilder, health: Health) -> FastAPI:
+    """The HTTP interface."""
+    app = FastAPI(
+        title="Mathematricks portfolio builder",
+        version="1",
+        responses=_PROBLEMS,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    add_problems(app)
+
+    @app.post("/api/v1/whatif")
+    def post_whatif(question: WhatIfQuestion) -> WhatIf:
+        """How the signals of the last days would be decided under other allocations or limits.
+
+        Changes nothing.
+        """
+        return builder.what_if(
+            question, days=question.days, strategy_id=question.strategy_id, most=question.most
+        )
+
+    add_routes(app, health)
+    return app
