@@ -1,4 +1,4 @@
-"""Margin by asset class, against published and hand-computed values."""
+"""Margin of shares, futures, currencies and coins: each rule, then what must always hold."""
 
 from datetime import date
 from decimal import Decimal
@@ -7,268 +7,267 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.decision.margin import Line, MarginRules, MarginUnknown, added, requirement
-from services.domain.instruments import Instrument
+from services.decision.margin import (
+    BUILT_IN_FUTURES,
+    MarginRules,
+    MarginUnknown,
+    added,
+    requirement,
+)
 from services.domain.risk import FuturesMargin
 from services.domain.words import InstrumentType, MarginModel
-from tests.support.builders import make_instrument
+from tests.support.builders import make_line
 
-RULES = MarginRules()
-NEAR, FAR = date(2026, 12, 18), date(2027, 1, 15)
-
-
-def line(quantity, price, instrument=None, fx_rate="1"):
-    instrument = instrument or make_instrument()
-    return Line(instrument, Decimal(quantity), Decimal(price), Decimal(fx_rate))
+REG_T = MarginRules()
+INDIA = MarginRules(model=MarginModel.INDIA)
+FUTURE, FOREX = InstrumentType.FUTURE, InstrumentType.FOREX
 
 
-def option(quantity, strike, right, price="0", symbol="AAPL", expiry=NEAR):
-    instrument = Instrument(
-        instrument_type=InstrumentType.OPTION,
-        symbol=symbol,
-        strike=Decimal(strike),
-        right=right,
-        expiry=expiry,
-        multiplier=Decimal(100),
-    )
-    return line(quantity, price, instrument)
+def figures(lines, rules=REG_T):
+    found = requirement(lines, rules)
+    return [found.initial, found.maintenance, found.capital]
 
 
-def priced(price, symbol="AAPL"):
-    return MarginRules(underlying_prices={symbol: Decimal(price)})
+def decimals(*texts):
+    return [Decimal(each) for each in texts]
 
 
-# Stocks
+def test_nothing_needs_nothing():
+    assert figures([]) == decimals("0", "0", "0")
 
 
-def test_a_long_stock_needs_half_to_open_and_a_quarter_to_keep():
-    found = requirement([line(10, 150)], RULES)
-    assert found[:3] == (750, 375, 1500)
+def test_long_stock_needs_half_to_open_and_a_quarter_to_keep():
+    # 17 × 150 = 2,550; × 0.5 = 1,275; × 0.25 = 637.5
+    assert figures([make_line("17", "150")]) == decimals("1275", "637.5", "2550")
+
+
+def test_sentence_has_the_figures():
+    assert requirement([make_line("17", "150")], REG_T).sentence == "AAPL: Reg T 50 % of 2,550.00"
+
+
+def test_etf_counts_as_stock():
+    line = make_line("17", "150", "SPY", kind=InstrumentType.ETF)
+    assert figures([line]) == decimals("1275", "637.5", "2550")
 
 
 @pytest.mark.parametrize(
-    ("price", "keep"),
+    ("price", "initial", "maintenance"),
     [
-        ("100", "300"),  # 30 %
-        ("16.67", "50"),  # 5 dollars a share
-        ("10", "50"),
-        ("5", "50"),  # all of it
-        ("3", "30"),
-        ("2.5", "25"),  # 2.50 a share
-        ("1", "25"),
+        ("150", "7500", "4500"),  # 100 × 150 × 50 %, × 30 %
+        ("20", "1000", "600"),  # 30 % of 20 = 6 a share
+        ("16", "800", "500"),  # 5 a share is more than 30 % of 16 = 4.80
+        ("8", "500", "500"),  # 5 a share is more than half of it, too
+        ("4", "400", "400"),  # between 2.50 and 5: all of it
+        ("1", "250", "250"),  # 2.50 a share
     ],
 )
-def test_a_short_stock_is_kept_by_its_price(price, keep):
-    found = requirement([line(-10, price)], RULES)
-    assert found.maintenance == Decimal(keep)
-    assert found.initial == max(Decimal(price) * 5, Decimal(keep))
+def test_short_stock_needs_more_the_cheaper_it_is(price, initial, maintenance):
+    assert figures([make_line("-100", price)])[:2] == decimals(initial, maintenance)
 
 
-def test_in_india_a_stock_is_paid_in_full_and_derivatives_are_the_brokers():
-    india = MarginRules(model=MarginModel.INDIA)
-    infy = make_instrument("INFY", currency="INR")
-    assert requirement([line(1, 1498, infy)], india)[:3] == (1498, 1498, 1498)
-    nifty = make_instrument("NIFTY", InstrumentType.FUTURE)
-    with pytest.raises(MarginUnknown, match="NIFTY"):
-        requirement([line(1, 25000, nifty)], india)
+def test_tiers_of_cheap_stock_are_in_dollars_only():
+    # 100 × 4 × 50 % and × 30 %: in yen 4 is no tier
+    line = make_line("-100", "4", currency="JPY")
+    assert figures([line])[:2] == decimals("200", "120")
 
 
-def test_portfolio_margin_is_regulation_t_at_most():
-    found = requirement([line(10, 150)], MarginRules(model=MarginModel.PORTFOLIO))
-    assert (found.initial, "at most" in found.sentence) == (750, True)
+def test_amounts_are_in_account_currency():
+    # 100 × 80 = 8,000 EUR at 1.25 = 10,000 USD
+    line = make_line("100", "80", currency="EUR", fx_rate="1.25")
+    assert figures([line]) == decimals("5000", "2500", "10000")
 
 
-def test_another_currency_is_converted():
-    assert requirement([line(10, 100, fx_rate="1.1")], RULES)[:3] == (550, 275, 1100)
+def test_buying_and_selling_the_same_leaves_what_is_left():
+    # 100 − 40 = 60 at the higher price: 60 × 12 × 50 % = 360
+    assert figures([make_line("100", "10"), make_line("-40", "12")])[0] == Decimal(360)
 
 
-# Futures, forex, crypto
+def test_one_instrument_with_two_multipliers_is_not_known():
+    with pytest.raises(MarginUnknown, match="two multipliers, 1 and 100"):
+        requirement([make_line("1", "10"), make_line("1", "10", multiplier=100)], REG_T)
 
 
-def test_a_future_needs_an_amount_for_each_contract_whatever_its_notional():
-    gold = make_instrument("GC", InstrumentType.FUTURE, multiplier=100)
-    found = requirement([line(-5, 1800, gold)], RULES)
-    assert found[:3] == (33_000, 30_000, 33_000)  # 5 × 6,600 and 5 × 6,000
-
-
-def test_a_futures_figure_grows_with_the_price_and_never_shrinks():
-    gold = make_instrument("GC", InstrumentType.FUTURE, multiplier=100)
-    figures = FuturesMargin(
-        symbol="GC", initial=6600, maintenance=6000, price=2000, as_on=NEAR, source="x"
-    )
-    rules = RULES.with_futures({"GC": figures})
-    assert requirement([line(1, 4000, gold)], rules).initial == 13_200
-    assert requirement([line(1, 1000, gold)], rules).initial == 6600
-
-
-def test_a_future_that_nobody_knows_or_whose_figure_is_unreadable_is_unknown():
-    copper = make_instrument("HG", InstrumentType.FUTURE, multiplier=25_000)
-    gold = make_instrument("GC", InstrumentType.FUTURE, multiplier=100)
-    with pytest.raises(MarginUnknown, match="HG"):
-        requirement([line(1, 4, copper)], RULES)
-    with pytest.raises(MarginUnknown, match="GC"):
-        requirement([line(1, 1800, gold)], RULES.with_futures({"GC": None}))
+def test_future_needs_so_much_a_contract_whatever_it_is_worth():
+    # 3 × 11,880 and 3 × 10,800, long or short; the multiplier of 50 plays no part
+    for quantity, price in (("3", "4400"), ("-3", "6000")):
+        line = make_line(quantity, price, "ES", kind=FUTURE, multiplier=50)
+        assert figures([line]) == decimals("35640", "32400", "35640")
 
 
 @pytest.mark.parametrize(
-    ("pair", "ratio"),
-    [("EURUSD", "0.025"), ("AUDCAD", "0.025"), ("EURSEK", "0.0333"), ("USDMXN", "0.05")],
-)
-def test_forex_takes_the_larger_of_two_currencies(pair, ratio):
-    instrument = make_instrument(pair, InstrumentType.FOREX, currency=pair[3:])
-    found = requirement([line(-100_000, "1.1", instrument)], RULES)
-    assert found.initial == found.capital == 110_000 * Decimal(ratio)
-
-
-def test_a_currency_without_a_rate_is_unknown():
-    lira = make_instrument("USDTRY", InstrumentType.FOREX, currency="TRY")
-    with pytest.raises(MarginUnknown, match="TRY"):
-        requirement([line(1000, 34, lira)], RULES)
-
-
-def test_crypto_is_paid_in_full():
-    bitcoin = make_instrument("BTC", InstrumentType.CRYPTO)
-    assert requirement([line("0.5", 95_000, bitcoin)], RULES)[:3] == (47_500, 47_500, 47_500)
-
-
-# Options
-
-
-@pytest.mark.parametrize(
-    ("symbol", "right", "strike", "premium", "price", "by_ib"),
+    ("symbol", "initial", "maintenance"),
     [
-        # Interactive Brokers' values as LEAN's tests quote them
-        ("X", "C", "300", "115.75", "415", 19_837),
-        ("X", "P", "300", "0.45", "415", 3_044),
-        ("X", "C", "390", "27.5", "415", 11_022),
-        ("X", "P", "390", "1.85", "415", 6_042),
-        ("X", "C", "430", "0.85", "415", 6_803),
-        ("X", "P", "430", "16.8", "415", 9_929),
-        ("SPX", "C", "3800", "750", "4550", 143_275),
-        ("SPX", "P", "3800", "0.05", "4550", 38_000),
-        ("SPX", "C", "5000", "0.05", "4550", 45_537),
-        ("SPX", "P", "5000", "445", "4550", 112_876),
+        ("ES", "11880", "10800"),
+        ("NQ", "16500", "15000"),
+        ("CL", "7480", "6800"),
+        ("GC", "6600", "6000"),
+        ("ZN", "1650", "1500"),
     ],
 )
-def test_uncovered_options_come_to_what_a_broker_asks(symbol, right, strike, premium, price, by_ib):
-    sold = option(-1, strike, right, premium, symbol)
-    found = requirement([sold], priced(price, symbol)).initial
-    assert Decimal("-0.01") < found / by_ib - 1 < Decimal("0.013")
+def test_built_in_figures_are_the_dated_ones(symbol, initial, maintenance):
+    figure = BUILT_IN_FUTURES[symbol]
+    assert (figure.initial, figure.maintenance) == (Decimal(initial), Decimal(maintenance))
+    assert figure.source == "QuantConnect Lean, 2022-01-21"
+    assert figure.initial == figure.maintenance * Decimal("1.1")
 
 
-def test_an_uncovered_option_without_the_underlyings_price_is_unknown():
-    with pytest.raises(MarginUnknown, match="price of AAPL"):
-        requirement([option(-1, 100, "C", 5)], RULES)
+def test_unknown_future_is_not_guessed():
+    with pytest.raises(MarginUnknown, match="one contract of the future MES is not known"):
+        requirement([make_line("1", "5000", "MES", kind=FUTURE)], REG_T)
 
 
-def test_a_long_option_costs_its_premium():
-    assert requirement([option(2, 100, "C", 5)], RULES)[:3] == (1000, 1000, 1000)
+@pytest.mark.parametrize(
+    ("price", "initial"),
+    [
+        ("6000", "15000"),  # 10,000 × 6,000 / 4,000
+        ("4000", "10000"),
+        ("2000", "10000"),  # never scaled down
+    ],
+)
+def test_figure_of_a_future_grows_with_its_price_but_never_shrinks(price, initial):
+    figure = FuturesMargin(
+        symbol="ES",
+        initial=Decimal(10000),
+        maintenance=Decimal(9000),
+        price=Decimal(4000),
+        as_on=date(2026, 11, 2),
+        source="CME",
+    )
+    rules = MarginRules(futures={"ES": figure})
+    found = requirement([make_line("1", price, "ES", kind=FUTURE)], rules)
+    assert found.initial == Decimal(initial)
+    assert ("scaled up" in found.sentence) == (price == "6000")
 
 
-def test_a_debit_spread_costs_what_is_paid():
-    legs = [option(1, 100, "C", 7), option(-1, 110, "C", 3)]
-    assert requirement(legs, RULES).initial == 400
+def test_future_in_another_currency_is_converted():
+    # 2 × 11,880 × 0.9
+    line = make_line("2", "4400", "ES", kind=FUTURE, fx_rate="0.9")
+    assert figures([line])[0] == Decimal("21384")
 
 
-@pytest.mark.parametrize("right", ["C", "P"])
-def test_a_credit_spread_risks_its_width(right):
-    sold, bought = (100, 110) if right == "C" else (110, 100)
-    legs = [option(-3, sold, right, 7), option(3, bought, right, 3)]
-    assert requirement(legs, RULES).initial == 3000
+@pytest.mark.parametrize(
+    ("pair", "currency", "ratio"),
+    [("EURUSD", "USD", "0.025"), ("NZDUSD", "USD", "0.0333"), ("USDMXN", "MXN", "0.05")],
+)
+def test_forex_takes_the_higher_rate_of_the_two_currencies(pair, currency, ratio):
+    # 100,000 × 1.1 × rate; initial = maintenance = capital
+    line = make_line("-100000", "1.1", pair, kind=FOREX, currency=currency)
+    assert figures([line]) == [Decimal(110000) * Decimal(ratio)] * 3
 
 
-def condor(*strikes, count=10):
-    a, b, c, d = strikes
-    return [
-        option(count, a, "P", 1),
-        option(-count, b, "P", 2),
-        option(-count, c, "C", 2),
-        option(count, d, "C", 1),
-    ]
+@pytest.mark.parametrize(
+    ("pair", "currency", "missing"), [("USDTRY", "TRY", "TRY"), ("ZARUSD", "USD", "ZAR")]
+)
+def test_forex_with_an_unlisted_currency_is_not_guessed(pair, currency, missing):
+    with pytest.raises(MarginUnknown, match=f"margin rate of {missing}"):
+        requirement([make_line("1000", "20", pair, kind=FOREX, currency=currency)], REG_T)
 
 
-def test_an_iron_condor_of_equal_wings_risks_one_of_them():
-    # Interactive Brokers' example: 160/170/180/190 × 10 = 10,000
-    assert requirement(condor(160, 170, 180, 190), RULES).initial == 10_000
+@pytest.mark.parametrize("rules", [REG_T, INDIA])
+def test_coins_are_paid_in_full(rules):
+    line = make_line("0.5", "60000", "BTC", kind=InstrumentType.CRYPTO)
+    assert figures([line], rules) == decimals("30000", "30000", "30000")
 
 
-def test_an_iron_condor_of_unequal_wings_risks_both():
-    assert requirement(condor(160, 170, 180, 195), RULES).initial == 25_000
+def test_india_pays_shares_in_full():
+    line = make_line("10", "1498", "INFY", currency="INR")
+    assert figures([line], INDIA) == decimals("14980", "14980", "14980")
 
 
-def test_an_iron_butterfly_and_a_short_butterfly_risk_one_wing():
-    assert requirement(condor(160, 170, 170, 180), RULES).initial == 10_000
-    short = [option(-1, 100, "C", 9), option(2, 110, "C", 4), option(-1, 120, "C", 2)]
-    assert requirement(short, RULES).initial == 1000
+@pytest.mark.parametrize(
+    "line",
+    [
+        make_line("1", "24000", "NIFTY", kind=FUTURE, currency="INR"),
+        make_line("1000", "84", "USDINR", kind=FOREX, currency="INR"),
+        make_line(
+            "1",
+            "100",
+            "NIFTY",
+            kind=InstrumentType.OPTION,
+            currency="INR",
+            strike=24000,
+            right="C",
+            expiry=date(2026, 12, 31),
+        ),
+    ],
+)
+def test_india_derivatives_are_known_to_the_broker_only(line):
+    with pytest.raises(MarginUnknown, match="only the broker knows"):
+        requirement([line], INDIA)
 
 
-def test_a_short_straddle_is_its_larger_side_and_the_others_premium():
-    legs = [option(-1, 100, "C", 6), option(-1, 100, "P", 5)]
-    # call 100 × (6 + 20) = 2,600; put 100 × (5 + 20) = 2,500; the put's premium is 500
-    assert requirement(legs, priced(100)).initial == 3100
+def test_portfolio_margin_is_bounded_by_reg_t_and_says_so():
+    found = requirement([make_line("17", "150")], MarginRules(model=MarginModel.PORTFOLIO))
+    assert found.initial == Decimal(1275)
+    assert found.sentence.startswith("upper bound, by Reg T")
 
 
-def test_a_ratio_spread_leaves_the_rest_uncovered():
-    legs = [option(1, 100, "C", 7), option(-2, 110, "C", 3)]
-    # one pair: 400 net debit; one call: 100 × (3 + max(20 − 10, 10)) = 1,300
-    assert requirement(legs, priced(100)).initial == 1700
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (make_line("1", "0"), "price of STOCK:AAPL:USD must be above 0, was 0"),
+        (make_line("1", "NaN"), "must be a finite number, was NaN"),
+        (make_line("Infinity", "1"), "the quantity of STOCK:AAPL:USD must be a finite"),
+        (make_line("1", "1", fx_rate="0"), "exchange rate of STOCK:AAPL:USD must be above 0"),
+    ],
+)
+def test_figures_that_are_none_make_no_margin(line, sentence):
+    with pytest.raises(MarginUnknown, match=sentence):
+        requirement([line], REG_T)
 
 
-def test_a_covered_call_needs_no_more_than_the_stock():
-    shares, call = line(100, 150), option(-1, 160, "C", 4)
-    assert requirement([shares, call], RULES).initial == 7500
-    assert added([shares], [call], RULES)[:3] == (0, 0, 0)
+def test_added_is_the_difference():
+    # 20 × 150 × 50 % of another stock: what is held of AAPL is no part of it
+    found = added([make_line("100", "150")], [make_line("20", "150", "MSFT")], REG_T)
+    assert found[:3] == (Decimal(1500), Decimal(750), Decimal(3000))
 
 
-def test_a_call_beyond_the_shares_is_not_covered():
-    found = added([line(100, 150)], [option(-2, 160, "C", 4)], priced(150))
-    assert found.initial == 100 * (4 + 20)  # 20 % of 150 less 10 out of the money
+def test_added_values_what_is_held_at_the_price_of_today():
+    # bought 100 at 150, 100 more at 100: 100 × 100 × 50 %, not (200 × 150 − 100 × 150) × 50 %
+    found = added([make_line("100", "150")], [make_line("100", "100")], REG_T)
+    assert found.initial == Decimal(5000)
+    assert found.sentence == "AAPL: Reg T 50 % of 20,000.00; less 5,000.00 for what is held" + (
+        " of it already"
+    )
 
 
-def test_a_put_against_a_short_stock_is_covered():
-    assert added([line(-100, 150)], [option(-1, 140, "P", 4)], RULES).initial == 0
+def test_added_margin_of_what_closes_is_zero_but_its_capital_is_not():
+    # the short may be another strategy's: 100 × 150 is tied up all the same
+    found = added([make_line("-100", "150")], [make_line("100", "150")], REG_T)
+    assert found[:3] == (0, 0, Decimal(15000))
 
 
-def test_what_expires_earlier_insures_nothing_that_expires_later():
-    later = [option(-1, 100, "C", 7, expiry=FAR), option(1, 110, "C", 3)]
-    with pytest.raises(MarginUnknown):
-        requirement(later, RULES)
-    earlier = [option(-1, 100, "C", 7), option(1, 110, "C", 3, expiry=FAR)]
-    assert requirement(earlier, RULES).initial == 1000
+def test_added_is_not_stopped_by_an_unknown_holding_of_another_symbol():
+    held = [make_line("1", "5000", "MES", kind=FUTURE)]
+    assert added(held, [make_line("17", "150")], REG_T).initial == Decimal(1275)
 
 
-legs = st.lists(
-    st.builds(
-        option,
-        st.integers(-5, 5).filter(bool),
-        st.sampled_from([90, 95, 100, 105, 110]),
-        st.sampled_from("CP"),
-        st.integers(1, 12),
-        expiry=st.sampled_from([NEAR, FAR]),
-    ),
-    min_size=1,
-    max_size=6,
+lines = st.builds(
+    make_line,
+    st.decimals("-1000", "1000", places=1).map(str),
+    st.decimals("0.5", "500", places=2).map(str),
+    st.sampled_from(["AAPL", "MSFT"]),
+    fx_rate=st.sampled_from(["1", "0.9"]),
+) | st.builds(
+    make_line,
+    st.integers(-20, 20).map(str),
+    st.decimals("1000", "6000", places=2).map(str),
+    st.sampled_from(["ES", "ZN"]),
+    kind=st.just(FUTURE),
 )
 
 
-@given(legs=legs, times=st.integers(2, 9))
-def test_twice_as_much_needs_twice_as_much(legs, times):
-    one = requirement(legs, priced(100))
-    many = requirement(
-        [each._replace(quantity=each.quantity * times) for each in legs], priced(100)
-    )
-    assert one.initial >= 0
-    assert abs(many.initial - times * one.initial) < Decimal("1E-15")
+@given(st.lists(lines, max_size=5))
+def test_margin_is_never_negative(held):
+    assert min(figures(held)) >= 0
 
 
-@given(sold=legs, strike=st.sampled_from([90, 100, 110]), right=st.sampled_from("CP"))
-def test_insurance_of_one_short_costs_its_premium_at_most(sold, strike, right):
-    short = sold[0]._replace(quantity=Decimal(-1))
-    bought = option(1, strike, right, 3, expiry=FAR)
-    before = requirement([short], priced(100)).initial
-    assert requirement([short, bought], priced(100)).initial <= before + 300
+@given(st.lists(lines, max_size=5), st.sampled_from([2, 3, 10]))
+def test_margin_is_proportional_to_the_quantity(held, factor):
+    more = [line._replace(quantity=line.quantity * factor) for line in held]
+    assert figures(more) == [each * factor for each in figures(held)]
 
 
-@given(held=legs, wanted=legs)
-def test_what_is_added_never_needs_less_than_nothing(held, wanted):
-    assert min(added(held, wanted, priced(100))[:3]) >= 0
+@given(st.lists(lines, max_size=4), st.lists(lines, min_size=1, max_size=3))
+def test_added_margin_is_never_negative(held, wanted):
+    assert min(added(held, wanted, REG_T)[:3]) >= 0
