@@ -9,7 +9,8 @@
 5. Execution ids are unique per account and stable over repeats, so a fill can be booked once.
 6. Connecting never changes anything at the broker.
 7. Every call has a time-out; every method may be called from any thread.
-8. A margin preview sends nothing, is of all its legs together, and names finite amounts or raises.
+8. A margin preview sends nothing and changes nothing at the broker; it is of all its legs together,
+   and its amounts are finite. What the broker does not say raises: no amount is made up.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Capabilities(Frozen):
 
     Attributes:
         brackets: whether it guards a position with an order's `stop_loss` and `take_profit`.
-        margin_preview: whether it answers what orders would need before they are sent.
+        margin_preview: whether it says what legs would need before they are sent.
     """
 
     order_types: frozenset[OrderType]
@@ -69,7 +70,8 @@ class AccountState(Frozen):
     """An account as the broker reports it now; amounts in `currency`.
 
     Attributes:
-        fx_rates: by currency, units of `currency` that one unit of it is worth; only those known.
+        fx_rates: by ISO currency, units of `currency` that one unit of it is worth; only those the
+            broker names, and a currency without a rate is unknown, never 1.
     """
 
     account_id: str
@@ -80,21 +82,8 @@ class AccountState(Frozen):
     maintenance_margin: NonNegative
     available_funds: Exact
     buying_power: Exact
+    as_of: Instant
     fx_rates: dict[str, Positive] = Field(default_factory=dict)
-    as_of: Instant
-
-
-class MarginQuote(Frozen):
-    """What orders would add to an account's margin, by the broker's word; account currency.
-
-    Attributes:
-        initial_margin: change; below 0 where they hedge what is held.
-        maintenance_margin: change.
-    """
-
-    initial_margin: Exact
-    maintenance_margin: Exact
-    as_of: Instant
 
 
 class BrokerPosition(Frozen):
@@ -115,6 +104,20 @@ class Quote(Frozen):
 
     instrument: Instrument
     price: Positive
+    as_of: Instant
+
+
+class MarginQuote(Frozen):
+    """What legs would change, all together, by the broker's word; account currency.
+
+    Attributes:
+        initial_margin: the change; negative where the legs hedge or close what is held.
+        maintenance_margin: the same of maintenance margin.
+        as_of: when the broker said so.
+    """
+
+    initial_margin: Exact
+    maintenance_margin: Exact
     as_of: Instant
 
 
@@ -192,13 +195,17 @@ class Broker(ABC):
         """
 
     def preview_margin(self, legs: Sequence[PreviewLeg]) -> MarginQuote:
-        """What these legs together would add to the account's margin; nothing is sent.
+        """How all these legs together, filled now, would change the account's margin.
+
+        Sends nothing and changes nothing. Brokers that can say `margin_preview` override it.
 
         Raises:
-            UnsupportedOrder: this broker has no such preview (`Capabilities.margin_preview`).
-            BrokerUnavailable: it could not be asked, or its answer cannot be used.
+            UnsupportedOrder: this broker has no previews, or none of such legs.
+            OrderRejected: the broker says that it would not take them.
+            BrokerUnavailable: it could not be asked, or its answer cannot be read.
         """
-        raise UnsupportedOrder(f"this broker previews no margin, asked for {len(legs)} legs")
+        named = ", ".join(leg.instrument.symbol for leg in legs)
+        raise UnsupportedOrder(f"this broker previews no margin, asked of {named}")
 
     @abstractmethod
     def stream_reports(self, handler: ReportHandler, *, after: str | None) -> None:

@@ -9,5 +9,7 @@ Fills: MARKET at the price set for the instrument (`PUT /v1/prices/{key}`), else
 the order says it saw; LIMIT when marketable, else it rests until the price comes. Anything else is
 rejected, never turned into another order. Margin: 50 % of the notional of stocks and ETFs, all of
 it for the rest; an order that would need more than is available is rejected. A resting order holds
-no margin of its own, and what fills it later does not look at margin again.
+no margin of its own, and what fills it later does not look at margin again. A margin preview is the
+same rule over all its legs at the last prices. Accounts are in USD; the rate of another currency is
+the last price of its FOREX pair, and is not named where the pair has none.
 """

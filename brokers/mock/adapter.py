@@ -123,12 +123,9 @@ class MockBroker(Broker):
         return Quote(instrument=instrument, price=last.price, as_of=last.as_of)
 
     def preview_margin(self, legs: Sequence[PreviewLeg]) -> MarginQuote:
-        """By this broker's own rule, at the last prices."""
-        body = messages.LEGS.dump_json(list(legs))
-        status, answer = self._request("POST", "/margin-preview", body=body)
-        if status != 200:
-            raise BrokerUnavailable(f"no preview: {answer[:200].decode('utf-8', 'replace')}")
-        return messages.read(messages.PREVIEW, answer)
+        """By the broker's own rule, at its last prices."""
+        body = messages.legs_body(legs)
+        return messages.previewed(*self._request("POST", "/margin-preview", body=body))
 
     def stream_reports(self, handler: ReportHandler, *, after: str | None) -> None:
         """Long-poll for reports in a thread."""

@@ -11,12 +11,13 @@ from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import FastAPI, Path, Query
+from fastapi import Body, FastAPI, Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from brokers.broker import AccountState, BrokerPosition, MarginQuote
 from brokers.mock.exchange import Exchange
+from brokers.mock.matching import Refusal
 from brokers.mock.messages import LastPrice
 from services.domain.accounts import PreviewLeg
 from services.domain.orders import Execution, Order, OrderReport
@@ -87,6 +88,7 @@ def add_routes(app: FastAPI, exchange: Exchange) -> None:
     """The broker's interface."""
     _add_orders(app, exchange)
     _add_books(app, exchange)
+    _add_market(app, exchange)
 
 
 def _add_orders(app: FastAPI, exchange: Exchange) -> None:
@@ -153,15 +155,6 @@ def _add_books(app: FastAPI, exchange: Exchange) -> None:
         """Equity and margin of an account."""
         return exchange.state(account_id)
 
-    @app.get("/v1/accounts/{account_id}/prices/{instrument_key:path}")
-    def last_price(account_id: str, instrument_key: str) -> LastPrice | None:
-        """The last price, the same for all accounts; null: none was set and nothing has traded."""
-        return exchange.last_price(instrument_key)
-
-    _add_market(app, exchange)
-
-
-def _add_market(app: FastAPI, exchange: Exchange) -> None:
     @app.get("/v1/accounts/{account_id}/reports")
     def reports(
         account_id: str, after: int = 0, wait_s: Annotated[float, Query(ge=0, le=30)] = 0
@@ -171,23 +164,27 @@ def _add_market(app: FastAPI, exchange: Exchange) -> None:
         rows = ",".join(f'{{"cursor":"{number}","report":{body}}}' for number, body in found)
         return Response(f"[{rows}]", media_type="application/json")
 
+
+def _add_market(app: FastAPI, exchange: Exchange) -> None:
+    @app.post("/v1/accounts/{account_id}/margin-preview", response_model=MarginQuote)
+    def preview(
+        account_id: str, legs: Annotated[list[PreviewLeg], Body(min_length=1)]
+    ) -> MarginQuote | Response:
+        """What legs would need, all together: nothing is sent; 422 where no price is known."""
+        answer = exchange.preview(account_id, legs)
+        if isinstance(answer, Refusal):
+            return _problem(answer.code, answer.text, 422)
+        return answer
+
+    @app.get("/v1/accounts/{account_id}/prices/{instrument_key:path}")
+    def last_price(account_id: str, instrument_key: str) -> LastPrice | None:
+        """The last price, the same for all accounts; null: none was set and nothing has traded."""
+        return exchange.last_price(instrument_key)
+
     @app.put("/v1/prices/{instrument_key:path}")  # a key may hold a slash: FOREX:EUR/USD:USD
     def set_price(instrument_key: str, wanted: Price) -> dict[str, int]:
         """Move the market of an instrument; how many resting orders it filled."""
         return {"filled": exchange.set_price(instrument_key, wanted.price)}
-
-    @app.post("/v1/accounts/{account_id}/margin-preview", response_model=MarginQuote)
-    def preview(account_id: str, legs: list[PreviewLeg]) -> MarginQuote | Response:
-        """What legs would add to the margin of an account; nothing is ordered."""
-        try:
-            return exchange.preview(account_id, legs)
-        except LookupError as error:
-            return _problem("NO_PRICE", str(error.args[0]), 422)
-
-    @app.put("/v1/fx-rates/{currency}", status_code=204)
-    def set_fx_rate(currency: Annotated[str, Path(pattern="^[A-Z]{3}$")], wanted: Price) -> None:
-        """Dollars for one unit of a currency."""
-        exchange.set_fx_rate(currency, wanted.price)
 
     @app.get("/v1/prices")
     def prices() -> dict[str, Decimal]:

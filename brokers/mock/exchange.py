@@ -21,6 +21,8 @@ from services.domain.values import ZERO
 from services.domain.words import OrderStatus
 
 _OWNER = "broker"
+#: Of every account.
+_CURRENCY = "USD"
 _REPORTS_AT_ONCE = 500
 _ORDERS = Counter("mock_broker_orders", "Orders taken, by their first status", ["status"])
 _EXECUTIONS = Counter("mock_broker_executions", "Executions")
@@ -210,36 +212,18 @@ class Exchange:
         with self._lock:
             return self._journal.prices()
 
-    def set_fx_rate(self, currency: str, rate: Decimal) -> None:
-        """What one unit of a currency is worth in dollars, for all accounts."""
-        with self._lock, self._journal.transaction():
-            self._journal.set_fx_rate(currency, rate)
-
-    def preview(self, account_id: str, legs: Sequence[PreviewLeg]) -> MarginQuote:
-        """What legs would add to the margin, each at its last price.
-
-        Raises: LookupError where one has none.
-        """
-        total = ZERO
-        with self._lock:
-            for leg in legs:
-                key = leg.instrument.key
-                last = self._journal.last_fill(key)
-                price = self._journal.price(key) or (last.price if last else None)
-                if price is None:
-                    raise LookupError(f"no price is known for {leg.instrument.symbol}")
-                position = self._journal.position(account_id, key)
-                held = position.quantity if position else ZERO
-                change = leg.quantity * leg.side.sign
-                total += matching.added_margin(leg.instrument, held, change, price)
-        return MarginQuote(initial_margin=total, maintenance_margin=total, as_of=datetime.now(UTC))
-
     def last_price(self, instrument_key: str) -> LastPrice | None:
         """Where the market stands now, if somebody has set it; else the last fill and its time."""
         with self._lock:
             if (price := self._journal.price(instrument_key)) is not None:
                 return LastPrice(price=price, as_of=datetime.now(UTC))
             return self._journal.last_fill(instrument_key)
+
+    def _last_price(self, instrument_key: str) -> Decimal | None:
+        if (price := self._journal.price(instrument_key)) is not None:
+            return price
+        fill = self._journal.last_fill(instrument_key)
+        return fill.price if fill else None
 
     def orders(
         self, account_id: str, *, client_order_id: str | None = None, open_only: bool = False
@@ -274,19 +258,40 @@ class Exchange:
         with self._lock:
             with self._journal.transaction():
                 cash = self._cash(account_id)
-            holdings, rates = self._holdings(account_id), self._journal.fx_rates()
+            holdings = self._holdings(account_id)
+            rates = matching.pair_rates(_CURRENCY, self._last_price)
         margin = sum((each.margin for each in holdings), ZERO)
         available = matching.available_funds(cash, holdings)
         return AccountState(
             account_id=account_id,
-            currency="USD",
+            currency=_CURRENCY,
             equity=available + margin,
             cash=cash,
             initial_margin=margin,
-            maintenance_margin=margin / 2,
+            maintenance_margin=matching.maintenance_margin(margin),
             available_funds=available,
             buying_power=max(available * 2, ZERO),
+            as_of=datetime.now(UTC),
             fx_rates=rates,
+        )
+
+    def preview(
+        self, account_id: str, legs: Sequence[PreviewLeg]
+    ) -> MarginQuote | matching.Refusal:
+        """How all legs together would change the margin of an account; changes nothing."""
+        with self._lock:
+            holdings = self._holdings(account_id)
+            prices = {each.position.instrument.key: each.price for each in holdings}
+            for leg in legs:
+                key = leg.instrument.key
+                if (price := prices.get(key) or self._last_price(key)) is None:
+                    return matching.no_price(leg.instrument)
+                prices[key] = price
+        held = {each.position.instrument.key: each.position.quantity for each in holdings}
+        change = matching.margin_change(legs, held, prices)
+        return MarginQuote(
+            initial_margin=change.initial,
+            maintenance_margin=change.maintenance,
             as_of=datetime.now(UTC),
         )
 

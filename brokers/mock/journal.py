@@ -29,11 +29,11 @@ CREATE INDEX IF NOT EXISTS executions_by_order ON executions (order_number);
 CREATE TABLE IF NOT EXISTS positions (
     account_id TEXT NOT NULL, instrument_key TEXT NOT NULL, price TEXT NOT NULL,
     body TEXT NOT NULL, PRIMARY KEY (account_id, instrument_key));
+CREATE INDEX IF NOT EXISTS positions_by_instrument ON positions (instrument_key);
 CREATE TABLE IF NOT EXISTS reports (
     number INTEGER PRIMARY KEY AUTOINCREMENT, account_id TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS reports_by_account ON reports (account_id, number);
 CREATE TABLE IF NOT EXISTS prices (instrument_key TEXT PRIMARY KEY, price TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS fx_rates (currency TEXT PRIMARY KEY, rate TEXT NOT NULL);
 """
 _ORDER_FIELDS = "number, account_id, status, filled, text, body, placed_at"
 
@@ -224,18 +224,6 @@ class Journal:
         """All prices that were set."""
         rows = self._all("SELECT instrument_key, price FROM prices")
         return {key: Decimal(price) for key, price in rows}
-
-    def fx_rates(self) -> dict[str, Decimal]:
-        """Dollars for one unit, of each currency that was set."""
-        rows = self._all("SELECT currency, rate FROM fx_rates")
-        return {currency: Decimal(rate) for currency, rate in rows}
-
-    def set_fx_rate(self, currency: str, rate: Decimal) -> None:
-        """Set the rate of a currency."""
-        self._database.execute(
-            "INSERT INTO fx_rates VALUES (?, ?) ON CONFLICT DO UPDATE SET rate = excluded.rate",
-            (currency, str(rate)),
-        )
 
     def set_price(self, instrument_key: str, price: Decimal) -> None:
         """Move the market."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from services.domain.accounts import PreviewLeg
 from services.domain.books import Position
 from services.domain.instruments import Instrument, round_down_to_lot
 from services.domain.orders import Order
+from services.domain.symbols import CURRENCIES
 from services.domain.values import ZERO
 from services.domain.words import InstrumentType, OrderType, Side, TimeInForce
 
+_HALF = Decimal("0.5")
 #: This broker's own simple rule: initial margin as a share of notional, 1 where not named.
 _MARGIN_RATIOS = {
-    InstrumentType.STOCK: Decimal("0.5"),
-    InstrumentType.ETF: Decimal("0.5"),
+    InstrumentType.STOCK: _HALF,
+    InstrumentType.ETF: _HALF,
     InstrumentType.FUTURE: Decimal("0.1"),
     InstrumentType.FOREX: Decimal("0.05"),
 }
@@ -27,6 +30,13 @@ class Refusal(NamedTuple):
 
     code: str
     text: str
+
+
+class MarginChange(NamedTuple):
+    """What legs would add to the margin of an account; negative where they take from it."""
+
+    initial: Decimal
+    maintenance: Decimal
 
 
 class Holding(NamedTuple):
@@ -43,7 +53,7 @@ class Holding(NamedTuple):
     @property
     def margin(self) -> Decimal:
         """Initial margin of the position."""
-        return abs(self.value) * margin_ratio(self.position.instrument.instrument_type)
+        return margin_of(self.position.instrument, self.position.quantity, self.price)
 
 
 def margin_ratio(instrument_type: InstrumentType) -> Decimal:
@@ -51,22 +61,69 @@ def margin_ratio(instrument_type: InstrumentType) -> Decimal:
     return _MARGIN_RATIOS.get(instrument_type, Decimal(1))
 
 
+def margin_of(instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
+    """Initial margin of a signed quantity."""
+    notional = abs(quantity) * price * instrument.multiplier
+    return notional * margin_ratio(instrument.instrument_type)
+
+
+def maintenance_margin(initial: Decimal) -> Decimal:
+    """What must stay there of an initial margin."""
+    return initial * _HALF
+
+
+def margin_change(
+    legs: Sequence[PreviewLeg], held: Mapping[str, Decimal], prices: Mapping[str, Decimal]
+) -> MarginChange:
+    """Margin after all legs have filled less margin now: legs of one instrument net out first.
+
+    Args:
+        legs: what would be filled.
+        held: signed position of the account by instrument key; none = 0.
+        prices: where the market stands, by instrument key; of every leg.
+    """
+    instruments = {leg.instrument.key: leg.instrument for leg in legs}
+    after = {key: held.get(key, ZERO) for key in instruments}
+    for leg in legs:
+        after[leg.instrument.key] += leg.quantity * leg.side.sign
+    initial = sum(
+        (
+            margin_of(instrument, after[key], prices[key])
+            - margin_of(instrument, held.get(key, ZERO), prices[key])
+            for key, instrument in instruments.items()
+        ),
+        ZERO,
+    )
+    return MarginChange(initial, maintenance_margin(initial))
+
+
+def pair_rates(currency: str, price: Callable[[str], Decimal | None]) -> dict[str, Decimal]:
+    """What one unit of each other currency is worth in `currency`, by the prices of FOREX pairs.
+
+    Either way round: EURUSD at 1.08 makes EUR 1.08 USD, USDJPY at 150 makes JPY 1 / 150 USD.
+
+    Args:
+        currency: of the account.
+        price: of an instrument by its key; None = not known, and then there is no rate.
+    """
+    rates = {}
+    for other in sorted(CURRENCIES - {currency}):
+        if (direct := price(_pair(other, currency))) is not None:
+            rates[other] = direct
+        elif (inverse := price(_pair(currency, other))) is not None:
+            rates[other] = 1 / inverse
+    return rates
+
+
+def _pair(base: str, quoted: str) -> str:
+    return Instrument(
+        instrument_type=InstrumentType.FOREX, symbol=base + quoted, currency=quoted
+    ).key
+
+
 def available_funds(cash: Decimal, holdings: Iterable[Holding]) -> Decimal:
     """Equity less initial margin."""
     return cash + sum((each.value - each.margin for each in holdings), ZERO)
-
-
-def added_margin(instrument: Instrument, held: Decimal, change: Decimal, price: Decimal) -> Decimal:
-    """What a change of a position would add to its margin; below 0 where it makes it smaller.
-
-    Args:
-        instrument: what is traded.
-        held: signed position before.
-        change: signed quantity traded.
-        price: of the instrument now.
-    """
-    more = abs(held + change) - abs(held)
-    return more * price * instrument.multiplier * margin_ratio(instrument.instrument_type)
 
 
 def fill_price(order: Order, market: Decimal | None) -> Decimal | None:
@@ -93,6 +150,11 @@ def commission(quantity: Decimal, *, per_unit: Decimal, minimum: Decimal) -> Dec
     return max(minimum, per_unit * quantity)
 
 
+def no_price(instrument: Instrument) -> Refusal:
+    """What cannot be priced is neither filled nor previewed."""
+    return Refusal("NO_PRICE", f"no price is known for {instrument.symbol}")
+
+
 def refusal(
     order: Order, price: Decimal | None, held: Decimal, available: Decimal, fee: Decimal
 ) -> Refusal | None:
@@ -111,12 +173,13 @@ def refusal(
     if order.quantity != round_down_to_lot(order.quantity, lot):
         return Refusal("BAD_QUANTITY", f"{order.quantity:f} is no multiple of the lot {lot:f}")
     if price is None:
-        return Refusal("NO_PRICE", f"no price is known for {order.instrument.symbol}")
+        return no_price(order.instrument)
     change = order.quantity * order.side.sign
-    margin = added_margin(order.instrument, held, change, price)
-    if margin <= 0:
+    more = abs(held + change) - abs(held)
+    if more <= 0:
         return None
-    needed = margin + fee
+    notional = more * price * order.instrument.multiplier
+    needed = notional * margin_ratio(order.instrument.instrument_type) + fee
     if needed > available:
         text = f"{needed:.2f} margin and commission needed, {available:.2f} available"
         return Refusal("INSUFFICIENT_FUNDS", text)

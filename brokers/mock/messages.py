@@ -6,6 +6,7 @@ Whoever asks says which error an unreadable answer is: after a query nothing has
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -57,10 +58,10 @@ REPORTS: Final = TypeAdapter(list[OrderReport])
 STREAM: Final = TypeAdapter(list[StreamedReport])
 EXECUTIONS: Final = TypeAdapter(list[Execution])
 POSITIONS: Final = TypeAdapter(list[BrokerPosition])
-PREVIEW: Final = TypeAdapter(MarginQuote)
-LEGS: Final = TypeAdapter(list[PreviewLeg])
 STATE: Final = TypeAdapter(AccountState)
 LAST_PRICE: Final[TypeAdapter[LastPrice | None]] = TypeAdapter(LastPrice | None)
+MARGIN: Final = TypeAdapter(MarginQuote)
+_LEGS: Final[TypeAdapter[Sequence[PreviewLeg]]] = TypeAdapter(Sequence[PreviewLeg])
 _ORDER_ROWS: Final = TypeAdapter(list[_OrderRow])
 _REFUSAL: Final[TypeAdapter[_Rejection | _Unreadable]] = TypeAdapter(_Rejection | _Unreadable)
 
@@ -81,11 +82,32 @@ def placed(status: int, answer: bytes) -> OrderReport:
         OrderStateUnknown: anything that is neither a report nor a refusal.
     """
     if status == 422:
-        refusal = read(_REFUSAL, answer, OrderStateUnknown)
-        if isinstance(refusal, _Unreadable):
-            raise OrderRejected("BAD_ORDER", f"the broker cannot read the order: {refusal.detail}")
-        raise OrderRejected(refusal.code, refusal.message)
+        raise _rejection(answer, OrderStateUnknown)
     return read(REPORT, answer, OrderStateUnknown)
+
+
+def legs_body(legs: Sequence[PreviewLeg]) -> bytes:
+    """The question of a margin preview."""
+    return _LEGS.dump_json(legs)
+
+
+def previewed(status: int, answer: bytes) -> MarginQuote:
+    """The answer to a margin preview.
+
+    Raises:
+        OrderRejected: the broker refused to name one, and says why.
+        BrokerUnavailable: anything that is neither.
+    """
+    if status == 422:
+        raise _rejection(answer, BrokerUnavailable)
+    return read(MARGIN, answer)
+
+
+def _rejection(answer: bytes, failure: type[BrokerError]) -> OrderRejected:
+    refusal = read(_REFUSAL, answer, failure)
+    if isinstance(refusal, _Unreadable):
+        return OrderRejected("BAD_ORDER", f"the broker cannot read the order: {refusal.detail}")
+    return OrderRejected(refusal.code, refusal.message)
 
 
 def open_orders(answer: bytes) -> list[OrderReport]:

@@ -33,13 +33,12 @@ def build(process: Process[AccountDataSettings]) -> None:
 
     # Stale means the same here as to Cerebro, which denies entries on it.
     max_age = float(settings.account_max_age_s)
-    accounts = AccountStore(store)
+    accounts = AccountStore(store, fund_currency=settings.fund_currency)
     polling = AccountData(
         accounts,
         open_broker,
         poll_seconds=settings.account_poll_s,
         max_age_seconds=max_age,
-        fund_currency=settings.fund_currency,
         on_death=process.fail,
     )
     subscriber = Subscriber(

@@ -1,46 +1,130 @@
-"""All accounts of one type as one fund, in one currency. Pure."""
+"""The fund: all active accounts of one type in one currency, and what its equity has been. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from services.domain.accounts import AccountSnapshot
-from services.domain.risk import Fund
+from services.domain.marks import marked, rebased
+from services.domain.risk import EquityMarks, Fund
 from services.domain.values import ZERO
+from services.domain.words import ActiveStatus
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def fund_of(accounts: Sequence[AccountSnapshot], currency: str) -> Fund:
-    """The sum of the accounts' equities; not known where one of them, or its rate, is not.
+def fund_of(
+    accounts: Sequence[AccountSnapshot],
+    *,
+    unreadable: Sequence[str] = (),
+    currency: str,
+    former: Fund | None,
+    now: datetime,
+) -> Fund:
+    """What is known of the fund now.
+
+    Where one account is not known the fund is not: `missing` says which and why, while the marks
+    and the accounts they are of stay for when it is known again. An account that joins or leaves
+    is no gain and no loss of the fund (`marks.rebased`).
 
     Args:
-        accounts: every active account of one type.
-        currency: the fund's.
+        accounts: every account of the type, inactive ones too: they may have just left.
+        unreadable: ids of stored accounts that cannot be read.
+        currency: what the fund is counted in.
+        former: as it was stored; of another currency it is forgotten.
+        now: the day that the equity is of.
     """
-    total, missing, oldest = ZERO, [], None
-    for account in accounts:
-        rate = rate_into(account, currency)
-        if account.equity is None or account.as_of is None:
-            missing.append(f"{account.account_id} has never been read")
-        elif rate is None:
-            name = account.account_id
-            missing.append(f"no rate between {account.currency} of {name} and {currency} is known")
-        else:
-            total += account.equity * rate
-            oldest = account.as_of if oldest is None else min(oldest, account.as_of)
-    known = bool(accounts) and not missing
+    if former is not None and former.currency != currency:
+        former = None
+    active = [each for each in accounts if each.status is ActiveStatus.ACTIVE]
+    names = tuple(sorted(each.account_id for each in active))
+    marks = former.marks if former else None
+    missing = [f"{name}: what is stored of it cannot be read" for name in unreadable]
+    missing += [why for each in active if (why := _why_unknown(each, currency, active))]
+    if missing or not active:
+        return Fund(
+            currency=currency,
+            missing="; ".join(missing) or "no account is active",
+            as_of=_oldest(active),
+            account_ids=former.account_ids if former and marks else names,
+            marks=marks,
+        )
+    equity = sum((_worth(each, currency, active) or ZERO for each in active), ZERO)
+    if former and marks and former.account_ids != names:
+        marks = _rebased(marks, former.account_ids, accounts, equity=equity, fund=(currency, now))
     return Fund(
         currency=currency,
-        equity=total if known else None,
-        missing="; ".join(missing) or ("" if accounts else "there is no active account"),
-        as_of=oldest if known else None,
-        account_ids=tuple(account.account_id for account in accounts),
+        equity=equity,
+        as_of=_oldest(active),
+        account_ids=names,
+        marks=marked(marks, equity, now),
     )
 
 
-def rate_into(account: AccountSnapshot, currency: str) -> Decimal | None:
-    """Units of `currency` for one of the account's; its broker says the other way round."""
+def rate_to(
+    currency: str, account: AccountSnapshot, known: Sequence[AccountSnapshot]
+) -> Decimal | None:
+    """What one unit of an account's currency is worth in `currency`; None = nobody knows.
+
+    By the account's own rate or by one of an account that is kept in `currency`, whichever its
+    broker named last.
+
+    Args:
+        currency: what it is worth in.
+        account: whose currency.
+        known: accounts whose rates may be used.
+    """
     if account.currency == currency:
         return Decimal(1)
-    rate = account.fx_rates.get(currency)
-    return None if rate is None else 1 / rate
+    rates = [
+        (each.as_of or _NEVER, each.fx_rates[account.currency])
+        for each in known
+        if each.currency == currency and account.currency in each.fx_rates
+    ]
+    if currency in account.fx_rates:
+        rates.append((account.as_of or _NEVER, 1 / account.fx_rates[currency]))
+    return max(rates, default=(_NEVER, None), key=lambda rate: rate[0])[1]
+
+
+def _worth(
+    account: AccountSnapshot, currency: str, known: Sequence[AccountSnapshot]
+) -> Decimal | None:
+    rate = rate_to(currency, account, known)
+    if rate is None or account.equity is None or account.as_of is None:
+        return None
+    return account.equity * rate
+
+
+def _why_unknown(account: AccountSnapshot, currency: str, known: Sequence[AccountSnapshot]) -> str:
+    if account.equity is None or account.as_of is None:
+        return f"{account.account_id}: its broker has not reported its equity yet"
+    if rate_to(currency, account, known) is None:
+        return f"{account.account_id}: no rate from {account.currency} to {currency} is known"
+    return ""
+
+
+def _oldest(active: Sequence[AccountSnapshot]) -> datetime | None:
+    """None where one has never been read: nothing is as young as what nobody has seen."""
+    times = [each.as_of for each in active]
+    known = [each for each in times if each is not None]
+    return min(known) if known and len(known) == len(times) else None
+
+
+def _rebased(
+    marks: EquityMarks,
+    names: Sequence[str],
+    accounts: Sequence[AccountSnapshot],
+    *,
+    equity: Decimal,
+    fund: tuple[str, datetime],
+) -> EquityMarks:
+    """The marks at the new size, once the old accounts have been seen a last time."""
+    currency, now = fund
+    found = {each.account_id: _worth(each, currency, accounts) for each in accounts}
+    worths = [found.get(name) for name in names]
+    known = [each for each in worths if each is not None]
+    if len(known) == len(names):
+        marks = marked(marks, sum(known, ZERO), now)
+    return rebased(marks, equity)

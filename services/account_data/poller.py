@@ -1,4 +1,4 @@
-"""Asks one account's broker for figures and wanted prices, again and again, in a thread of its own.
+"""Asks one account's broker for figures and what decisions want of it, in a thread of its own.
 
 A broker that hangs or fails therefore delays its own account and no other.
 """
@@ -10,16 +10,14 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TypeVar
 
 from pymongo.errors import PyMongoError
 
 from brokers.broker import AccountState, Broker
-from services.account_data.store import Account, AccountStore
+from services.account_data.store import Account, AccountStore, Wish
 from services.account_data.views import age_seconds
 from services.common.clock import utc_now
-from services.domain.accounts import PreviewLeg
 from services.domain.errors import TraderError, TransientError
 from services.domain.instruments import Instrument
 
@@ -43,10 +41,8 @@ class Poller:
         open_broker: Callable[[Account], Broker],
         *,
         poll_seconds: float,
-        fund_currency: str = "USD",
     ) -> None:
         self.account = account
-        self._fund_currency = fund_currency
         self._store = store
         self._open_broker = open_broker
         self._poll_seconds = poll_seconds
@@ -111,43 +107,47 @@ class Poller:
                 self._answered(answer)
         except (PyMongoError, TransientError) as error:
             _log.warning(
-                "account %s could not be stored: %s", self.account.account_id, type(error).__name__
+                "account %s could not be stored: %s", self.account.account_id, _words(error)
             )
 
     def quote(self, *, until: float) -> None:
-        """Ask for the prices and margins that decisions wait for, one at least before `until`.
+        """Ask for what decisions wait for, one question at least, the rest before `until`.
 
         Args:
             until: of `time.monotonic`; the next poll must not wait for slow answers.
         """
         since = utc_now() - WANTED_FOR
         try:
-            name = self.account.account_id
-            questions: list[Callable[[], None]] = [
-                partial(self._quote, each) for each in self._store.wanted_prices(name, since=since)
-            ]
-            questions += [
-                partial(self._preview, key, legs)
-                for key, legs in self._store.wanted_previews(name, since=since)
-            ]
-            for ask in questions:
-                ask()
+            for wish in self._store.wishes(self.account.account_id, since=since):
+                self._grant(wish)
                 if self._stop.is_set() or time.monotonic() >= until:
                     return
         except PyMongoError as error:
-            _log.warning("prices of account %s: %s", self.account.account_id, type(error).__name__)
+            _log.warning("wishes of account %s: %s", self.account.account_id, type(error).__name__)
 
-    def _quote(self, instrument: Instrument) -> None:
-        answer = self._try(lambda: self._connected().last_price(instrument))
-        name, now = self.account.account_id, utc_now()
-        if isinstance(answer, str):
-            self._store.save_price_failure(name, instrument, answer, at=now)
+    def _grant(self, wish: Wish) -> None:
+        account_id, subject = self.account.account_id, wish.subject
+        if isinstance(subject, Instrument):
+            self._keep(
+                wish,
+                lambda: self._connected().last_price(subject),
+                lambda quote, at: self._store.save_price(account_id, subject, quote, at=at),
+            )
         else:
-            self._store.save_price(name, instrument, answer, at=now)
+            self._keep(
+                wish,
+                lambda: self._connected().preview_margin(subject),
+                lambda quote, at: self._store.save_preview(wish.key, subject, quote, at=at),
+            )
 
-    def _preview(self, key: str, legs: tuple[PreviewLeg, ...]) -> None:
-        answer = self._try(lambda: self._connected().preview_margin(legs))
-        self._store.save_preview(key, answer, at=utc_now())
+    def _keep(
+        self, wish: Wish, question: Callable[[], T], save: Callable[[T, datetime], None]
+    ) -> None:
+        answer = self._try(question)
+        if isinstance(answer, str):
+            self._store.save_no_answer(wish, answer, at=utc_now())
+        else:
+            save(answer, utc_now())
 
     def _try(self, question: Callable[[], T]) -> T | str:
         """The broker's answer, or why there is none in a sentence."""
@@ -177,7 +177,6 @@ class Poller:
     def _answered(self, state: AccountState) -> None:
         now = utc_now()
         self._store.save_state(state, recorded_at=now)
-        self._store.save_fund(self.account.account_type, currency=self._fund_currency, now=now)
         if self._failures:
             _log.info(
                 "account %s answers again after %s failures",
@@ -189,6 +188,7 @@ class Poller:
         if self._incident_open is not False:
             self._store.clear_unreachable(self.account.account_id)
             self._incident_open = False
+        self._store.keep_fund(self.account.account_id, now=now)
 
     def _failed(self, sentence: str) -> None:
         self._failures += 1
@@ -222,3 +222,8 @@ class Poller:
             if left <= 0:
                 return
             (self._stop if rung else self._rung).wait(min(left, PRICE_LOOK_SECONDS))
+
+
+def _words(error: Exception) -> str:
+    """Of a driver's error its name only: its text may hold the address of the database."""
+    return type(error).__name__ if isinstance(error, PyMongoError) else str(error)

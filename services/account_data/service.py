@@ -29,13 +29,11 @@ class AccountData:
         poll_seconds: float,
         max_age_seconds: float,
         on_death: Callable[[str], None],
-        fund_currency: str = "USD",
     ) -> None:
         self._store = store
         self._open_broker = open_broker
         self._poll_seconds = poll_seconds
         self._max_age_seconds = max_age_seconds
-        self._fund_currency = fund_currency
         self._on_death = on_death
         self._pollers: dict[str, Poller] = {}
         self._lock = threading.Lock()
@@ -105,13 +103,7 @@ class AccountData:
         return "; ".join(ages) or "no active accounts"
 
     def _begin(self, account: Account) -> Poller:
-        poller = Poller(
-            account,
-            self._store,
-            self._open_broker,
-            poll_seconds=self._poll_seconds,
-            fund_currency=self._fund_currency,
-        )
+        poller = Poller(account, self._store, self._open_broker, poll_seconds=self._poll_seconds)
         poller.start()
         _log.info("account %s is polled at %s", account.account_id, account.broker)
         return poller

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
+from pydantic import BaseModel, ValidationError
+from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from brokers.broker import AccountState, MarginQuote, Quote
@@ -14,18 +16,40 @@ from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.accounts import (
     AccountSnapshot,
-    MarginPreview,
     PreviewLeg,
     market_price_id,
 )
 from services.domain.errors import TransientError
 from services.domain.instruments import Instrument
 from services.domain.marks import marked
-from services.domain.risk import EquityMarks
-from services.domain.words import AccountType
+from services.domain.risk import EquityMarks, Fund
+from services.domain.words import AccountType, ActiveStatus
 
-_UNREACHABLE = "ACCOUNT_UNREACHABLE"
-_TRIES = 5
+_UNREACHABLE: Final = "ACCOUNT_UNREACHABLE"
+_PRICES: Final = "market_prices"
+_PREVIEWS: Final = "margin_previews"
+M = TypeVar("M", bound=BaseModel)
+#: What a broker is asked about: the price of an instrument, or the margin that legs would add.
+Subject: TypeAlias = Instrument | tuple[PreviewLeg, ...]
+
+
+def _legs(row: Document) -> tuple[PreviewLeg, ...]:
+    return tuple(from_document(PreviewLeg, leg) for leg in row["legs"])
+
+
+_SUBJECTS: Final[dict[str, Callable[[Document], Subject]]] = {
+    _PRICES: lambda row: from_document(Instrument, row["instrument"]),
+    _PREVIEWS: _legs,
+}
+
+
+class Wish(NamedTuple):
+    """One question that a decision waits for an account's broker to answer."""
+
+    collection: str
+    key: str
+    wanted_at: datetime
+    subject: Subject
 
 
 class Account(NamedTuple):
@@ -33,89 +57,114 @@ class Account(NamedTuple):
 
     account_id: str
     broker: str
-    account_type: AccountType = AccountType.PAPER
 
 
-def _marks_of(row: Document, equity: Decimal, now: datetime) -> Document:
-    """The fields that keep an equity's marks, one look later."""
-    marks = from_document(EquityMarks, row["marks"]) if row.get("marks") else None
-    version = row.get("marks_version") or 0
-    return {"marks": to_document(marked(marks, equity, now)), "marks_version": version + 1}
+def _read(model: type[M], document: Document | None, whose: str) -> M | None:
+    """A stored value, None where there is none. Raises: TransientError where it is another."""
+    if document is None:
+        return None
+    try:
+        return from_document(model, document)
+    except ValidationError as error:
+        raise TransientError(
+            f"what is stored of {whose} is no {model.__name__}: {error}"
+        ) from error
+
+
+def _type_of(row: Document) -> str:
+    return str(row.get("account_type", AccountType.PAPER))
+
+
+def _member(row: Document) -> AccountSnapshot | None:
+    """An account of the fund; None where it cannot be read, as Cerebro could not."""
+    try:
+        return from_document(AccountSnapshot, {"account_id": row["_id"], **row})
+    except ValidationError:
+        return None
 
 
 class AccountStore:
-    """Reads the list of accounts, writes what their brokers say."""
+    """Reads the list of accounts, writes what their brokers say.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: the database.
+        fund_currency: what the sum of all accounts of a type is counted in.
+    """
+
+    def __init__(self, store: Store, *, fund_currency: str = "USD") -> None:
         self._store = store
+        self._fund_currency = fund_currency
 
     def active_accounts(self) -> list[Account]:
         """Accounts to ask, as the operator has them now."""
-        fields = {"broker": 1, "account_type": 1}
-        rows = self._store["trading_accounts"].find({"status": "ACTIVE"}, fields)
-        return [
-            Account(
-                row["_id"], str(row.get("broker")), AccountType(row.get("account_type", "PAPER"))
-            )
-            for row in rows
-        ]
+        rows = self._store["trading_accounts"].find({"status": "ACTIVE"}, {"broker": 1})
+        return [Account(row["_id"], str(row.get("broker"))) for row in rows]
 
     def save_state(self, state: AccountState, *, recorded_at: datetime) -> None:
-        """Write all amounts of one answer together, with their marks, and end the present trouble.
+        """Write one answer and its marks together, and end the present trouble.
 
         `as_of` is the broker's time, but never later than our own: figures from a broker whose
-        clock is ahead must not stay fresh for longer than others.
+        clock is ahead must not stay fresh for longer than others. Marks in another currency than
+        the answer's are forgotten.
 
-        Raises: TransientError while the marks are changed by others at the same time.
+        Raises:
+            TransientError: the database went away, or the stored marks cannot be read.
         """
-        amounts = state.model_dump(exclude={"account_id", "as_of"})
-        times = {"as_of": min(state.as_of, recorded_at), "recorded_at": recorded_at}
-        accounts = self._store["trading_accounts"]
-        for _ in range(_TRIES):
-            row = accounts.find_one({"_id": state.account_id}, {"marks": 1, "marks_version": 1})
-            if row is None:
-                return
-            marks = _marks_of(row, state.equity, recorded_at)
-            changes = {**amounts, **times, **marks, "poll_error": None}
-            as_read = {"_id": state.account_id, "marks_version": row.get("marks_version")}
-            if accounts.update_one(as_read, {"$set": changes}).matched_count:
-                return
-        raise TransientError(f"the marks of {state.account_id} are changed by somebody else")
+        as_of = min(state.as_of, recorded_at)
+        said = state.model_dump(exclude={"account_id", "as_of"})
+        said |= {"as_of": as_of, "recorded_at": recorded_at, "poll_error": None}
+        accounts, key = self._store["trading_accounts"], {"_id": state.account_id}
 
-    def save_fund(self, account_type: AccountType, *, currency: str, now: datetime) -> None:
-        """Sum up all active accounts of a type again, and mark the fund's equity.
+        def work(session: ClientSession) -> None:
+            # In a transaction, so that a person's reset of the marks in between is not undone.
+            found = accounts.find_one(key, {"marks": 1, "currency": 1}, session=session)
+            if found is None:
+                return
+            same = found.get("currency") == state.currency
+            former = _read(EquityMarks, found.get("marks"), state.account_id) if same else None
+            marks = to_document(marked(former, state.equity, as_of))
+            accounts.update_one(key, {"$set": {**said, "marks": marks}}, session=session)
 
-        Raises: TransientError while others do the same.
+        self._store.transaction(work)
+
+    def keep_fund(self, account_id: str, *, now: datetime) -> None:
+        """Bring the fund that an account belongs to up to what is stored of all its accounts.
+
+        In a transaction: of two pollers at once the second starts over, on what the first wrote.
+
+        Raises:
+            TransientError: the database went away, or the stored fund cannot be read.
         """
-        funds = self._store["funds"]
-        for _ in range(_TRIES):
-            row = funds.find_one({"_id": account_type})
-            rows = self._store["trading_accounts"].find(
-                {"status": "ACTIVE", "account_type": account_type}
-            )
-            snapshots = [from_document(AccountSnapshot, each) for each in rows]
-            fund = fund_of(sorted(snapshots, key=lambda each: each.account_id), currency)
-            kept = row or {}
-            # In another currency, or after one account more or less, nothing was lost or won.
-            same = kept.get("currency") == currency and (
-                list(kept.get("account_ids", ())) == list(fund.account_ids)
-            )
-            if fund.equity is not None:
-                marks = _marks_of(kept if same else {}, fund.equity, now)
-            else:
-                marks = {"marks": kept.get("marks")}
-            version = kept.get("marks_version", 0)
-            document = {**to_document(fund), **marks, "marks_version": version + 1}
-            if row is None:
-                try:
-                    funds.insert_one({"_id": account_type, **document})
-                except DuplicateKeyError:
-                    continue
-                return
-            as_read = {"_id": account_type, "marks_version": version}
-            if funds.replace_one(as_read, document).matched_count:
-                return
-        raise TransientError("the fund is summed up by somebody else")
+
+        def work(session: ClientSession) -> None:
+            self._keep_fund(account_id, now, session)
+
+        try:
+            self._store.transaction(work)
+        except DuplicateKeyError:  # another poller made the first one meanwhile
+            self._store.transaction(work)
+
+    def _keep_fund(self, account_id: str, now: datetime, session: ClientSession) -> None:
+        rows = list(self._store["trading_accounts"].find({}, session=session))
+        account_type = next((_type_of(row) for row in rows if row["_id"] == account_id), None)
+        if account_type is None:
+            return
+        members = {row["_id"]: (row, _member(row)) for row in rows if _type_of(row) == account_type}
+        stored = self._store["funds"].find_one({"_id": account_type}, session=session)
+        fund = fund_of(
+            [account for _, account in members.values() if account],
+            unreadable=[
+                name
+                for name, (row, account) in members.items()
+                if account is None and row.get("status") != ActiveStatus.INACTIVE
+            ],
+            currency=self._fund_currency,
+            former=_read(Fund, stored, f"the {account_type} fund"),
+            now=now,
+        )
+        self._store["funds"].update_one(
+            {"_id": account_type}, {"$set": to_document(fund)}, upsert=True, session=session
+        )
 
     def save_failure(self, account_id: str, sentence: str, *, at: datetime) -> None:
         """Note that the broker did not answer; amounts and as_of are left as they are."""
@@ -144,37 +193,16 @@ class AccountStore:
         """The account answers again."""
         clear_incident(self._store, kind=_UNREACHABLE, key=account_id)
 
-    def wanted_prices(self, account_id: str, *, since: datetime) -> list[Instrument]:
-        """Instruments whose price was wanted since then and not answered since, oldest first."""
-        rows = self._wanted("market_prices", account_id, since)
-        return [from_document(Instrument, row["instrument"]) for row in rows]
-
-    def wanted_previews(
-        self, account_id: str, *, since: datetime
-    ) -> list[tuple[str, tuple[PreviewLeg, ...]]]:
-        """Margin previews wanted since then and not answered since: key and legs."""
-        rows = self._wanted("margin_previews", account_id, since)
-        return [(row["_id"], from_document(MarginPreview, row).legs) for row in rows]
-
-    def _wanted(self, collection: str, account_id: str, since: datetime) -> list[Document]:
+    def wishes(self, account_id: str, *, since: datetime) -> list[Wish]:
+        """What was wanted of the broker since then and not answered since, oldest first."""
         query = {"account_id": account_id, "wanted_at": {"$gte": since}}
-        return [
-            row
-            for row in self._store[collection].find(query).sort("wanted_at")
+        found = [
+            Wish(collection, row["_id"], row["wanted_at"], _SUBJECTS[collection](row))
+            for collection in (_PRICES, _PREVIEWS)
+            for row in self._store[collection].find(query)
             if row.get("answered_at") is None or row["answered_at"] < row["wanted_at"]
         ]
-
-    def save_preview(self, key: str, answer: MarginQuote | str, *, at: datetime) -> None:
-        """Write what the broker said of a margin, or why it could not be asked.
-
-        After a failure the earlier amounts and their age are left.
-        """
-        said: Document = {"answered_at": at}
-        if isinstance(answer, str):
-            said["error"] = answer
-        else:
-            said |= {**answer.model_dump(), "as_of": min(answer.as_of, at), "error": None}
-        self._store["margin_previews"].update_one({"_id": key}, {"$set": said})
+        return sorted(found, key=lambda wish: wish.wanted_at)
 
     def save_price(
         self, account_id: str, instrument: Instrument, quote: Quote | None, *, at: datetime
@@ -187,17 +215,29 @@ class AccountStore:
             "price": quote.price if quote else None,
             "as_of": min(quote.as_of, at) if quote else None,
         }
-        self._answer(account_id, instrument, {**said, "error": None, "answered_at": at})
+        self._answer(_PRICES, market_price_id(instrument, account_id), said, at=at)
 
-    def save_price_failure(
-        self, account_id: str, instrument: Instrument, sentence: str, *, at: datetime
+    def save_preview(
+        self, key: str, legs: Sequence[PreviewLeg], quote: MarginQuote, *, at: datetime
     ) -> None:
-        """Note that the broker could not be asked; an earlier price and its as_of are left."""
-        self._answer(account_id, instrument, {"error": sentence, "answered_at": at})
+        """Write what the broker said, beside what it said it of; `as_of` as in `save_price`."""
+        said = {
+            "legs": [to_document(leg) for leg in legs],
+            "initial_margin": quote.initial_margin,
+            "maintenance_margin": quote.maintenance_margin,
+            "as_of": min(quote.as_of, at),
+        }
+        self._answer(_PREVIEWS, key, said, at=at)
 
-    def _answer(self, account_id: str, instrument: Instrument, fields: Document) -> None:
-        self._store["market_prices"].update_one(
-            {"_id": market_price_id(instrument, account_id)}, {"$set": fields}
+    def save_no_answer(self, wish: Wish, sentence: str, *, at: datetime) -> None:
+        """Note that the broker could not be asked; an earlier answer and its as_of are left."""
+        self._store[wish.collection].update_one(
+            {"_id": wish.key}, {"$set": {"error": sentence, "answered_at": at}}
+        )
+
+    def _answer(self, collection: str, key: str, said: Document, *, at: datetime) -> None:
+        self._store[collection].update_one(
+            {"_id": key}, {"$set": {**said, "error": None, "answered_at": at}}
         )
 
     def account(self, account_id: str) -> Document | None:

@@ -10,8 +10,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import PlainSerializer
+from pydantic import Field, PlainSerializer
 
+from services.domain.marks import daily_pnl, drawdown_ratio
+from services.domain.risk import EquityMarks
 from services.domain.values import Frozen, Instant
 from services.domain.words import ActiveStatus
 
@@ -41,6 +43,9 @@ class AccountView(Frozen):
     """An account as its broker last reported it; amounts in `currency`, None = never reported.
 
     Attributes:
+        fx_rates: by currency, what one unit of it is worth in `currency`.
+        daily_pnl: gain since midnight UTC; None where the account has not been read today.
+        drawdown_ratio: loss since the highest equity, a fraction of it.
         as_of: when the broker said so.
         stale: too old, or never reported: entries are denied on it.
     """
@@ -56,6 +61,9 @@ class AccountView(Frozen):
     maintenance_margin: Amount | None = None
     available_funds: Amount | None = None
     buying_power: Amount | None = None
+    fx_rates: dict[str, Amount] = Field(default_factory=dict)
+    daily_pnl: Amount | None = None
+    drawdown_ratio: Amount | None = None
     as_of: Instant | None = None
     recorded_at: Instant | None = None
     poll_error: PollError | None = None
@@ -108,6 +116,9 @@ def account_view(
     known = {name: document[name] for name in AccountView.model_fields if name in document}
     as_of = document.get("as_of")
     age = age_seconds(as_of, now) if as_of else None
+    if (stored := document.get("marks")) is not None:
+        marks = EquityMarks.model_validate(stored)
+        known |= {"daily_pnl": daily_pnl(marks, now), "drawdown_ratio": drawdown_ratio(marks)}
     known |= {"age_s": age, "stale": age is None or age > max_age_seconds}
     return AccountView(**{"account_id": document["_id"], **known})
 

@@ -115,8 +115,9 @@ def _count_anew(
     for row in rows:
         if row.get("equity") is not None:
             marks = reset(from_document(EquityMarks, row["marks"]), row["equity"], now)
-            changes = {"$set": {"marks": to_document(marks)}, "$inc": {"marks_version": 1}}
-            store[collection].update_one({"_id": row["_id"]}, changes, session=session)
+            store[collection].update_one(
+                {"_id": row["_id"]}, {"$set": {"marks": to_document(marks)}}, session=session
+            )
             equities[str(row["_id"])] = row["equity"]
     if rows and not equities:
         names = ", ".join(str(row["_id"]) for row in rows)

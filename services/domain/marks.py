@@ -1,98 +1,148 @@
-"""What equity has been, kept with each look at it: losses, drawdown and volatility. Pure."""
+"""What equity has been: the day's start, the peak, the drawdown and the volatility. Pure.
+
+Days are of UTC: they roll at midnight, whatever market an account trades. Money that is paid in or
+out looks like a gain or a loss here; a person answers it with `reset`.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from math import sqrt
-from typing import Final
+from typing import Any, Final
 
 from services.domain.risk import EquityMarks
 from services.domain.values import ZERO
 
-#: Fewer daily returns tell nothing of a volatility.
-MINIMUM_DAYS: Final = 20
-#: J. P. Morgan, RiskMetrics Technical Document, 4th edition, 1996: decay of daily variances.
+#: RiskMetrics Technical Document (J.P. Morgan/Reuters, 4th edition, 1996), §5.3.2: decay of daily
+#: data.
 _DECAY: Final = Decimal("0.94")
-#: A new estimate counts when it differs by more than this part of the one in use, so that sizes do
-#: not follow every tremor (Carver, Systematic Trading, 2015, "position inertia").
-_BUFFER: Final = Decimal("0.1")
+#: Daily returns in a year, and how many there must be before a volatility is worth a name.
 _DAYS_A_YEAR: Final = 252
-_ONE: Final = Decimal(1)
+_ENOUGH_DAYS: Final = 20
+#: Robert Carver, Systematic Trading (2015), ch. 10: what moves by less than a tenth is left alone.
+_BUFFER: Final = Decimal("0.1")
+_FRIDAY: Final = 5
 
 
 def marked(marks: EquityMarks | None, equity: Decimal, now: datetime) -> EquityMarks:
-    """The marks after equity was seen at `now`; days are of UTC.
+    """The marks once equity has been seen; None = it is seen for the first time.
 
-    A new day begins with the last equity of the day before, so that a gap overnight counts as a
-    loss of the new day; its return is the step between the last looks of two days, however many
-    days lie between them.
+    The same equity again changes nothing. A `now` before the day of the marks, from a clock that
+    was set back, counts to that day: a day never comes twice.
 
     Args:
-        marks: as they were; None before the first look.
-        equity: account or fund currency.
-        now: of the look.
+        marks: as they were.
+        equity: as the broker reports it, of any sign.
+        now: when it was that.
     """
-    day = now.astimezone(UTC).date().isoformat()
+    today = _day(now)
     if marks is None:
-        return EquityMarks(day=day, day_start=equity, day_low=equity, last=equity, peak=equity)
-    if day > marks.day:
-        marks = _new_day(marks, day)
+        return EquityMarks(day=today, day_start=equity, day_low=equity, last=equity, peak=equity)
+    if today > marks.day:
+        marks = _rolled(marks, today, equity)
     peak = max(marks.peak, equity)
-    drawdown = _ONE - equity / peak if peak > 0 else ZERO
-    return marks.model_copy(
-        update={
-            "day_low": min(marks.day_low, equity),
-            "last": equity,
-            "peak": peak,
-            "max_drawdown_ratio": max(marks.max_drawdown_ratio, drawdown, ZERO),
-        }
+    return _changed(
+        marks,
+        day_low=min(marks.day_low, equity),
+        last=equity,
+        peak=peak,
+        max_drawdown_ratio=max(marks.max_drawdown_ratio, _drawdown(peak, equity) or ZERO),
     )
-
-
-def _new_day(marks: EquityMarks, day: str) -> EquityMarks:
-    """The day before ends with its last equity: its return joins the estimate."""
-    start = {"day": day, "day_start": marks.last, "day_low": marks.last}
-    if marks.day_start <= 0:
-        return marks.model_copy(update=start)
-    change = marks.last / marks.day_start - _ONE
-    square = change * change
-    variance = _DECAY * marks.variance + (_ONE - _DECAY) * square if marks.days else square
-    days = marks.days + 1
-    return marks.model_copy(
-        update={
-            **start,
-            "days": days,
-            "variance": round(variance, 18),
-            "volatility_ratio": _volatility(marks, variance, days),
-        }
-    )
-
-
-def _volatility(marks: EquityMarks, variance: Decimal, days: int) -> Decimal | None:
-    """Annual, and the one in use as long as the new one is near it."""
-    if days < MINIMUM_DAYS:
-        return None
-    estimate, used = _annual(variance), marks.volatility_ratio
-    if used is not None and abs(estimate - used) <= _BUFFER * used:
-        return used
-    return estimate
-
-
-def _annual(variance: Decimal) -> Decimal:
-    """Square root of a daily variance × 252; an estimate, so floats do."""
-    return Decimal(f"{sqrt(float(variance) * _DAYS_A_YEAR):.8f}")
 
 
 def reset(marks: EquityMarks, equity: Decimal, now: datetime) -> EquityMarks:
-    """A person accepts what was lost: losses are counted from here; the volatility stays."""
-    return marks.model_copy(
-        update={
-            "day": now.astimezone(UTC).date().isoformat(),
-            "day_start": equity,
-            "day_low": equity,
-            "last": equity,
-            "peak": equity,
-            "max_drawdown_ratio": ZERO,
-        }
+    """The marks once a person has accepted the loss: day and peak start again from here.
+
+    Volatility stays: it is of returns, and a person cannot accept those away.
+    """
+    return _changed(
+        marked(marks, equity, now),
+        day_start=equity,
+        day_low=equity,
+        peak=equity,
+        max_drawdown_ratio=ZERO,
     )
+
+
+def rebased(marks: EquityMarks, equity: Decimal) -> EquityMarks:
+    """The marks of a fund whose accounts have changed: the same ratios at the new size.
+
+    As a fund's price per unit: an account that joins is no gain, one that leaves is no loss. Where
+    either size is not above 0 no ratio can be kept, and all marks start from `equity`.
+
+    Args:
+        marks: with the old accounts.
+        equity: with the new ones, at the same moment.
+    """
+    if marks.last <= 0 or equity <= 0:
+        return _changed(marks, day_start=equity, day_low=equity, last=equity, peak=equity)
+    factor = equity / marks.last
+    before = marks.return_base
+    return _changed(
+        marks,
+        day_start=marks.day_start * factor,
+        day_low=min(marks.day_low * factor, equity),
+        last=equity,
+        peak=max(marks.peak * factor, equity),
+        return_base=None if before is None else before * factor,
+    )
+
+
+def daily_pnl(marks: EquityMarks, now: datetime) -> Decimal | None:
+    """Gain since the start of the day; None where equity has not been seen today."""
+    return marks.last - marks.day_start if marks.day == _day(now) else None
+
+
+def drawdown_ratio(marks: EquityMarks) -> Decimal | None:
+    """Loss since the peak, a fraction of it; None where the peak is not above 0."""
+    return _drawdown(marks.peak, marks.last)
+
+
+def _drawdown(peak: Decimal, equity: Decimal) -> Decimal | None:
+    return (peak - equity) / peak if peak > 0 else None
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(UTC).date().isoformat()
+
+
+def _rolled(marks: EquityMarks, today: str, equity: Decimal) -> EquityMarks:
+    """The first marks of a new day: the day before has ended with the last equity."""
+    return _changed(
+        _with_return(marks), day=today, day_start=marks.last, day_low=equity, last=equity
+    )
+
+
+def _with_return(marks: EquityMarks) -> EquityMarks:
+    """The statistics with the return of the day that has ended.
+
+    A week has five returns, whatever is traded, because a year of 252 has: what a weekend does is
+    part of Monday's, as is every day on which nobody looked part of the next return.
+    """
+    if date.fromisoformat(marks.day).isoweekday() > _FRIDAY:
+        return marks
+    before = marks.return_base
+    if before is None or before <= 0:
+        return _changed(marks, return_base=marks.last)
+    squared = (marks.last / before - 1) ** 2
+    variance = _DECAY * marks.variance + (1 - _DECAY) * squared if marks.days else squared
+    days = marks.days + 1
+    return _changed(
+        marks,
+        return_base=marks.last,
+        days=days,
+        variance=variance,
+        volatility_ratio=_kept(marks.volatility_ratio, variance) if days >= _ENOUGH_DAYS else None,
+    )
+
+
+def _kept(former: Decimal | None, variance: Decimal) -> Decimal:
+    """The former annual volatility, unless the new estimate is more than a tenth of it away."""
+    estimate = (variance * _DAYS_A_YEAR).sqrt()
+    if former is not None and abs(estimate - former) <= former * _BUFFER:
+        return former
+    return estimate
+
+
+def _changed(marks: EquityMarks, **fields: Any) -> EquityMarks:  # noqa: ANN401 - validated below
+    return EquityMarks.model_validate({**marks.model_dump(), **fields})

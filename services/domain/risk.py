@@ -245,6 +245,8 @@ class EquityMarks(Frozen):
         last: equity as of the last poll.
         peak: highest equity since the last reset.
         max_drawdown_ratio: largest loss from the peak since the last reset.
+        return_base: equity at the end of the last working day (Monday to Friday), which the next
+            return is measured on; None before there is one. A reset leaves it.
         days: daily returns that the volatility is of.
         variance: exponentially weighted, of daily returns, decay 0.94 (RiskMetrics 1996).
         volatility_ratio: annual, kept until the new estimate differs by more than a tenth; None
@@ -257,6 +259,7 @@ class EquityMarks(Frozen):
     last: Exact
     peak: Exact
     max_drawdown_ratio: NonNegative = Decimal(0)
+    return_base: Exact | None = None
     days: int = 0
     variance: NonNegative = Decimal(0)
     volatility_ratio: NonNegative | None = None

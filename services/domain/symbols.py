@@ -34,7 +34,8 @@ _EXCHANGES: Final = {
     **dict.fromkeys(("BINANCE", "COINBASE", "KRAKEN", "BITSTAMP", "BYBIT", "PAXOS"), _T.CRYPTO),
     **dict.fromkeys(("CME", "CME_MINI", "CBOT", "CBOT_MINI", "COMEX", "NYMEX", "EUREX"), _T.FUTURE),
 }
-_CURRENCIES: Final = frozenset(
+#: ISO 4217 codes that a pair may be made of.
+CURRENCIES: Final = frozenset(
     (
         "USD",
         "EUR",
@@ -214,7 +215,7 @@ def _evident_type(leg: Fields, symbol: str, exchange: str | None) -> InstrumentT
     halves = _SEPARATOR.split(symbol)
     if len(halves) == 1 and len(symbol) == 6:
         halves = [symbol[:3], symbol[3:]]
-    if len(halves) == 2 and set(halves) <= _CURRENCIES:
+    if len(halves) == 2 and set(halves) <= CURRENCIES:
         return _T.FOREX
     if _coin(symbol)[0] in _COINS:
         return _T.CRYPTO

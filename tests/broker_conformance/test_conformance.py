@@ -14,8 +14,8 @@ from brokers.errors import (
     OrderStateUnknown,
     UnsupportedOrder,
 )
-from services.domain.words import OrderStatus, OrderType, Side, TimeInForce
-from tests.support.builders import make_instrument, make_order
+from services.domain.words import InstrumentType, OrderStatus, OrderType, Side, TimeInForce
+from tests.support.builders import make_instrument, make_order, make_preview_leg
 
 pytestmark = pytest.mark.servers
 
@@ -316,3 +316,73 @@ def test_connecting_changes_nothing(bench, broker):
     other.connect()
     other.close()
     assert (broker.positions(), broker.account_state().cash) == before
+
+
+@pytest.fixture
+def previewer(bench, broker):
+    """A connected adapter of a broker that previews margin, and AAPL at 150."""
+    if not broker.capabilities.margin_preview:
+        pytest.skip("this broker previews no margin")
+    bench.set_price(make_instrument(), "150")
+    return broker
+
+
+def margins(broker):
+    state = broker.account_state()
+    return state.initial_margin, state.maintenance_margin
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_a_preview_is_what_the_order_then_uses(previewer, side):
+    quote = previewer.preview_margin([make_preview_leg("10", side)])
+    before = margins(previewer)
+    previewer.place_order(order(1, "10", side))
+    after = margins(previewer)
+    assert quote.initial_margin == after[0] - before[0] > 0
+    assert quote.maintenance_margin == after[1] - before[1] > 0
+
+
+def test_a_preview_changes_nothing(previewer):
+    previewer.place_order(order(1))
+    before = previewer.account_state()
+    previewer.preview_margin([make_preview_leg("1000")])
+    assert previewer.account_state().model_dump(exclude={"as_of"}) == before.model_dump(
+        exclude={"as_of"}
+    )
+    assert len(previewer.executions()) == 1
+    assert list(previewer.open_orders()) == []
+
+
+def test_a_preview_is_of_all_legs_together(previewer):
+    legs = [make_preview_leg("10"), make_preview_leg("10", Side.SELL)]
+    quote = previewer.preview_margin(legs)
+    assert (quote.initial_margin, quote.maintenance_margin) == (0, 0)
+
+
+def test_a_preview_of_what_closes_a_position_frees_its_margin(previewer):
+    previewer.place_order(order(1))
+    used = previewer.account_state().initial_margin
+    quote = previewer.preview_margin([make_preview_leg("10", Side.SELL)])
+    assert quote.initial_margin == -used
+
+
+def test_a_preview_of_what_has_no_price_says_so(previewer):
+    with pytest.raises(BrokerError, match="NEVER"):
+        previewer.preview_margin([make_preview_leg(instrument=make_instrument("NEVER"))])
+
+
+def test_a_preview_that_cannot_be_asked_is_unavailable(bench, previewer):
+    bench.kill()
+    with pytest.raises(BrokerUnavailable):
+        previewer.preview_margin([make_preview_leg()])
+
+
+@pytest.mark.parametrize(
+    ("pair", "price", "rate"), [("EUR/USD", "1.25", "1.25"), ("USD/JPY", "160", "0.00625")]
+)
+def test_rates_are_units_of_the_account_currency(bench, broker, pair, price, rate):
+    base, quoted = pair.split("/")
+    (other,) = {base, quoted} - {broker.account_state().currency}
+    assert other not in broker.account_state().fx_rates  # unknown is not there, and never 1
+    bench.set_price(make_instrument(base + quoted, InstrumentType.FOREX, currency=quoted), price)
+    assert broker.account_state().fx_rates[other] == Decimal(rate)

@@ -1,4 +1,4 @@
-"""What account_data keeps for decisions: rates, marks, the fund, and answers on margin."""
+"""From what a broker says to what is decided: margin by its preview, losses by its equity."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from services.common.clock import utc_now
 from services.common.limits import set_limits
 from services.common.locks import clear_lock
 from services.domain.errors import PartlyDone
-from services.domain.words import AccountType, MarginModel, Scope
+from services.domain.words import MarginModel, Scope
 from tests.fakes.broker import FakeBroker
 from tests.support.builders import make_limits
 from tests.support.rows import (
@@ -59,62 +59,10 @@ class Bank(FakeBroker):
 
 
 def make_poller(store, broker=None, account_id=ACCOUNT):
-    account = Account(account_id, "BANK", AccountType.PAPER)
+    account = Account(account_id, "BANK")
     return Poller(
         account, AccountStore(store), lambda _: broker or Bank(account_id), poll_seconds=60
     )
-
-
-def stored(store, account_id=ACCOUNT):
-    return store["trading_accounts"].find_one({"_id": account_id})
-
-
-def test_rates_and_marks_come_with_the_amounts(store):
-    add_account(store)
-    bank = Bank(ACCOUNT)
-    poller = make_poller(store, bank)
-    poller.poll()
-    bank.equity = Decimal(990_000)
-    poller.poll()
-    row = stored(store)
-    assert row["fx_rates"] == {"EUR": Decimal("1.1")}
-    assert (row["marks"]["day_low"], row["marks"]["peak"]) == (990_000, 1_000_000)
-    assert row["marks_version"] == 2
-
-
-def test_the_fund_is_every_active_account_of_the_type(store):
-    add_account(store)
-    add_account(store, "B", equity="500000")
-    add_account(store, "off", status="INACTIVE")
-    add_account(store, "live", account_type="LIVE")
-    make_poller(store).poll()
-    fund = store["funds"].find_one({"_id": "PAPER"})
-    assert (fund["equity"], fund["account_ids"]) == (1_500_000, ["B", ACCOUNT])
-    assert fund["marks"]["last"] == 1_500_000
-
-
-def test_a_fund_with_an_unknown_account_is_unknown_and_keeps_its_marks(store):
-    add_account(store)
-    poller = make_poller(store)
-    poller.poll()
-    marks = store["funds"].find_one({"_id": "PAPER"})["marks"]
-    store["trading_accounts"].update_one({"_id": ACCOUNT}, {"$set": {"currency": "CHF"}})
-    AccountStore(store).save_fund(AccountType.PAPER, currency="USD", now=utc_now())
-    fund = store["funds"].find_one({"_id": "PAPER"})
-    assert fund["equity"] is None
-    assert "CHF" in fund["missing"]
-    assert fund["marks"] == marks
-
-
-def test_an_account_more_is_no_gain_and_one_less_no_loss(store):
-    add_account(store)
-    make_poller(store).poll()
-    add_account(store, "B", equity="500000")
-    make_poller(store).poll()
-    store["trading_accounts"].update_one({"_id": "B"}, {"$set": {"status": "INACTIVE"}})
-    make_poller(store).poll()
-    marks = store["funds"].find_one({"_id": "PAPER"})["marks"]
-    assert (marks["peak"], marks["max_drawdown_ratio"]) == (1_000_000, 0)
 
 
 # Margin by the broker's preview
@@ -182,7 +130,7 @@ def test_without_an_answer_the_formula_is_used_after_the_wait_and_both_are_told(
     assert decide(make_cerebro(trading), "s1")
     assert trading["reservations"].find_one()["margin"] == 750
     assert "has not said yet" in step(decision(trading), "margin_preview")["sentence"]
-    assert "at most" in step(decision(trading), "margin_rate")["sentence"]
+    assert "upper bound" in step(decision(trading), "margin_rate")["sentence"]
 
 
 def test_what_only_the_broker_knows_is_denied_when_it_does_not_say(trading):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from brokers.broker import AccountState, Quote
+from brokers.broker import AccountState, MarginQuote, Quote
 from services.common.clock import utc_now
+from services.domain.accounts import PreviewLeg
 from services.domain.instruments import Instrument
 
 NOW = datetime(2025, 11, 21, 9, 30, tzinfo=UTC)
@@ -39,6 +40,8 @@ class ScriptedBroker:
     Attributes:
         quotes: what it says of prices, one after the other; the test fills it.
         quoted: what it was asked the prices of.
+        margins: what it says of previews, one after the other; the test fills it.
+        previewed: the legs it was asked to preview.
     """
 
     def __init__(self, *answers: AccountState | Exception) -> None:
@@ -46,6 +49,8 @@ class ScriptedBroker:
         self.asked = 0
         self.quotes: list[Quote | Exception | None] = []
         self.quoted: list[Instrument] = []
+        self.margins: list[MarginQuote | Exception] = []
+        self.previewed: list[Sequence[PreviewLeg]] = []
         self.closed = False
 
     def is_connected(self) -> bool:
@@ -61,6 +66,13 @@ class ScriptedBroker:
     def last_price(self, instrument: Instrument) -> Quote | None:
         self.quoted.append(instrument)
         answer = self.quotes.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def preview_margin(self, legs: Sequence[PreviewLeg]) -> MarginQuote:
+        self.previewed.append(legs)
+        answer = self.margins.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from services.decision.exposure import FxUnknown, exposures, holdings_of, reserved
-from services.decision.margin import MarginRules
+from services.decision.margin import Line, MarginRules
 from services.domain.accounts import (
     AccountContext,
     AccountSnapshot,
     DecisionContext,
     MarketPrice,
+    PreviewLeg,
     RiskLimits,
     Strategy,
     StrategyAccount,
@@ -40,12 +41,17 @@ def make_instrument(symbol="AAPL", kind=InstrumentType.STOCK, **fields):
     return Instrument(instrument_type=kind, symbol=symbol, **fields)
 
 
+def make_line(quantity, price, symbol="AAPL", *, fx_rate="1", **fields):
+    amounts = [Decimal(each) for each in (quantity, price, fx_rate)]
+    return Line(make_instrument(symbol, **fields), *amounts)
+
+
 def make_leg(symbol="AAPL", quantity="10", price="150", side=Side.BUY, **fields):
     fields.setdefault("instrument", make_instrument(symbol))
     fields.setdefault("leg_index", 0)
     return Leg(
         side=side,
-        quantity=Decimal(quantity),
+        quantity=None if quantity is None else Decimal(quantity),
         reference_price=Decimal(price) if price is not None else None,
         **fields,
     )
@@ -138,6 +144,12 @@ def make_strategy(*account_ids, **fields):
     rows = [each if isinstance(each, tuple) else (each, "1") for each in account_ids]
     accounts = tuple(StrategyAccount(account_id=name, weight_ratio=weight) for name, weight in rows)
     return Strategy(strategy_id=STRATEGY, accounts=accounts, **fields)
+
+
+def make_preview_leg(quantity="10", side=Side.BUY, instrument=None):
+    return PreviewLeg(
+        instrument=instrument or make_instrument(), side=side, quantity=Decimal(quantity)
+    )
 
 
 def make_fund(equity="1000000", age_seconds=1, **fields):

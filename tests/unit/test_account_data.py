@@ -12,11 +12,9 @@ import pytest
 from brokers.broker import AccountState
 from services.account_data.poller import Poller
 from services.account_data.service import AccountData
-from services.account_data.store import Account
+from services.account_data.store import Account, Wish
 from services.account_data.views import AccountView, FundView, account_view, fund_view
 from services.domain.errors import InvalidMessage
-from services.domain.instruments import Instrument
-from services.domain.words import AccountType
 from tests.support.accounts import (
     FIGURES,
     NOW,
@@ -39,13 +37,10 @@ class Recorder:
     def clear_unreachable(self, account_id: str) -> None:
         """Nothing is open."""
 
-    def save_fund(self, account_type: AccountType, *, currency: str, now: object) -> None:
-        """Nobody looks."""
+    def keep_fund(self, account_id: str, *, now: object) -> None:
+        """There is one account."""
 
-    def wanted_prices(self, account_id: str, *, since: object) -> list[Instrument]:
-        return []
-
-    def wanted_previews(self, account_id: str, *, since: object) -> list[object]:
+    def wishes(self, account_id: str, *, since: object) -> list[Wish]:
         return []
 
 
@@ -137,3 +132,25 @@ def test_amounts_leave_without_exponent():
     (view,) = views(make_document(equity=Decimal("1E+6"), cash=Decimal("0E-8")))
     assert view.model_dump(mode="json")["equity"] == "1000000"
     assert view.model_dump(mode="json")["cash"] == "0.00000000"
+
+
+def with_marks(day_start, peak, last, day="2025-11-21"):
+    amounts = {"day_start": day_start, "day_low": last, "last": last, "peak": peak}
+    exact = {name: Decimal(amount) for name, amount in amounts.items()}
+    return make_document(marks={"day": day, **exact})
+
+
+def test_a_view_shows_the_day_and_the_drawdown():
+    (view,) = views(with_marks("100", "125", "95"))
+    # 95 − 100, and (125 − 95) / 125
+    assert (view.daily_pnl, view.drawdown_ratio) == (-5, Decimal("0.24"))
+
+
+def test_a_view_of_an_account_not_read_today_knows_no_pnl():
+    (view,) = views(with_marks("100", "125", "95", day="2025-11-20"))
+    assert (view.daily_pnl, view.drawdown_ratio) == (None, Decimal("0.24"))
+
+
+def test_a_view_of_an_account_never_read_knows_neither():
+    (view,) = views(make_document())
+    assert (view.daily_pnl, view.drawdown_ratio, view.fx_rates) == (None, None, {})

@@ -1,117 +1,214 @@
-"""What is kept of an equity: by hand, then what always holds."""
+"""What equity has been: days roll at midnight UTC, peaks stay, and a volatility needs days."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from math import sqrt
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.account_data.fund import fund_of
-from services.domain.marks import MINIMUM_DAYS, marked, reset
-from tests.support.builders import NOW, make_account
+from services.domain.marks import daily_pnl, drawdown_ratio, marked, rebased, reset
+from services.domain.risk import EquityMarks
+
+#: A Monday.
+MONDAY = datetime(2026, 11, 16, 15, 30, tzinfo=UTC)
+DAY = timedelta(days=1)
 
 
-def looked(*equities, days=1, marks=None, start=NOW):
-    for number, equity in enumerate(equities):
-        marks = marked(marks, Decimal(equity), start + number * timedelta(days=days))
+def seen(*equities, marks=None, at=MONDAY):
+    """Marks once these equities have been seen within one day."""
+    for equity in equities:
+        marks = marked(marks, Decimal(equity), at)
     return marks
 
 
-def test_the_first_look_begins_everything():
-    marks = looked("1000")
-    assert (marks.day, marks.day_start, marks.day_low, marks.peak) == (
-        "2026-11-20",
-        1000,
-        1000,
-        1000,
+def daily(*equities, marks=None, start=MONDAY):
+    """Marks once each working day from `start` has ended with one of these."""
+    day = start
+    for equity in equities:
+        marks = marked(marks, Decimal(equity), day)
+        day += DAY if day.isoweekday() < 5 else 3 * DAY
+    return marks, day
+
+
+def test_the_first_equity_is_every_mark():
+    assert seen("100") == EquityMarks(
+        day="2026-11-16", day_start=100, day_low=100, last=100, peak=100
     )
-    assert (marks.days, marks.volatility_ratio, marks.max_drawdown_ratio) == (0, None, 0)
 
 
-def test_a_low_of_the_day_stays_and_a_peak_stays_longer():
-    marks = looked("1000", "1100", "990", "1050", days=0)
-    assert (marks.day_start, marks.day_low, marks.last, marks.peak) == (1000, 990, 1050, 1100)
-    assert marks.max_drawdown_ratio == Decimal("0.1")  # 990 of 1100
+def test_a_day_keeps_its_start_and_its_low():
+    marks = seen("100", "90", "95")
+    assert (marks.day_start, marks.day_low, marks.last) == (100, 90, 95)
+    assert daily_pnl(marks, MONDAY) == -5
 
 
-def test_a_new_day_starts_where_the_last_one_ended():
-    marks = looked("1000", "950")
-    assert (marks.day, marks.day_start, marks.day_low) == ("2026-11-21", 1000, 950)
+def test_the_day_starts_from_the_last_equity_of_the_day_before():
+    marks = seen("97", marks=seen("100", "95"), at=MONDAY + DAY)
+    assert (marks.day, marks.day_start, marks.day_low) == ("2026-11-17", 95, 97)
 
 
-def test_a_day_begins_at_midnight_utc():
-    late = datetime.fromisoformat("2026-11-20T20:30:00-05:00")  # 01:30 on the 21st
-    assert marked(None, Decimal(1), late).day == "2026-11-21"
+def test_the_day_rolls_at_midnight_utc():
+    before = datetime(2026, 11, 16, 23, 59, 59, tzinfo=UTC)
+    marks = seen("100", at=before)
+    assert seen("99", marks=marks, at=before + timedelta(seconds=1)).day_start == 100
+    elsewhere = before.astimezone(tz=None) + timedelta(seconds=1)
+    assert seen("99", marks=marks, at=elsewhere).day == "2026-11-17"
 
 
-def test_variance_is_exponentially_weighted():
-    # +10 % on the first day, −10 % on the second, the third is under way
-    marks = looked("1000", "1100", "990", "990")
-    first, second = Decimal("0.1"), Decimal("-0.1")
-    assert marks.days == 3  # the first day has no return but 0
-    expected = Decimal("0.94") * (Decimal("0.06") * first**2) + Decimal("0.06") * second**2
-    assert abs(marks.variance - expected) < Decimal("1E-15")
+def test_a_clock_that_was_set_back_makes_no_second_day():
+    marks = seen("100", "90")
+    assert seen("95", marks=marks, at=MONDAY - DAY) == seen("95", marks=marks)
 
 
-def test_volatility_is_annual_and_needs_enough_days():
-    equities = [str(1000 * (1 + 0.01 * (number % 2))) for number in range(MINIMUM_DAYS + 1)]
-    assert looked(*equities[:-1]).volatility_ratio is None
-    marks = looked(*equities)
-    assert abs(float(marks.volatility_ratio) - sqrt(float(marks.variance) * 252)) < 1e-6
+def test_the_pnl_of_a_day_nobody_looked_is_unknown_not_zero():
+    assert daily_pnl(seen("100"), MONDAY + DAY) is None
 
 
-def test_volatility_moves_only_when_it_has_moved_enough():
-    marks = looked("1000").model_copy(
-        update={"days": 50, "variance": Decimal("0.0001"), "volatility_ratio": Decimal("0.16")}
+def test_the_drawdown_is_from_the_peak_and_its_largest_stays():
+    marks = seen("100", "80", "90")
+    # (100 − 90) / 100, and 20 of 100 at the worst
+    assert (drawdown_ratio(marks), marks.max_drawdown_ratio) == (Decimal("0.1"), Decimal("0.2"))
+
+
+def test_debt_is_a_drawdown_of_more_than_all():
+    assert drawdown_ratio(seen("100", "-50")) == Decimal("1.5")
+
+
+def test_without_a_peak_above_zero_the_drawdown_is_unknown():
+    assert drawdown_ratio(seen("-5", "-10")) is None
+
+
+def test_the_first_return_makes_the_variance_and_later_ones_decay_it():
+    first, _ = daily("100", "110", "110")
+    # Monday has no day before it; Tuesday 110 / 100 − 1 = 0.1, squared 0.01
+    assert (first.days, first.variance) == (1, Decimal("0.01"))
+    second, _ = daily("100", "110", "99", "99")
+    # Wednesday 99 / 110 − 1 = −0.1: 0.94 · 0.01 + 0.06 · 0.01
+    assert second.days == 2
+    assert second.variance == pytest.approx(Decimal("0.01"), abs=Decimal("1e-20"))
+
+
+def test_a_gap_of_days_is_one_return():
+    friday = MONDAY + 4 * DAY
+    marks = seen("121", marks=seen("100", at=MONDAY), at=friday)
+    marks = seen("121", marks=marks, at=friday + 3 * DAY)
+    # 121 / 100 − 1 = 0.21, squared
+    assert (marks.days, marks.variance) == (1, Decimal("0.0441"))
+
+
+def test_a_weekend_is_part_of_mondays_return():
+    friday = MONDAY + 4 * DAY
+    marks = None
+    for number, equity in enumerate(("100", "105", "108", "110", "110")):
+        marks = seen(equity, marks=marks, at=friday + number * DAY)
+    # Friday, Saturday, Sunday, Monday, Tuesday: one return, 110 / 100 − 1
+    assert (marks.days, marks.variance) == (1, Decimal("0.01"))
+
+
+def test_nothing_is_a_return_on_debt():
+    marks, _ = daily("-100", "50", "100", "100")
+    # Tuesday on −100 is none, Wednesday 100 / 50 − 1 = 1 is one
+    assert (marks.days, marks.variance) == (1, Decimal(1))
+
+
+def test_a_volatility_needs_twenty_returns():
+    equities = ["100", *["101", "100"] * 10]
+    marks, day = daily(*equities)
+    assert (marks.days, marks.volatility_ratio) == (19, None)
+    marks = seen("100", marks=marks, at=day)
+    assert marks.days == 20
+    # about 1 % a day: 0.01 · √252 = 0.1587
+    assert marks.volatility_ratio == pytest.approx(Decimal("0.158"), abs=Decimal("0.002"))
+
+
+def volatile(volatility):
+    # today's return is 1 %: 0.94 · 0.0001 + 0.06 · 0.0001 = 0.0001, and √(0.0001 · 252) = 0.158745
+    return EquityMarks(
+        day="2026-11-16",
+        day_start=100,
+        day_low=100,
+        last=101,
+        peak=101,
+        return_base=100,
+        days=30,
+        variance=Decimal("0.0001"),
+        volatility_ratio=Decimal(volatility),
     )
-    calm = marked(marks, Decimal(1000), NOW + timedelta(days=1))  # 0.158 × √0.94: 4 % less
-    assert calm.volatility_ratio == Decimal("0.16")
-    wild = marks.model_copy(update={"last": Decimal(1050)})  # 5 % in a day
-    wild = marked(wild, Decimal(1050), NOW + timedelta(days=1))
-    assert wild.volatility_ratio > Decimal("0.2")
 
 
-def test_a_reset_counts_losses_anew_and_keeps_the_volatility():
-    marks = looked("1000", "700", days=0).model_copy(update={"volatility_ratio": Decimal("0.2")})
-    marks = reset(marks, Decimal(700), NOW)
-    assert (marks.day_start, marks.day_low, marks.peak) == (700, 700, 700)
-    assert (marks.max_drawdown_ratio, marks.volatility_ratio) == (0, Decimal("0.2"))
+@pytest.mark.parametrize("former", ["0.1444", "0.1763"])
+def test_a_volatility_within_a_tenth_of_the_former_leaves_it(former):
+    # 0.1444 · 1.1 = 0.15884, 0.1763 · 0.9 = 0.15867
+    marks = marked(volatile(former), Decimal(101), MONDAY + DAY)
+    assert marks.volatility_ratio == Decimal(former)
 
 
-money = st.decimals("-1000", "1000000", places=2)
+@pytest.mark.parametrize("former", ["0.1443", "0.1764", "0"])
+def test_a_volatility_further_away_replaces_it(former):
+    # 0.1443 · 1.1 = 0.15873, 0.1764 · 0.9 = 0.15876
+    marks = marked(volatile(former), Decimal(101), MONDAY + DAY)
+    assert marks.volatility_ratio == pytest.approx(Decimal("0.158745"), abs=Decimal("1e-6"))
 
 
-@given(equities=st.lists(st.tuples(money, st.integers(0, 3)), min_size=1, max_size=40))
-def test_marks_are_in_order_whatever_equity_does(equities):
-    marks, now = None, NOW
-    for equity, days in equities:
-        now += timedelta(days=days)
-        marks = marked(marks, equity, now)
-        assert marks.day_low <= marks.last <= marks.peak
-        assert marks.day_low <= marks.day_start
-        assert marks.max_drawdown_ratio >= 0
-        assert marked(marks, equity, now) == marks
+def test_a_person_accepts_a_loss_but_not_the_volatility():
+    lost = marked(volatile("0.15"), Decimal(50), MONDAY)
+    marks = reset(lost, Decimal(50), MONDAY)
+    assert (marks.day_start, marks.day_low, marks.peak) == (50, 50, 50)
+    assert marks.max_drawdown_ratio == 0
+    assert (marks.return_base, marks.days, marks.volatility_ratio) == (100, 30, Decimal("0.15"))
 
 
-# The fund
+def test_a_fund_that_grows_by_an_account_keeps_its_ratios():
+    marks = rebased(seen("100", "80"), Decimal(160))
+    assert (marks.day_start, marks.day_low, marks.last, marks.peak) == (200, 160, 160, 200)
+    assert drawdown_ratio(marks) == Decimal("0.2")
 
 
-def test_a_fund_is_the_sum_in_its_currency_and_as_old_as_its_oldest_account():
-    dollars = make_account("1000", age_seconds=1, account_id="A")
-    euros = make_account(
-        "100", age_seconds=9, account_id="B", currency="EUR", fx_rates={"USD": Decimal("0.8")}
-    )
-    fund = fund_of([dollars, euros], "USD")
-    assert (fund.equity, fund.missing) == (1125, "")  # 100 EUR / 0.8 EUR for a dollar
-    assert fund.as_of == NOW - timedelta(seconds=9)
-    assert fund.account_ids == ("A", "B")
+@pytest.mark.parametrize(("last", "equity"), [("-5", "100"), ("100", "-5"), ("0", "0")])
+def test_where_no_ratio_can_be_kept_the_marks_begin_again(last, equity):
+    marks = rebased(seen(last), Decimal(equity))
+    assert marks.day_start == marks.day_low == marks.last == marks.peak == Decimal(equity)
 
 
-def test_an_account_or_a_rate_that_is_missing_makes_the_fund_unknown():
-    known = make_account("1000", account_id="A")
-    unread = make_account(None, age_seconds=None, account_id="B")
-    foreign = make_account("1000", account_id="C", currency="EUR")
-    assert "B has never been read" in fund_of([known, unread], "USD").missing
-    assert "no rate between EUR of C and USD" in fund_of([known, foreign], "USD").missing
-    assert fund_of([], "USD").equity is fund_of([known, foreign], "USD").equity is None
+amounts = st.decimals(min_value=-10_000_000, max_value=10_000_000, places=2)
+moments = st.integers(0, 40 * 24).map(lambda hours: MONDAY + timedelta(hours=hours))
+histories = st.lists(st.tuples(amounts, moments), min_size=1, max_size=30)
+
+
+def lived(history):
+    marks = None
+    for equity, moment in history:
+        marks = marked(marks, equity, moment)
+    return marks
+
+
+def sound(marks):
+    return marks.day_low <= marks.last <= marks.peak and marks.max_drawdown_ratio >= 0
+
+
+@given(histories)
+def test_whatever_comes_the_last_lies_between_low_and_peak(history):
+    assert sound(lived(history))
+
+
+@given(histories)
+def test_the_same_equity_again_changes_nothing(history):
+    marks = lived(history)
+    equity, moment = history[-1]
+    assert marked(marks, equity, moment) == marks
+
+
+@given(histories, amounts, moments)
+def test_a_reset_forgives_all_and_nothing_forgives_by_itself(history, equity, moment):
+    marks = lived(history)
+    assert marked(marks, equity, moment).max_drawdown_ratio >= marks.max_drawdown_ratio
+    assert sound(reset(marks, equity, moment))
+    assert reset(marks, equity, moment).max_drawdown_ratio == 0
+
+
+@given(histories, amounts)
+def test_a_fund_of_other_accounts_is_as_sound_as_before(history, equity):
+    marks = rebased(lived(history), equity)
+    assert sound(marks)
+    assert marks.last == equity

@@ -9,11 +9,13 @@ from brokers.mock.matching import (
     available_funds,
     commission,
     fill_price,
+    margin_change,
     may_rest,
+    pair_rates,
     refusal,
 )
 from services.domain.words import InstrumentType, OrderType, Side, TimeInForce
-from tests.support.builders import make_instrument, make_order, make_position
+from tests.support.builders import make_instrument, make_order, make_position, make_preview_leg
 
 RICH = Decimal(10**9)
 FEE = Decimal(1)
@@ -80,3 +82,18 @@ def test_available_funds_are_equity_less_margin():
     crypto = Holding(make_position("1", "900", instrument=coin), Decimal(1000))
     # cash 100 + 1,600 + 1,000 − 800 − 1,000
     assert available_funds(Decimal(100), [stock, crypto]) == 900
+
+
+def test_a_preview_nets_the_legs_with_what_is_held():
+    coin = make_instrument("BTC", InstrumentType.CRYPTO)
+    legs = [make_preview_leg("30", Side.SELL), make_preview_leg("2", instrument=coin)]
+    held = {make_instrument().key: Decimal(10)}
+    prices = {make_instrument().key: Decimal(100), coin.key: Decimal(1000)}
+    # |10 − 30| × 100 × 50 % − 10 × 100 × 50 % + 2 × 1,000; half of it to maintain
+    assert margin_change(legs, held, prices) == (Decimal(2500), Decimal(1250))
+
+
+def test_a_pair_gives_a_rate_either_way_round_and_the_direct_one_first():
+    prices = {"FOREX:EURUSD:USD": Decimal("1.08"), "FOREX:USDEUR:EUR": Decimal(2)}
+    prices["FOREX:USDJPY:JPY"] = Decimal(160)
+    assert pair_rates("USD", prices.get) == {"EUR": Decimal("1.08"), "JPY": Decimal("0.00625")}

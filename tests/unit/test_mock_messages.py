@@ -74,3 +74,27 @@ def test_the_order_list_carries_how_each_stands():
 def test_a_streamed_report_carries_its_cursor():
     (row,) = messages.read(messages.STREAM, b'[{"cursor":"7","report":' + BODY + b"}]")
     assert (row.cursor, row.report) == ("7", REPORT)
+
+
+def test_a_preview_is_an_amount_a_refusal_or_no_answer():
+    amounts = (
+        b'{"initial_margin": "750", "maintenance_margin": "-1", "as_of": "2026-11-20T15:30:00Z"}'
+    )
+    assert messages.previewed(200, amounts).initial_margin == 750
+    with pytest.raises(OrderRejected, match="no price") as caught:
+        messages.previewed(422, b'{"code": "NO_PRICE", "message": "no price is known"}')
+    assert caught.value.code == "NO_PRICE"
+
+
+@pytest.mark.parametrize("amount", [b'"NaN"', b'"Infinity"', b"null", b'""'])
+def test_an_amount_that_is_no_finite_number_is_no_answer(amount):
+    body = b'{"initial_margin": %s, "maintenance_margin": "1", "as_of": "2026-11-20T15:30:00Z"}'
+    with pytest.raises(BrokerUnavailable):
+        messages.previewed(200, body % amount)
+
+
+@pytest.mark.parametrize("answer", RUBBISH)
+@pytest.mark.parametrize("status", [200, 302, 404, 422])
+def test_an_unreadable_preview_is_no_answer(status, answer):
+    with pytest.raises(BrokerUnavailable):
+        messages.previewed(status, answer)
