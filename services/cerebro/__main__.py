@@ -12,7 +12,7 @@ from services.common.settings import CerebroSettings
 from services.common.store import Store
 from services.common.subscriber import Subscriber
 from services.common.sweeper import Pending, Sweeper
-from services.common.topology import CEREBRO_SIGNALS, TRADING_ORDERS
+from services.common.topology import CEREBRO_CONFIRMATIONS, CEREBRO_SIGNALS, TRADING_ORDERS
 from services.domain.accounts import RiskLimits
 
 UNTAKEN = Pending(
@@ -44,14 +44,25 @@ def build(process: Process[CerebroSettings]) -> None:
             margin_max_age_seconds=settings.margin_max_age_s,
             max_clock_skew_seconds=settings.signal_max_skew_s,
         ),
-        patience=Patience(settings.exit_wait_s, settings.gap_hold_s, settings.price_wait_s),
+        patience=Patience(
+            settings.exit_wait_s,
+            settings.gap_hold_s,
+            settings.price_wait_s,
+            settings.reversal_wait_s,
+        ),
     )
     subscriber = Subscriber(
         settings, store, CEREBRO_SIGNALS, cerebro.on_signals, on_death=process.fail
     )
+    # A signal that waits for a fill is looked at as soon as there is one.
+    fills = Subscriber(
+        settings, store, CEREBRO_CONFIRMATIONS, cerebro.on_confirmations, on_death=process.fail
+    )
     process.health.add("mongodb", store.state)
     process.health.add("signals", subscriber.state)
+    process.health.add("confirmations", fills.state)
     process.add(subscriber)
+    process.add(fills)
     process.add(Sweeper(store, publisher, UNTAKEN))
     process.serve_ops()
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pymongo.client_session import ClientSession
@@ -106,14 +105,22 @@ class Books:
         return self._held[name] + reserved(r for r in self.reservations if r.account_id == name)
 
 
-class EntryFills(NamedTuple):
-    """What the entry that an exit names has filled and had closed, by account and instrument."""
+class EntryFound(NamedTuple):
+    """What the reference of an exit leads to, and what else of earlier signals matters.
+
+    Attributes:
+        cancelable: by account, the working entries that a CANCEL reaches.
+        canceled: entry orders that this exit has had canceled.
+        reversal_open: why the exit before it is not done.
+        reversal_under_way: whether that may still change.
+    """
 
     found: bool | None
     signal_id: str | None
-    filled: dict[str, dict[str, Decimal]]
-    closed: dict[str, dict[str, Decimal]]
     cancelable: dict[str, tuple[str, ...]]
+    canceled: tuple[str, ...] = ()
+    reversal_open: str = ""
+    reversal_under_way: bool = False
 
 
 class Contexts:
@@ -151,7 +158,7 @@ class Contexts:
         self,
         signal: Signal,
         strategy: Strategy | None,
-        entry: EntryFills,
+        entry: EntryFound,
         books: Books,
         *,
         gap: Gap | None,
@@ -200,6 +207,8 @@ class Contexts:
             futures_margins=self._queries.futures_margins(),
             entry_signal_id=entry.signal_id,
             entry_found=entry.found,
+            canceled_entries=entry.canceled,
+            reversal_open=entry.reversal_open,
             gap=gap,
         )
 
@@ -226,7 +235,7 @@ class Contexts:
         signal: Signal,
         traded: StrategyAccount,
         snapshot: AccountSnapshot,
-        entry: EntryFills,
+        entry: EntryFound,
         books: Books,
         limit_sets: Sequence[LimitSet],
         contention: dict[str, Contention],
@@ -257,8 +266,6 @@ class Contexts:
                 (each.margin for each in books.reservations if each.account_id == name), ZERO
             ),
             unknown=unknown,
-            entry_filled=entry.filled.get(name, {}),
-            entry_closed=entry.closed.get(name, {}),
             cancelable=entry.cancelable.get(name, ()),
             prices=self._queries.prices(name, instruments_to_price(signal, collared=collared)),
             margin_preview=self._queries.margin_preview(snapshot, signal),

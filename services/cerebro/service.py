@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,23 +17,23 @@ from services.cerebro.contention import (
     squeezed,
     terms_of,
 )
-from services.cerebro.contexts import Books, Contexts, EntryFills
+from services.cerebro.contexts import Books, Contexts, EntryFound
 from services.cerebro.gaps import Ledger
+from services.cerebro.relations import Entry, Relations
 from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
 from services.common.incidents import clear_incident, raise_incident
 from services.common.logs import road
 from services.common.ops import STAGE_LATENCY
-from services.common.store import Document, Store, from_document
+from services.common.store import Store, from_document
 from services.common.topology import TRADING_ORDERS
 from services.decision.decide import decide
-from services.domain.accounts import Contention, Gap, RiskLimits, Strategy
+from services.domain.accounts import Contention, RiskLimits, Strategy
 from services.domain.decisions import Decision
 from services.domain.errors import InvalidMessage, PartlyDone
 from services.domain.orders import Order
 from services.domain.signals import Signal
-from services.domain.values import ZERO
 from services.domain.words import ContentionPolicy, Intent, Outcome
 
 _log = logging.getLogger(__name__)
@@ -48,22 +48,14 @@ class Patience(NamedTuple):
     Attributes:
         exit_seconds: an exit for its entry.
         gap_seconds: an entry for whatever is missing before it.
-        price_seconds: a signal without a price for the one of its broker.
+        price_seconds: a signal for the price or the margin that its broker names.
+        reversal_seconds: the entry of a reversal for the fill of its exit.
     """
 
     exit_seconds: Decimal
     gap_seconds: Decimal
     price_seconds: Decimal
-
-
-class _Entry(NamedTuple):
-    """What an exit's reference leads to."""
-
-    found: bool | None
-    signal_id: str | None
-    undecided: bool
-    orders: list[Document]
-    exits: list[Document]
+    reversal_seconds: Decimal = Decimal(60)
 
 
 class _Round(NamedTuple):
@@ -76,12 +68,19 @@ class _Round(NamedTuple):
 
 
 class _Done(NamedTuple):
-    """What one transaction has decided, who waits and why, and what is missing before them."""
+    """What one transaction has decided, who waits and why, and what is missing before them.
+
+    Attributes:
+        cancels: by exit that waits, entry orders to be canceled for it.
+        unfilled: by exit that has waited long enough, entry orders that still work.
+    """
 
     decided: list[tuple[Signal, Decision]]
     waiting: list[tuple[Signal, str]]
     ledger: Ledger
     squeezed: list[Squeezed]
+    cancels: dict[str, list[str]]
+    unfilled: dict[str, list[str]]
 
 
 class Cerebro:
@@ -100,6 +99,8 @@ class Cerebro:
         self._queries = queries
         self._publisher = publisher
         self._contexts = Contexts(queries, limits)
+        self._relations = Relations(queries)
+        self._waiting: set[str] = set()
         self._patience = patience
 
     def on_signals(self, batch: Sequence[dict[str, str]]) -> None:
@@ -115,14 +116,21 @@ class Cerebro:
         missing = set(named) - {life["signal_id"] for life in lives}
         if missing:
             raise InvalidMessage(f"there is no signal {', '.join(sorted(missing))}")
-        signals = [from_document(Signal, life["signal"]) for life in lives if life.get("undecided")]
+        lives = [life for life in lives if life.get("undecided")]
+        signals = [from_document(Signal, life["signal"]) for life in lives]
         if not signals:
             return
-        done = self._store.transaction(lambda session: self._decide_and_save(signals, session))
+        canceled = {life["_id"]: tuple(life.get("canceled_entries", ())) for life in lives}
+        done = self._store.transaction(
+            lambda session: self._decide_and_save(signals, canceled, session)
+        )
         self._announce(done.decided)
         self._tell_gaps(done.ledger)
+        self._end_entries(done)
+        waiting = {signal.signal_id for signal, _ in done.waiting}
+        # Only to know when to look: what waits is in the store, and the bus rings again anyway.
+        self._waiting = (self._waiting | waiting) - {s.signal_id for s, _ in done.decided}
         if done.waiting:
-            waiting = {signal.signal_id for signal, _ in done.waiting}
             raise PartlyDone(
                 "; ".join(f"{s.signal_id} waits: {why}" for s, why in done.waiting),
                 waiting=frozenset(
@@ -130,25 +138,60 @@ class Cerebro:
                 ),
             )
 
-    def _decide_and_save(self, signals: Sequence[Signal], session: ClientSession) -> _Done:
+    def on_confirmations(self, batch: Sequence[dict[str, str]]) -> None:
+        """Orders have moved: look again at the signals that were waiting for something.
+
+        Raises: TransientError: not now.
+        """
+        named = sorted(self._waiting)
+        if not named or not batch:
+            return
+        lives = self._queries.signals(named)
+        self._waiting -= {each["_id"] for each in lives if not each.get("undecided")}
+        try:
+            self.on_signals([{"signal_id": name} for name in named])
+        except PartlyDone as error:
+            _log.debug("still waiting: %s", error)
+
+    def _decide_and_save(
+        self,
+        signals: Sequence[Signal],
+        canceled: Mapping[str, tuple[str, ...]],
+        session: ClientSession,
+    ) -> _Done:
         """Each decision sees what those before it have reserved; one that waits leaves nothing."""
         strategies = {
             each: self._queries.strategy(each) for each in {s.strategy_id for s in signals}
         }
         books = self._contexts.open_books(strategies.values(), session)
         round_ = self._round(signals, strategies, books, session)
-        done = _Done([], list(round_.held_back), self._queries.ledger(round_.signals, session), [])
+        ledger = self._queries.ledger(round_.signals, session)
+        done = _Done([], list(round_.held_back), ledger, [], {}, {})
         for signal in round_.signals:
             flat = signal.previous_position is not None and books.flat(signal)
             gap = done.ledger.gap(signal, flat=flat)
-            entry = self._entry(signal, session)
+            entry = self._relations.entry(signal, session)
+            strategy = round_.strategies.get(signal.strategy_id)
+            ended = canceled.get(signal.signal_id, ())
+            found = self._relations.found(signal, strategy, entry, books, ended, session)
             shares = round_.shares.get(signal.signal_id, {})
-            decision = self._decide(signal, entry, books, round_, gap, shares, session)
-            if self._should_wait(signal, decision, entry, books, session) or self._asks(
-                decision, signal
-            ):
+            context = self._contexts.context(
+                signal, strategy, found, books, gap=gap, contention=shares, session=session
+            )
+            decision = decide(signal, context)
+            unfilled = self._relations.unfilled_entries(signal, decision, entry, session)
+            if unfilled and self._waits_on(signal, decision, self._patience.exit_seconds):
+                done.cancels[signal.signal_id] = unfilled
+                done.waiting.append((signal, "its entry is being canceled"))
+                continue
+            waits = self._should_wait(signal, decision, entry, books, session)
+            if decision.code == "REVERSAL_EXIT_OPEN" and found.reversal_under_way:
+                waits = self._waits_on(signal, decision, self._patience.reversal_seconds)
+            if waits or self._asks(decision, signal):
                 done.waiting.append((signal, decision.reason))
                 continue
+            if unfilled:
+                done.unfilled[signal.signal_id] = unfilled
             if enters(signal):
                 limit_sets = decision.context.limit_sets
                 done.squeezed.extend(squeezed(signal, decision, books.reservations, limit_sets))
@@ -200,93 +243,66 @@ class Cerebro:
         if terms.policy is ContentionPolicy.PRIORITY:
             rivals.sort(key=lambda each: _priority(strategies[each.strategy_id]))
             return _Round(others + rivals, strategies, [], {})
-        alone = _Round(rivals, strategies, [], {})
-        nothing = _Entry(None, None, undecided=False, orders=[], exits=[])
         decisions = {
-            signal.signal_id: self._decide(signal, nothing, books, alone, None, {}, session)
-            for signal in rivals
+            each.signal_id: decide(
+                each,
+                self._contexts.context(
+                    each,
+                    strategies[each.strategy_id],
+                    EntryFound(None, None, {}),
+                    books,
+                    gap=None,
+                    contention={},
+                    session=session,
+                ),
+            )
+            for each in rivals
         }
         return _Round(others + rivals, strategies, [], pro_rata(decisions))
-
-    def _decide(  # noqa: PLR0913, PLR0917 - what is known of one signal
-        self,
-        signal: Signal,
-        entry: _Entry,
-        books: Books,
-        round_: _Round,
-        gap: Gap | None,
-        shares: dict[str, Contention],
-        session: ClientSession,
-    ) -> Decision:
-        strategy = round_.strategies.get(signal.strategy_id)
-        fills = self._fills(signal, strategy, entry, books, session)
-        context = self._contexts.context(
-            signal, strategy, fills, books, gap=gap, contention=shares, session=session
-        )
-        return decide(signal, context)
 
     def _asks(self, decision: Decision, signal: Signal) -> bool:
         """Whether a broker may still say what was missing; if so, ask it.
 
         Written outside of the transaction, which the wait may undo.
         """
-        waited = (decision.decided_at - signal.received_at).total_seconds()
-        if not decision.questions or waited > self._patience.price_seconds:
+        if not decision.questions:
+            return False
+        if not self._waits_on(signal, decision, self._patience.price_seconds):
             return False
         for question in decision.questions:
             self._queries.ask(question, at=decision.decided_at)
         return True
 
-    def _entry(self, signal: Signal, session: ClientSession) -> _Entry:
-        if signal.entry_reference is None:
-            return _Entry(None, None, undecided=False, orders=[], exits=[])
-        found = self._queries.find_entry(signal, session)
-        if found is None:
-            return _Entry(found=False, signal_id=None, undecided=False, orders=[], exits=[])
-        signal_id = found["signal_id"]
-        return _Entry(
-            found=True,
-            signal_id=signal_id,
-            undecided=bool(found.get("undecided")),
-            orders=self._queries.orders_of(signal_id, session),
-            exits=self._queries.exits_of(signal_id, session),
-        )
+    @staticmethod
+    def _waits_on(signal: Signal, decision: Decision, seconds: Decimal) -> bool:
+        return (decision.decided_at - signal.received_at).total_seconds() <= seconds
 
-    def _fills(
-        self,
-        signal: Signal,
-        strategy: Strategy | None,
-        entry: _Entry,
-        books: Books,
-        session: ClientSession,
-    ) -> EntryFills:
-        """What the entry has come to in each account, for exits and cancels."""
-        working: list[Document] = []
-        if signal.intent is Intent.CANCEL:
-            working = entry.orders or self._queries.working_orders(signal.strategy_id, session)
-        keys = {leg.instrument.key for leg in signal.legs}
-        fills = EntryFills(entry.found, entry.signal_id, {}, {}, {})
-        for account_id in [each.account_id for each in strategy.accounts] if strategy else []:
-            mine = [
-                (from_document(Order, row["order"]), row)
-                for row in entry.orders
-                if row["account_id"] == account_id
+    def _end_entries(self, done: _Done) -> None:
+        """Have unfilled entries canceled for the exits that wait; tell of those that would not."""
+        for signal_id, orders in done.cancels.items():
+            self._queries.cancel_entries(signal_id, orders, at=utc_now())
+            accounts = self._queries.accounts_of(orders)
+            rings = [
+                Ring(account_id, {"client_order_id": name, "account_id": account_id})
+                for name, account_id in accounts.items()
             ]
-            fills.filled[account_id] = _sums(
-                (order.instrument.key, row["filled_quantity"]) for order, row in mine
+            self._publisher.ring(TRADING_ORDERS, rings)
+        for signal_id, orders in done.unfilled.items():
+            raise_incident(
+                self._store,
+                kind="EXIT_ENTRY_WORKING",
+                key=signal_id,
+                sentence=(
+                    f"exit {signal_id} was decided, but entry orders of it still work and may fill "
+                    f"later: {', '.join(orders)}"
+                ),
             )
-            fills.closed[account_id] = _sums(
-                (order.instrument.key, order.quantity if works else filled)
-                for order, works, filled in _exits(entry, books, account_id)
-            )
-            fills.cancelable[account_id] = _cancelable(working, account_id, keys)
-        return fills
 
     def _should_wait(
         self,
         signal: Signal,
         decision: Decision,
-        entry: _Entry,
+        entry: Entry,
         books: Books,
         session: ClientSession,
     ) -> bool:
@@ -299,7 +315,7 @@ class Cerebro:
         if not held and decision.code not in _MAY_COME:
             return False
         longest = self._patience.gap_seconds if held else self._patience.exit_seconds
-        if (decision.decided_at - signal.received_at).total_seconds() > longest:
+        if not self._waits_on(signal, decision, longest):
             return False
         if gap is not None or entry.found is False or entry.undecided:
             return True
@@ -369,38 +385,6 @@ class Cerebro:
 
 def _priority(strategy: Strategy | None) -> int:
     return strategy.priority if strategy else 0
-
-
-def _exits(entry: _Entry, books: Books, account_id: str) -> list[tuple[Order, bool, Decimal]]:
-    """Orders that close this entry here, in the store and in this batch: order, works, filled."""
-    stored = [
-        (from_document(Order, row["order"]), bool(row.get("working")), row["filled_quantity"])
-        for row in entry.exits
-    ]
-    of_batch = [
-        (order, True, ZERO)
-        for order in books.orders
-        if entry.signal_id is not None and order.entry_signal_id == entry.signal_id
-    ]
-    return [each for each in stored + of_batch if each[0].account_id == account_id]
-
-
-def _sums(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
-    sums: dict[str, Decimal] = {}
-    for key, amount in amounts:
-        sums[key] = sums.get(key, ZERO) + amount
-    return sums
-
-
-def _cancelable(orders: list[Document], account_id: str, keys: set[str]) -> tuple[str, ...]:
-    found = []
-    for stored in orders:
-        if not stored.get("working") or stored["account_id"] != account_id:
-            continue
-        order = from_document(Order, stored["order"])
-        if not order.intent.reduces_risk and order.instrument.key in keys:
-            found.append(order.client_order_id)
-    return tuple(found)
 
 
 def _in_words(order: Order) -> str:

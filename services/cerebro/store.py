@@ -306,10 +306,20 @@ class CerebroStore:
         """Orders that an entry made."""
         return list(self._store["orders"].find({"signal_id": signal_id}, session=session))
 
-    def exits_of(self, entry_signal_id: str, session: ClientSession) -> list[Document]:
-        """Orders that close an entry."""
-        return list(
-            self._store["orders"].find({"entry_signal_id": entry_signal_id}, session=session)
+    def life(self, signal_id: str, session: ClientSession) -> Document | None:
+        """How far a signal has come."""
+        fields = {"undecided": 1, "status": 1}
+        return self._store["signal_store"].find_one({"_id": signal_id}, fields, session=session)
+
+    def cancel_entries(self, signal_id: str, orders: Sequence[str], *, at: datetime) -> None:
+        """Have working entry orders canceled for an exit, and remember that it was for it."""
+        self._store["orders"].update_many(
+            {"_id": {"$in": list(orders)}, "working": True, "cancel_requested_at": None},
+            {"$set": {"cancel_requested_at": at}},
+        )
+        self._store["signal_store"].update_one(
+            {"_id": signal_id, "undecided": True},
+            {"$addToSet": {"canceled_entries": {"$each": list(orders)}}},
         )
 
     def working_orders(self, strategy_id: str, session: ClientSession) -> list[Document]:
@@ -429,13 +439,15 @@ class CerebroStore:
         if question.instrument is not None:
             self.want_prices(question.account_id, [question.instrument], at=at)
         if question.legs:
-            wanted = {
-                "account_id": question.account_id,
-                "legs": [to_document(leg) for leg in question.legs],
-                "wanted_at": at,
-            }
+            # The legs of an earlier question stay beside their answer: they are in the same ratio.
+            legs = [to_document(leg) for leg in question.legs]
             self._store["margin_previews"].update_one(
-                {"_id": question.key}, {"$set": wanted}, upsert=True
+                {"_id": question.key},
+                {
+                    "$set": {"account_id": question.account_id, "wanted_at": at},
+                    "$setOnInsert": {"legs": legs},
+                },
+                upsert=True,
             )
 
     def save(self, decisions: Sequence[Decision], session: ClientSession) -> None:
@@ -552,8 +564,6 @@ def _order_document(order: Order, decision: Decision) -> Document:
         "created_at": now,
         "updated_at": now,
     }
-    if order.entry_signal_id:
-        document["entry_signal_id"] = order.entry_signal_id
     return document
 
 

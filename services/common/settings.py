@@ -176,6 +176,9 @@ class CerebroSettings(CommonSettings):
     exit_wait_s: Decimal = Field(
         Decimal(60), ge=0, description="seconds an exit waits for an entry that is still on its way"
     )
+    reversal_wait_s: Decimal = Field(
+        Decimal(60), ge=0, description="seconds the entry of a reversal waits for its exit's fill"
+    )
     gap_hold_s: Decimal = Field(
         Decimal(60), ge=0, description="seconds an entry waits for signals missing before it"
     )

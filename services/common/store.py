@@ -66,12 +66,12 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
             [("working", ASCENDING), ("account_id", ASCENDING)],
             {"partialFilterExpression": {"working": True}},
         ),
-        (
-            [("entry_signal_id", ASCENDING)],
-            {"partialFilterExpression": {"entry_signal_id": {"$type": "string"}}},
-        ),
+        ([("created_at", DESCENDING)], {}),
     ],
-    "execution_confirmations": [([("signal_id", ASCENDING)], {})],
+    "execution_confirmations": [
+        ([("signal_id", ASCENDING)], {}),
+        ([("strategy_id", ASCENDING), ("occurred_at", DESCENDING)], {}),
+    ],
     "positions": [
         (
             [("open", ASCENDING), ("account_id", ASCENDING)],

@@ -23,12 +23,20 @@ class Subscription(NamedTuple):
 
 CEREBRO_SIGNALS: Final = Subscription("cerebro-standardized-signals", STANDARDIZED_SIGNALS)
 EXECUTION_ORDERS: Final = Subscription("execution-trading-orders", TRADING_ORDERS)
+CEREBRO_CONFIRMATIONS: Final = Subscription(
+    "cerebro-execution-confirmations", EXECUTION_CONFIRMATIONS
+)
 ACCOUNT_DATA_CONFIRMATIONS: Final = Subscription(
     "account-data-execution-confirmations", EXECUTION_CONFIRMATIONS
 )
 
 TOPICS: Final = (STANDARDIZED_SIGNALS, TRADING_ORDERS, EXECUTION_CONFIRMATIONS)
-SUBSCRIPTIONS: Final = (CEREBRO_SIGNALS, EXECUTION_ORDERS, ACCOUNT_DATA_CONFIRMATIONS)
+SUBSCRIPTIONS: Final = (
+    CEREBRO_SIGNALS,
+    EXECUTION_ORDERS,
+    CEREBRO_CONFIRMATIONS,
+    ACCOUNT_DATA_CONFIRMATIONS,
+)
 
 #: Deliveries of one message before the bus itself gives up on it (Google allows 5 to 100). Ours is
 #: the lower count in `bus.py`, kept in `dead_letters`, because the bus's own is best effort.

@@ -81,6 +81,14 @@ def _decision(
         "locks": tuple(locks.found),
         "questions": (*waterfall.questions, *result.questions),
     }
+    if not result.sized and _canceled_only(intent, result, context):
+        count = len(context.canceled_entries)
+        return Decision(
+            outcome=Outcome.APPROVED,
+            code="ENTRY_CANCELED",
+            reason=f"{count} entry orders were canceled before they filled; nothing is left",
+            **common,
+        )
     if not result.sized or intent is None:
         denied = result.denials[0]
         return Decision(
@@ -105,6 +113,16 @@ def _decision(
         reservations=tuple(map(_reservation, orders, all_sized)),
         passable=passable,
         **common,
+    )
+
+
+def _canceled_only(intent: Intent | None, result: _Result, context: DecisionContext) -> bool:
+    """Whether all that this exit had to end was entry orders, and it has."""
+    nothing = {"NO_POSITION", "ALREADY_CLOSED"}
+    return (
+        intent is Intent.EXIT
+        and bool(context.canceled_entries)
+        and all(denied.code in nothing for denied in result.denials)
     )
 
 
@@ -243,6 +261,8 @@ def _check_entry(signal: Signal, context: DecisionContext, waterfall: Waterfall)
         age = _age(signal, context)
         words = "{:.1f} s old, valid for {} s"
         waterfall.require("signal_age", age <= limit, "SIGNAL_EXPIRED", words, age, limit)
+    if context.reversal_open:
+        waterfall.require("reversal", False, "REVERSAL_EXIT_OPEN", context.reversal_open)
     if context.gap is not None:
         waterfall.require("gap", False, context.gap.code, context.gap.sentence)
 
@@ -347,11 +367,12 @@ def _exits_of(
     denials: list[Denied] = []
     for leg in signal.legs:
         try:
-            side, quantity = size_exit(signal, leg, intent, account, context, waterfall)
+            closing = size_exit(signal, leg, intent, account, context, waterfall)
         except Denied as denied:
             denials.append(denied)
         else:
-            exits.append(SizedLeg(leg, side, quantity, ZERO, ZERO))
+            side, quantity, theirs = closing
+            exits.append(SizedLeg(leg, side, quantity, ZERO, ZERO, sender_quantity=theirs))
     if not exits:
         raise denials[0]
     return exits
@@ -379,6 +400,8 @@ def _order(
         stop_loss=None if intent.reduces_risk else leg.stop_loss,
         take_profit=None if intent.reduces_risk else leg.take_profit,
         reference_price=leg.reference_price,
+        sender_quantity=sized.sender_quantity if intent.reduces_risk else leg.quantity,
+        sender_unit=leg.quantity_unit,
         entry_signal_id=_entry_of(signal, context) if intent.reduces_risk else None,
         environment=signal.environment,
         expires_at=None if intent.reduces_risk else _expires_at(signal, context),
@@ -408,6 +431,8 @@ def _reservation(order: Order, sized: SizedLeg) -> Reservation:
         margin=sized.margin,
         notional=sized.notional,
         closing_quantity=order.quantity if order.intent.reduces_risk else ZERO,
+        sender_quantity=order.sender_quantity if order.intent.reduces_risk else None,
+        entry_signal_id=order.entry_signal_id,
         quantity=order.quantity,
     )
 

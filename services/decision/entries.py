@@ -55,7 +55,11 @@ _OPTION: Final = InstrumentType.OPTION
 
 
 class SizedLeg(NamedTuple):
-    """A leg with its final quantity, and what has to be held for it in account currency."""
+    """A leg with its final quantity, and what has to be held for it in account currency.
+
+    Attributes:
+        sender_quantity: of exits: what is closed in the sender's own account; None = not known.
+    """
 
     leg: Leg
     side: Side
@@ -63,6 +67,7 @@ class SizedLeg(NamedTuple):
     capital: Decimal
     margin: Decimal
     notional: Decimal = ZERO
+    sender_quantity: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +214,7 @@ def _check_pyramiding(
     for leg in signal.legs:
         key, sign = leg.instrument.key, leg.side.sign if leg.side else 1
         filled = [
-            max(1, len(getattr(position, "lots", ())))
+            max(1, len(position.lots))
             for position in account.positions
             if position.instrument.key == key and position.quantity * sign > 0
         ]

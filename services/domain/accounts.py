@@ -238,8 +238,6 @@ class AccountContext(Frozen):
             of the signal hold here, over all strategies where the scope has several.
         reserved_margin: initial margin held for orders of every strategy in this account.
         unknown: why `exposures` is not known, in words; "" where it is.
-        entry_filled: what the referenced entry has filled here, by instrument key (exits only).
-        entry_closed: what earlier exits of that entry closed or are closing here (exits only).
         cancelable: client_order_ids of working entry orders that a CANCEL would reach.
         prices: what the broker says of the signal's instruments, by instrument key.
         margin_preview: what the broker says of the signal's legs, where it was asked.
@@ -258,8 +256,6 @@ class AccountContext(Frozen):
     exposures: dict[str, Exposure] = Field(default_factory=dict)
     reserved_margin: NonNegative = ZERO
     unknown: str = ""
-    entry_filled: dict[str, NonNegative] = Field(default_factory=dict)
-    entry_closed: dict[str, NonNegative] = Field(default_factory=dict)
     cancelable: tuple[str, ...] = ()
     prices: dict[str, MarketPrice] = Field(default_factory=dict)
     margin_preview: MarginPreview | None = None
@@ -293,6 +289,8 @@ class DecisionContext(Frozen):
         futures_margins: per contract, by symbol, as stored; None = what is stored is unreadable.
         entry_signal_id: our id of the entry that an exit names.
         entry_found: whether the entry that an exit names is known; None where it names none.
+        canceled_entries: entry orders that this exit has had canceled before it was decided.
+        reversal_open: why the exit of a reversal is not done yet, in words; "" where it is.
         gap: what is missing before this signal; it stops entries, never exits.
     """
 
@@ -312,4 +310,6 @@ class DecisionContext(Frozen):
     futures_margins: dict[str, FuturesMargin | None] = Field(default_factory=dict)
     entry_signal_id: str | None = None
     entry_found: bool | None = None
+    canceled_entries: tuple[str, ...] = ()
+    reversal_open: str = ""
     gap: Gap | None = None

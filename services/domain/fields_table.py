@@ -96,8 +96,12 @@ LEG_FIELDS: Final[dict[str, FieldMeaning]] = {
         "in use are accepted"
     ),
     "quantity": FieldMeaning(
-        "above 0, in units of your own account; an exit without it closes all",
+        "above 0, in units of your own account; an exit without it closes all, with it that part "
+        "of what is open, the oldest entry first",
         ("qty", "contracts"),
+    ),
+    "quantity_percent": FieldMeaning(
+        "instead of `quantity`, for EXIT and SCALE_OUT: percent of what is held to close, up to 100"
     ),
     "order_type": FieldMeaning(
         "MARKET (default), LIMIT, STOP, STOP_LIMIT; what a broker cannot do is denied, never "

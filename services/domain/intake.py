@@ -38,13 +38,15 @@ class Intake(NamedTuple):
     def keyed(self, key: str) -> Intake:
         """The same with this key, and each signal with the id that follows from it.
 
-        The last signal has the id that the sender can compute; what goes before it, its own.
+        The last signal has the id that the sender can compute; what goes before it, its own. Each
+        but the first follows the one before it.
         """
         before = [f"{key}\x00{index}" for index in range(len(self.signals) - 1)]
         ids = [signal_id_for(self.strategy_id, each) for each in (*before, key)]
+        follows = [None, *ids]
         signals = [
-            signal.model_copy(update={"signal_id": signal_id})
-            for signal, signal_id in zip(self.signals, ids, strict=True)
+            signal.model_copy(update={"signal_id": signal_id, "follows": before_it})
+            for signal, signal_id, before_it in zip(self.signals, ids, follows, strict=False)
         ]
         return self._replace(key=key, signals=tuple(signals))
 

@@ -14,6 +14,7 @@ from services.domain.words import (
     Intent,
     OrderStatus,
     OrderType,
+    QuantityUnit,
     Side,
     TimeInForce,
 )
@@ -71,7 +72,12 @@ def client_order_id_for(signal_id: str, leg_index: int, account_id: str, attempt
 
 
 class Order(Frozen):
-    """One order of one leg in one account, as Cerebro decided it."""
+    """One order of one leg in one account, as Cerebro decided it.
+
+    Attributes:
+        sender_quantity: what it is in the sender's own account, in `sender_unit`; None = not known.
+        entry_signal_id: of exits: the entry whose lots it closes first; None = the oldest.
+    """
 
     client_order_id: str
     signal_id: str
@@ -90,6 +96,8 @@ class Order(Frozen):
     stop_loss: Positive | None = None
     take_profit: Positive | None = None
     reference_price: Positive | None = None
+    sender_quantity: Positive | None = None
+    sender_unit: QuantityUnit = QuantityUnit.UNITS
     entry_signal_id: str | None = None
     environment: Environment
     expires_at: Instant | None = None
@@ -103,6 +111,8 @@ class Reservation(Frozen):
         margin: initial margin held, account currency.
         notional: signed (below 0 = sold), account currency; 0 for exits.
         closing_quantity: for exits: how much of the position this order is closing.
+        sender_quantity: for exits: what that is in the sender's own account; None = not known.
+        entry_signal_id: for exits: the entry whose lots it closes first; None = the oldest.
     """
 
     client_order_id: str
@@ -115,6 +125,8 @@ class Reservation(Frozen):
     instrument_type: InstrumentType | None = None
     symbol: str = ""
     closing_quantity: NonNegative = ZERO
+    sender_quantity: NonNegative | None = None
+    entry_signal_id: str | None = None
     quantity: Positive
 
     def after_fill(self, filled_quantity: Decimal) -> Reservation | None:
@@ -122,12 +134,14 @@ class Reservation(Frozen):
         if filled_quantity >= self.quantity:
             return None
         left = (self.quantity - filled_quantity) / self.quantity
+        theirs = self.sender_quantity
         return self.model_copy(
             update={
                 "capital": self.capital * left,
                 "margin": self.margin * left,
                 "notional": self.notional * left,
                 "closing_quantity": self.closing_quantity * left,
+                "sender_quantity": None if theirs is None else theirs * left,
             }
         )
 

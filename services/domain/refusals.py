@@ -302,6 +302,14 @@ CODES: Final[dict[str, Meaning]] = {
         "the order would enlarge the position, not close it",
         "an exit of a long position is SELL, of a short one BUY",
     ),
+    "ENTRY_CANCELED": _decision(
+        "not an error: the entry was canceled before it filled, so nothing was left to close",
+        "nothing to do",
+    ),
+    "REVERSAL_EXIT_OPEN": _decision(
+        "the position was not closed in time, so the other side was not entered",
+        "see what became of the exit; send an entry when the position is closed",
+    ),
     "ENTRY_NOT_FOUND": _decision(
         "the entry that `entry_signal_id` names is not known",
         "send our `signal_id` or your `signalID` of it, or leave the field out",

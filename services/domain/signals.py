@@ -75,6 +75,7 @@ class Signal(Frozen):
             sender said; the legs then carry no prices of their own.
         sequence: the sender's own count of their signals, for finding gaps.
         previous_position: what the sender held before, for finding gaps.
+        follows: signal_id of the exit of a reversal, without which its entry does not go.
         replay_of: signal_id of the earlier signal that an operator sent again.
         warnings: what was read in a way the sender may not have meant, in sentences.
     """
@@ -91,6 +92,7 @@ class Signal(Frozen):
     net_price: Exact | None = None
     sequence: int | None = None
     previous_position: PreviousPosition | None = None
+    follows: str | None = None
     replay_of: str | None = None
     occurred_at: Instant | None = None
     received_at: Instant

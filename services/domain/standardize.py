@@ -279,6 +279,8 @@ def _leg(draft: Draft, index: int, unit: QuantityUnit, warnings: list[str]) -> L
     package = draft.package
     leg = _fields_of_leg(draft, index)
     instrument = instrument_of(leg, warnings)
+    share = _share(leg, draft)
+    quantity = _quantity(leg, draft) if share is None else share
     order_type = leg.choice("order_type", OrderType, _ORDER_TYPES) or OrderType.MARKET
     price, limit_price = (
         (None, None) if package else (leg.number("price"), leg.number("limit_price"))
@@ -294,8 +296,8 @@ def _leg(draft: Draft, index: int, unit: QuantityUnit, warnings: list[str]) -> L
         leg_index=index,
         instrument=instrument,
         side=_side(leg, draft),
-        quantity=_quantity(leg, draft),
-        quantity_unit=unit,
+        quantity=quantity,
+        quantity_unit=QuantityUnit.POSITION_FRACTION if share is not None else unit,
         order_type=order_type,
         time_in_force=leg.choice("time_in_force", TimeInForce) or TimeInForce.DAY,
         reference_price=price,
@@ -344,6 +346,24 @@ def _read_option_action(values: dict[str, Any]) -> None:
         values["action"] = side
         values.setdefault("right", right)
         values.setdefault("instrument_type", InstrumentType.OPTION)
+
+
+def _share(leg: Fields, draft: Draft) -> Decimal | None:
+    """`quantity_percent` as a share of what is held; None where it was not sent."""
+    percent = leg.number("quantity_percent")
+    if percent is None:
+        return None
+    if draft.intent not in {Intent.EXIT, Intent.SCALE_OUT}:
+        raise leg.error(
+            "CONTRADICTION",
+            "quantity_percent",
+            f"is a share of a position to close, but signal_type is {draft.intent or 'missing'}",
+        )
+    if leg.number("quantity") is not None:
+        raise leg.error("CONTRADICTION", "quantity_percent", "and quantity: say one of them")
+    if not 0 < percent <= 100:
+        raise leg.error("BAD_NUMBER", "quantity_percent", f"must be up to 100, was {percent:f}")
+    return percent / 100
 
 
 def _quantity(leg: Fields, draft: Draft) -> Decimal | None:

@@ -248,7 +248,8 @@ class ExecutionStore:
         for stored, execution in fills:
             key = position_key(stored, execution)
             before = positions.get(key) or flat(stored, execution)
-            positions[key] = after = apply_execution(before, execution)
+            order = from_document(Order, stored["order"])
+            positions[key] = after = apply_execution(before, execution, order)
             rows.append(confirmation(stored, execution, after.realized_pnl - before.realized_pnl))
         self._store["execution_confirmations"].insert_many(rows, session=session)
         self._store["positions"].bulk_write(

@@ -9,6 +9,7 @@ from services.cerebro.service import Cerebro, Patience
 from services.cerebro.store import CerebroStore
 from services.common.store import to_document
 from services.domain.errors import InvalidMessage, TransientError
+from services.domain.lots import Lot
 from services.domain.signals import signal_id_for
 from tests.support.builders import make_limits, make_position
 from tests.support.rows import (
@@ -173,13 +174,14 @@ def test_two_exits_of_one_entry_in_one_batch_close_it_once(store, cerebro):
         add_signal(store, name)
         cerebro.on_signals([{"signal_id": name}])
         fill(store, name, 10)
-    held = make_position("20", "150", account_id=ACCOUNT)
+    lots = [Lot(entry_signal_id=name, quantity=10, sender_quantity=10) for name in ("one", "two")]
+    held = make_position("20", "150", account_id=ACCOUNT, lots=tuple(lots))
     row = {"_id": "p", "open": True, "instrument_key": held.instrument.key, **to_document(held)}
     store["positions"].insert_one(row)
     for name in ("leave-1", "leave-2"):
         add_signal(store, name, entry_signal_id="one", **exit_fields())
     cerebro.on_signals([{"signal_id": "leave-1"}, {"signal_id": "leave-2"}])
-    exits = list(store["orders"].find({"entry_signal_id": "one"}))
+    exits = list(store["orders"].find({"order.entry_signal_id": "one"}))
     assert [order["order"]["quantity"] for order in exits] == [Decimal(10)]
     second = store["signal_store"].find_one({"_id": "leave-2"})
     assert second["decision"]["code"] == "ALREADY_CLOSED"
@@ -223,4 +225,4 @@ def test_an_exit_that_names_a_replayed_entry_closes_the_replay(store, cerebro):
     add_signal(store, "leave", entry_signal_id="theirs", **exit_fields())
     cerebro.on_signals([{"signal_id": "leave"}])
     (order,) = store["orders"].find({"signal_id": "leave"})
-    assert order["entry_signal_id"] == "again"
+    assert order["order"]["entry_signal_id"] == "again"

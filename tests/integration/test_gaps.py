@@ -143,6 +143,7 @@ def test_an_exit_past_a_gap_goes_with_a_warning_and_opens_the_incident(store, ce
     hold(store, "18")
     numbered(store, "s5", 5)
     decide(cerebro, "s5")
+    store["orders"].update_many({}, {"$unset": {"working": ""}})
     numbered(store, "s7", 7, **exit_fields())
     assert decide(cerebro, "s7") == []
     found = decision(store, "s7")
@@ -312,7 +313,7 @@ def test_an_exit_before_its_entry_holds_nobody_up_and_goes_when_it_has_filled(st
     )
     hold(store, "10")
     wait_for(lambda: decision(store, "leave"))
-    (order,) = store["orders"].find({"entry_signal_id": "enter"})
+    (order,) = store["orders"].find({"order.entry_signal_id": "enter"})
     assert order["order"]["quantity"] == Decimal(10)
 
 

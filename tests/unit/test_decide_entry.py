@@ -122,7 +122,7 @@ def test_g7_fraction_of_equity_one_is_capped_by_available_capital():
     ("kind", "symbol"),
     [
         (InstrumentType.FUTURE, "HG"),
-        (InstrumentType.FOREX, "USDTRY"),
+        (InstrumentType.FOREX, "TRYUSD"),
         (InstrumentType.OPTION, "AAPL"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 
 from services.decision.decide import decide
 from services.domain.accounts import Gap
+from services.domain.lots import Lot
 from services.domain.words import ActiveStatus, Intent, Outcome, QuantityUnit, Side, TradingState
 from tests.support.builders import (
     NOW,
@@ -29,8 +30,12 @@ def exit_signal(*legs, **fields):
     return make_signal(*(legs or (make_leg(side=Side.SELL),)), intent=Intent.EXIT, **fields)
 
 
-def held(quantity="18", **fields):
-    return make_account_context(positions=(make_position(quantity),), **fields)
+def held(quantity="18", lots=(), **fields):
+    return make_account_context(positions=(make_position(quantity, lots=lots),), **fields)
+
+
+def lot(entry, quantity, theirs=None):
+    return Lot(entry_signal_id=entry, quantity=quantity, sender_quantity=theirs)
 
 
 def test_exit_closes_what_the_strategy_holds_whatever_was_asked():
@@ -66,11 +71,87 @@ def test_second_exit_finds_nothing_left():
 
 
 def test_exit_by_reference_closes_that_entry_only():
-    account = held(entry_filled={AAPL: Decimal(7)}, entry_closed={AAPL: Decimal(2)})
-    signal = exit_signal(entry_reference="sig_entry")
-    decision = decide(signal, make_context(account, entry_found=True))
-    assert decision.orders[0].quantity == Decimal(5)
-    assert decision.orders[0].entry_signal_id == "sig_entry"
+    account = held(lots=(lot("other", "13"), lot("sig_entry", "5")))
+    signal = exit_signal(make_leg(quantity=None, side=Side.SELL), entry_reference="theirs")
+    context = make_context(account, entry_found=True, entry_signal_id="sig_entry")
+    (order,) = decide(signal, context).orders
+    assert (order.quantity, order.entry_signal_id) == (Decimal(5), "sig_entry")
+
+
+def test_exits_of_another_entry_under_way_take_nothing_from_this_one():
+    closing = make_reservation(closing_quantity=Decimal(13), entry_signal_id="other")
+    account = held(lots=(lot("other", "13"), lot("sig_entry", "5")), reservations=(closing,))
+    signal = exit_signal(make_leg(quantity=None, side=Side.SELL), entry_reference="theirs")
+    context = make_context(account, entry_found=True, entry_signal_id="sig_entry")
+    assert decide(signal, context).orders[0].quantity == Decimal(5)
+    again = context.model_copy(update={"entry_signal_id": "other"})
+    assert decide(signal, again).code == "ALREADY_CLOSED"
+
+
+# Parts: "5 of my 10" is half of whatever the 10 were with us
+
+
+def part(quantity, intent=Intent.EXIT, **fields):
+    leg = make_leg(quantity=quantity, side=Side.SELL, **fields)
+    return make_signal(leg, intent=intent)
+
+
+@pytest.mark.parametrize("intent", [Intent.EXIT, Intent.SCALE_OUT])
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("5", 8),  # half of 17 is 8.5
+        ("10", 17),
+        ("15", 25),  # 17 and 5/7 of 12 = 8.57
+        ("17", 29),
+        ("18", 29),  # more than they have: all
+    ],
+)
+def test_a_part_is_the_senders_share_of_the_oldest_entries(intent, asked, expected):
+    account = held("29", lots=(lot("a", "17", "10"), lot("b", "12", "7")))
+    (order,) = decide(part(asked, intent), make_context(account)).orders
+    assert order.quantity == expected
+    assert order.sender_quantity == min(Decimal(asked), 17)
+
+
+def test_a_part_of_less_than_a_lot_closes_nothing_and_says_so():
+    account = held("1", lots=(lot("a", "1", "10"),))
+    assert decide(part("5"), make_context(account)).code == "QUANTITY_BELOW_LOT"
+    assert decide(part("10"), make_context(account)).orders[0].quantity == 1
+
+
+def test_a_percentage_is_of_what_is_held():
+    unit = {"quantity_unit": QuantityUnit.POSITION_FRACTION}
+    account = held("29", lots=(lot("a", "17", "10"), lot("b", "12", "7")))
+    for share, expected in (("0.5", 14), ("1", 29)):
+        (order,) = decide(part(share, **unit), make_context(account)).orders
+        assert order.quantity == expected
+    assert decide(part("0.5", **unit), make_context(held("29"))).orders[0].quantity == 14
+
+
+def test_what_is_being_closed_is_closed_in_the_senders_units_too():
+    closing = make_reservation(closing_quantity=Decimal(8), sender_quantity=Decimal(5))
+    account = held("17", lots=(lot("a", "17", "10"),), reservations=(closing,))
+    assert decide(part("5"), make_context(account)).orders[0].quantity == 9
+
+
+def test_another_strategy_in_the_same_instrument_is_left_alone():
+    account = make_account_context(
+        positions=(make_position("10"), make_position("90", strategy_id="other"))
+    )
+    assert decide(part(None), make_context(account)).orders[0].quantity == 10
+
+
+def test_an_exit_whose_entry_was_canceled_unfilled_is_done():
+    context = make_context(canceled_entries=("MTA",))
+    decision = decide(exit_signal(), context)
+    assert (decision.outcome, decision.code) == (Outcome.APPROVED, "ENTRY_CANCELED")
+    assert decision.orders == ()
+
+
+def test_an_entry_waits_for_the_exit_of_its_reversal():
+    context = make_context(reversal_open="the exit of this reversal has not filled yet")
+    assert decide(make_signal(follows="sig_0"), context).code == "REVERSAL_EXIT_OPEN"
 
 
 def test_exit_of_another_strategys_position_is_denied():

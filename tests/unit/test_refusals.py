@@ -35,7 +35,7 @@ DERIVED |= {
     for end in ("UNKNOWN", "EXCEEDED")
 }
 #: An answer that is no refusal, but asked for like one.
-NOT_RAISED = {"DUPLICATE"}
+NOT_RAISED = {"DUPLICATE", "ENTRY_CANCELED"}
 
 
 def calls():
