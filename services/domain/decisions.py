@@ -14,7 +14,7 @@ from services.domain.instruments import Instrument
 from services.domain.orders import Order, Reservation
 from services.domain.risk import RiskLock
 from services.domain.signals import plain
-from services.domain.values import Frozen, Instant, NonNegative
+from services.domain.values import Exact, Frozen, Instant, NonNegative
 from services.domain.words import Intent, Outcome
 
 #: Grows whenever the same signal and context may be decided differently than before.
@@ -80,6 +80,20 @@ class Step(NamedTuple):
             "sentence": self.sentence,
         }
         return {name: value for name, value in fields.items() if value is not None}
+
+
+class StepView(Frozen):
+    """A step as it is stored and shown; fields as in `Step`."""
+
+    name: str
+    account_id: str | None = None
+    leg_index: int | None = None
+    before: Exact | None = None
+    after: Exact | None = None
+    limit: Exact | None = None
+    bound: bool = False
+    rule: str = ""
+    sentence: str = ""
 
 
 Steps = Annotated[

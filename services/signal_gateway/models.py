@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from services.common.problems import Problem
-from services.domain.decisions import Step
+from services.domain.decisions import StepView
 from services.domain.instruments import Instrument
 from services.domain.values import Exact, Instant
 from services.domain.words import (
@@ -82,7 +82,7 @@ class DecisionView(_View):
     intent: Intent | None = None
     code: str = ""
     reason: str = ""
-    steps: list[Step] = []
+    steps: list[StepView] = []
     decided_at: Instant
 
 
