@@ -23,6 +23,8 @@ from services.domain.words import Intent, Outcome, SignalStatus
 
 #: Denials of an exit that found nothing open.
 NOTHING_OPEN = frozenset({"NO_POSITION", "ALREADY_CLOSED"})
+#: An exit that a person has stopped ends no entry either.
+_STOPPED = frozenset({"TRADING_HALTED"})
 _UNDER_WAY = frozenset({SignalStatus.DECIDED, SignalStatus.WORKING})
 
 
@@ -77,9 +79,15 @@ class Relations:
             entry.found,
             entry.signal_id,
             {name: _entries(working, signal, account_id=name) for name in accounts},
-            tuple(canceled),
+            self._ended(tuple(canceled), session),
             *self._reversal(signal, books, session),
         )
+
+    def _ended(self, canceled: tuple[str, ...], session: ClientSession) -> tuple[str, ...]:
+        """Entry orders that were canceled for an exit; none while one of them still works."""
+        if not canceled or self._queries.any_works(canceled, session):
+            return ()
+        return canceled
 
     def _reversal(self, signal: Signal, books: Books, session: ClientSession) -> tuple[str, bool]:
         """Why the entry of a reversal may not go: nothing is entered against what is held.
@@ -89,47 +97,61 @@ class Relations:
         if signal.follows is None:
             return "", False
         life = self._queries.life(signal.follows, session)
-        if life is None or life.get("undecided"):
+        if life is not None and life.get("undecided"):
             return "the exit of this reversal is not decided yet", True
-        if life["status"] in _UNDER_WAY:
+        if life is not None and life["status"] in _UNDER_WAY:
             return "the exit of this reversal has not filled yet", True
-        leg = signal.legs[0]
-        sign = leg.side.sign if leg.side else 1
+        ended = f"ended as {life['status']}" if life else "is not known"
+        symbol, key = signal.legs[0].instrument.symbol, signal.legs[0].instrument.key
+        mine = [each for each in books.positions if each.strategy_id == signal.strategy_id]
+        sign = signal.legs[0].side.sign if signal.legs[0].side else 1
         held = sum(
-            (
-                position.quantity
-                for position in books.positions
-                if position.strategy_id == signal.strategy_id
-                and position.instrument.key == leg.instrument.key
-                and position.quantity * sign < 0
-            ),
-            ZERO,
+            (p.quantity for p in mine if p.instrument.key == key and p.quantity * sign < 0), ZERO
         )
-        if not held:
-            return "", False
-        sentence = (
-            f"the exit of this reversal ended as {life['status']}, and {held:f} "
-            f"{leg.instrument.symbol} are still held"
+        if held:
+            return f"the exit of this reversal {ended}, and {held:f} {symbol} are still held", False
+        working = any(
+            each.strategy_id == signal.strategy_id
+            and each.instrument_key == key
+            and not each.closing_quantity
+            for each in books.reservations
         )
-        return sentence, False
+        if working:
+            return f"the exit of this reversal {ended}, and an order still enters {symbol}", False
+        return "", False
 
     def unfilled_entries(
-        self, signal: Signal, decision: Decision, entry: Entry, session: ClientSession
+        self,
+        signal: Signal,
+        decision: Decision,
+        entry: Entry,
+        books: Books,
+        session: ClientSession,
     ) -> list[str]:
         """Working entry orders that an exit ends before it closes what they have filled.
 
         Those of the entry that it names; without a name all in its instruments, where it leaves
-        nothing open. A part leaves them alone.
+        nothing open. A part leaves them alone. What this batch has decided is among them.
         """
-        if decision.intent is not Intent.EXIT:
+        if decision.intent is not Intent.EXIT or decision.code in _STOPPED:
             return []
-        if signal.entry_reference is not None:
+        named = signal.entry_reference is not None
+        if named:
             working = entry.orders
         elif closes_everything(decision):
             working = self._queries.working_orders(signal.strategy_id, session)
         else:
             return []
-        return list(_entries(working, signal))
+        keys = {leg.instrument.key for leg in signal.legs}
+        pending = [
+            order.client_order_id
+            for order in books.orders
+            if order.strategy_id == signal.strategy_id
+            and order.instrument.key in keys
+            and not order.intent.reduces_risk
+            and (not named or order.signal_id == entry.signal_id)
+        ]
+        return [*_entries(working, signal), *pending]
 
 
 def closes_everything(decision: Decision) -> bool:

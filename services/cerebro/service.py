@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from services.common.clock import utc_now
 from services.common.incidents import clear_incident, raise_incident
 from services.common.logs import road
 from services.common.ops import STAGE_LATENCY
-from services.common.store import Store, from_document
+from services.common.store import Document, Store, from_document
 from services.common.topology import TRADING_ORDERS
 from services.decision.decide import decide
 from services.domain.accounts import Contention, RiskLimits, Strategy
@@ -56,6 +57,28 @@ class Patience(NamedTuple):
     gap_seconds: Decimal
     price_seconds: Decimal
     reversal_seconds: Decimal = Decimal(60)
+
+
+class _Before(NamedTuple):
+    """What earlier looks at a signal have left.
+
+    Attributes:
+        canceled: entry orders that were canceled for it.
+        waiting_since: when it was first looked at; a standstill of ours uses up no patience.
+    """
+
+    canceled: tuple[str, ...] = ()
+    waiting_since: datetime | None = None
+
+    @classmethod
+    def of(cls, life: Document) -> _Before:
+        """From what is stored of the signal."""
+        return cls(tuple(life.get("canceled_entries", ())), life.get("waiting_since"))
+
+    def may_wait(self, decision: Decision, seconds: Decimal) -> bool:
+        """Whether it has not waited for so long yet."""
+        since = self.waiting_since or decision.decided_at
+        return (decision.decided_at - since).total_seconds() < seconds
 
 
 class _Round(NamedTuple):
@@ -120,15 +143,16 @@ class Cerebro:
         signals = [from_document(Signal, life["signal"]) for life in lives]
         if not signals:
             return
-        canceled = {life["_id"]: tuple(life.get("canceled_entries", ())) for life in lives}
+        before = {life["_id"]: _Before.of(life) for life in lives}
         done = self._store.transaction(
-            lambda session: self._decide_and_save(signals, canceled, session)
+            lambda session: self._decide_and_save(signals, before, session)
         )
         self._announce(done.decided)
         self._tell_gaps(done.ledger)
         self._end_entries(done)
         waiting = {signal.signal_id for signal, _ in done.waiting}
         # Only to know when to look: what waits is in the store, and the bus rings again anyway.
+        self._queries.note_waiting(sorted(waiting - self._waiting), at=utc_now())
         self._waiting = (self._waiting | waiting) - {s.signal_id for s, _ in done.decided}
         if done.waiting:
             raise PartlyDone(
@@ -143,20 +167,30 @@ class Cerebro:
 
         Raises: TransientError: not now.
         """
-        named = sorted(self._waiting)
-        if not named or not batch:
+        waiting = sorted(self._waiting)
+        if not waiting:
             return
-        lives = self._queries.signals(named)
+        moved = {fields.get("account_id") for fields in batch}
+        lives = self._queries.signals(waiting)
         self._waiting -= {each["_id"] for each in lives if not each.get("undecided")}
+        named = [each["_id"] for each in lives if self._trades_in(each["strategy_id"], moved)]
+        if not named:
+            return
         try:
             self.on_signals([{"signal_id": name} for name in named])
         except PartlyDone as error:
             _log.debug("still waiting: %s", error)
 
+    def _trades_in(self, strategy_id: str, accounts: Collection[str | None]) -> bool:
+        strategy = self._queries.strategy(strategy_id)
+        return strategy is not None and any(
+            each.account_id in accounts for each in strategy.accounts
+        )
+
     def _decide_and_save(
         self,
         signals: Sequence[Signal],
-        canceled: Mapping[str, tuple[str, ...]],
+        before: Mapping[str, _Before],
         session: ClientSession,
     ) -> _Done:
         """Each decision sees what those before it have reserved; one that waits leaves nothing."""
@@ -172,21 +206,21 @@ class Cerebro:
             gap = done.ledger.gap(signal, flat=flat)
             entry = self._relations.entry(signal, session)
             strategy = round_.strategies.get(signal.strategy_id)
-            ended = canceled.get(signal.signal_id, ())
-            found = self._relations.found(signal, strategy, entry, books, ended, session)
+            looked = before.get(signal.signal_id, _Before())
+            found = self._relations.found(signal, strategy, entry, books, looked.canceled, session)
             shares = round_.shares.get(signal.signal_id, {})
             context = self._contexts.context(
                 signal, strategy, found, books, gap=gap, contention=shares, session=session
             )
             decision = decide(signal, context)
-            unfilled = self._relations.unfilled_entries(signal, decision, entry, session)
-            if unfilled and self._waits_on(signal, decision, self._patience.exit_seconds):
+            unfilled = self._relations.unfilled_entries(signal, decision, entry, books, session)
+            if unfilled and looked.may_wait(decision, self._patience.exit_seconds):
                 done.cancels[signal.signal_id] = unfilled
                 done.waiting.append((signal, "its entry is being canceled"))
                 continue
             waits = self._should_wait(signal, decision, entry, books, session)
             if decision.code == "REVERSAL_EXIT_OPEN" and found.reversal_under_way:
-                waits = self._waits_on(signal, decision, self._patience.reversal_seconds)
+                waits = looked.may_wait(decision, self._patience.reversal_seconds)
             if waits or self._asks(decision, signal):
                 done.waiting.append((signal, decision.reason))
                 continue
@@ -280,8 +314,7 @@ class Cerebro:
     def _end_entries(self, done: _Done) -> None:
         """Have unfilled entries canceled for the exits that wait; tell of those that would not."""
         for signal_id, orders in done.cancels.items():
-            self._queries.cancel_entries(signal_id, orders, at=utc_now())
-            accounts = self._queries.accounts_of(orders)
+            accounts = self._queries.cancel_entries(signal_id, orders, at=utc_now())
             rings = [
                 Ring(account_id, {"client_order_id": name, "account_id": account_id})
                 for name, account_id in accounts.items()

@@ -307,20 +307,49 @@ class CerebroStore:
         return list(self._store["orders"].find({"signal_id": signal_id}, session=session))
 
     def life(self, signal_id: str, session: ClientSession) -> Document | None:
-        """How far a signal has come."""
-        fields = {"undecided": 1, "status": 1}
-        return self._store["signal_store"].find_one({"_id": signal_id}, fields, session=session)
+        """How far a signal has come, or the last replay of it."""
+        fields = {"undecided": 1, "status": 1, "replays": 1}
+        signals = self._store["signal_store"]
+        found = signals.find_one({"_id": signal_id}, fields, session=session)
+        if found is None or not found.get("replays"):
+            return found
+        last = signals.find_one({"_id": found["replays"][-1]}, fields, session=session)
+        # A replay that was asked for and has not come in yet is not decided.
+        return last or {"undecided": True}
 
-    def cancel_entries(self, signal_id: str, orders: Sequence[str], *, at: datetime) -> None:
-        """Have working entry orders canceled for an exit, and remember that it was for it."""
-        self._store["orders"].update_many(
-            {"_id": {"$in": list(orders)}, "working": True, "cancel_requested_at": None},
-            {"$set": {"cancel_requested_at": at}},
-        )
+    def cancel_entries(
+        self, signal_id: str, orders: Sequence[str], *, at: datetime
+    ) -> dict[str, str]:
+        """Have working entry orders canceled for an exit, and remember that it was for it.
+
+        Returns: those that were not asked for before, with their accounts.
+        """
         self._store["signal_store"].update_one(
             {"_id": signal_id, "undecided": True},
             {"$addToSet": {"canceled_entries": {"$each": list(orders)}}},
         )
+        asked = {}
+        for order_id, account_id in self.accounts_of(orders).items():
+            changed = self._store["orders"].update_one(
+                {"_id": order_id, "working": True, "cancel_requested_at": None},
+                {"$set": {"cancel_requested_at": at}},
+            )
+            if changed.modified_count:
+                asked[order_id] = account_id
+        return asked
+
+    def note_waiting(self, signal_ids: Sequence[str], *, at: datetime) -> None:
+        """Remember when signals that wait were first looked at."""
+        if signal_ids:
+            self._store["signal_store"].update_many(
+                {"_id": {"$in": list(signal_ids)}, "undecided": True, "waiting_since": None},
+                {"$set": {"waiting_since": at}},
+            )
+
+    def any_works(self, orders: Sequence[str], session: ClientSession) -> bool:
+        """Whether one of these orders is not at its end."""
+        query = {"_id": {"$in": list(orders)}, "working": True}
+        return self._store["orders"].find_one(query, {"_id": 1}, session=session) is not None
 
     def working_orders(self, strategy_id: str, session: ClientSession) -> list[Document]:
         """Orders of a strategy that are not at their end."""
@@ -520,7 +549,7 @@ def _guard_id(account_id: str) -> str:
 
 def _decided(decision: Decision) -> UpdateOne:
     """The compare-and-set that makes a decision the only one of its signal."""
-    ended = decision.outcome is Outcome.DENIED
+    ended = decision.outcome is Outcome.DENIED or not decision.orders
     changes: Document = {
         "status": _status_of(decision),
         "intent": decision.intent,
@@ -531,7 +560,7 @@ def _decided(decision: Decision) -> UpdateOne:
         changes["stages.completed_at"] = decision.decided_at
     return UpdateOne(
         {"_id": decision.signal_id, "undecided": True},
-        {"$set": changes, "$unset": {"undecided": ""}},
+        {"$set": changes, "$unset": {"undecided": "", "waiting_since": ""}},
     )
 
 

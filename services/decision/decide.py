@@ -370,12 +370,30 @@ def _exits_of(
             closing = size_exit(signal, leg, intent, account, context, waterfall)
         except Denied as denied:
             denials.append(denied)
-        else:
-            side, quantity, theirs = closing
-            exits.append(SizedLeg(leg, side, quantity, ZERO, ZERO, sender_quantity=theirs))
+            continue
+        side, quantity, theirs = closing
+        exits.append(SizedLeg(leg, side, quantity, ZERO, ZERO, sender_quantity=theirs))
+        if len(signal.legs) > 1:  # the next leg may be of the same instrument
+            account = account.model_copy(
+                update={
+                    "reservations": (*account.reservations, _closing(signal, account, exits[-1]))
+                }
+            )
     if not exits:
         raise denials[0]
     return exits
+
+
+def _closing(signal: Signal, account: AccountContext, sized: SizedLeg) -> Reservation:
+    return Reservation(
+        client_order_id="",
+        account_id=account.account.account_id,
+        strategy_id=signal.strategy_id,
+        instrument_key=sized.leg.instrument.key,
+        closing_quantity=sized.quantity,
+        sender_quantity=sized.sender_quantity,
+        quantity=sized.quantity,
+    )
 
 
 def _order(

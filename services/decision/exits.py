@@ -150,12 +150,20 @@ def _wanted(exit_: _Exit, intent: Intent, free: Sequence[Lot]) -> tuple[Decimal,
         share = min(leg.quantity, Decimal(1))
         return _in_lots(exit_, most * share, most), None if theirs is None else theirs * share
     known = share_of(free, leg.quantity, leg.quantity_unit)
+    before = exit_.signal.previous_position
+    if before is not None and before.size is not None and leg.quantity >= before.size:
+        words = "{} is all that the sender says they held, so all of it goes"
+        exit_.note(words, leg.quantity, before=most, after=most)
+        return most, theirs
     if known is not None and not known[1]:
         return _in_lots(exit_, known[0], most), leg.quantity
     exact = None if known is not None or intent is Intent.EXIT else _part(exit_)
     if exact is not None:
         return _in_lots(exit_, exact, most), None
-    why = "is all that is open of theirs" if known else "cannot be compared with what is open"
+    why = "cannot be compared with what is open"
+    if known is not None and theirs is not None:
+        more = leg.quantity - theirs
+        why = f"is {plain(more)} more than they have open" if more > 0 else "is all they have open"
     words = f"{{}} of the sender {why}, so all of it goes"
     exit_.note(words, leg.quantity, before=most, after=most)
     return most, theirs

@@ -40,7 +40,7 @@ ENVELOPE_FIELDS: Final[dict[str, FieldMeaning]] = {
     ),
     "entry_signal_id": FieldMeaning(
         "for EXIT and CANCEL: our `signal_id` of the entry, your `signalID` of it, or `$PREVIOUS`. "
-        "Without it an exit closes all the strategy holds of the instrument"
+        "Without it an exit closes what the strategy holds of the instrument, the oldest first"
     ),
     "environment": FieldMeaning(
         "`staging` (default, never reaches a live account) or `production`", ("staging",)
@@ -96,12 +96,13 @@ LEG_FIELDS: Final[dict[str, FieldMeaning]] = {
         "in use are accepted"
     ),
     "quantity": FieldMeaning(
-        "above 0, in units of your own account; an exit without it closes all, with it that part "
-        "of what is open, the oldest entry first",
+        "above 0, in units of your own account; an exit without it closes all. An exit's is "
+        "measured against what you have open: 5 of your 10 closes half of ours",
         ("qty", "contracts"),
     ),
     "quantity_percent": FieldMeaning(
-        "instead of `quantity`, for EXIT and SCALE_OUT: percent of what is held to close, up to 100"
+        "instead of `quantity`, for EXIT and SCALE_OUT only: above 0 to 100, percent of what is "
+        "held, or of what is open of the entry that `entry_signal_id` names"
     ),
     "order_type": FieldMeaning(
         "MARKET (default), LIMIT, STOP, STOP_LIMIT; what a broker cannot do is denied, never "

@@ -18,6 +18,8 @@ from services.domain.signals import Signal, signal_id_for
 from services.domain.standardize import Identity, drafts_of, standardize
 
 _TIMES = ("timestamp", "bar_time")
+#: What two sendings of one signal may differ in.
+_NO_CONTENT = {"received_at", "occurred_at", "warnings", "follows"}
 
 
 class Intake(NamedTuple):
@@ -38,16 +40,17 @@ class Intake(NamedTuple):
     def keyed(self, key: str) -> Intake:
         """The same with this key, and each signal with the id that follows from it.
 
-        The last signal has the id that the sender can compute; what goes before it, its own. Each
-        but the first follows the one before it.
+        The last signal has the id that the sender can compute; what goes before it, its own. The
+        entry of a reversal names its exit.
         """
         before = [f"{key}\x00{index}" for index in range(len(self.signals) - 1)]
         ids = [signal_id_for(self.strategy_id, each) for each in (*before, key)]
-        follows = [None, *ids]
         signals = [
-            signal.model_copy(update={"signal_id": signal_id, "follows": before_it})
-            for signal, signal_id, before_it in zip(self.signals, ids, follows, strict=False)
+            signal.model_copy(update={"signal_id": signal_id})
+            for signal, signal_id in zip(self.signals, ids, strict=True)
         ]
+        if len(signals) > 1:
+            signals[-1] = signals[-1].model_copy(update={"follows": ids[-2]})
         return self._replace(key=key, signals=tuple(signals))
 
 
@@ -79,12 +82,7 @@ def take_in(
         raise InvalidSignal(
             "UNREADABLE", f"the signal cannot be read ({type(error).__name__})"
         ) from error
-    content_hash = _digest(
-        [
-            signal.model_dump_json(exclude={"received_at", "occurred_at", "warnings"})
-            for signal in signals
-        ]
-    )
+    content_hash = _digest([signal.model_dump_json(exclude=_NO_CONTENT) for signal in signals])
     key = _given_key(payload) or _key_of_content(payload, signals)
     return Intake(strategy_id, key, content_hash, signals).keyed(key)
 

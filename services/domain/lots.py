@@ -68,7 +68,7 @@ def closed(
     theirs = sender_quantity
     left: dict[int, Lot | None] = {}
     for lot in order if entry_signal_id is not None else lots:
-        if quantity <= 0:
+        if quantity <= 0 and not theirs:
             break
         asked = theirs if lot.sender_unit is sender_unit else None
         part, taken = _taken(lot, quantity, asked)

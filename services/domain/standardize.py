@@ -52,6 +52,8 @@ _OPTION_ACTIONS: Final = {
 Sign = Literal[-1, 0, 1]
 _SIGNS: Final[Mapping[str, Sign]] = {"LONG": 1, "FLAT": 0, "SHORT": -1}
 _ALL_OF_IT: Final = frozenset({Intent.EXIT, Intent.CANCEL})
+_PARTS: Final = frozenset({Intent.EXIT, Intent.SCALE_OUT})
+_WHOLE_PERCENT: Final = Decimal(100)
 _OPENS: Final = frozenset({Intent.ENTRY, Intent.SCALE_IN})
 
 
@@ -279,8 +281,6 @@ def _leg(draft: Draft, index: int, unit: QuantityUnit, warnings: list[str]) -> L
     package = draft.package
     leg = _fields_of_leg(draft, index)
     instrument = instrument_of(leg, warnings)
-    share = _share(leg, draft)
-    quantity = _quantity(leg, draft) if share is None else share
     order_type = leg.choice("order_type", OrderType, _ORDER_TYPES) or OrderType.MARKET
     price, limit_price = (
         (None, None) if package else (leg.number("price"), leg.number("limit_price"))
@@ -292,12 +292,13 @@ def _leg(draft: Draft, index: int, unit: QuantityUnit, warnings: list[str]) -> L
     stop_price = leg.number("stop_price")
     if order_type in {OrderType.STOP, OrderType.STOP_LIMIT} and stop_price is None:
         raise leg.missing("stop_price", f"is missing: a {order_type} order needs it")
+    ratio = _position_ratio(leg, draft)
     return Leg(
         leg_index=index,
         instrument=instrument,
         side=_side(leg, draft),
-        quantity=quantity,
-        quantity_unit=QuantityUnit.POSITION_FRACTION if share is not None else unit,
+        quantity=_quantity(leg, draft) if ratio is None else ratio,
+        quantity_unit=unit if ratio is None else QuantityUnit.POSITION_FRACTION,
         order_type=order_type,
         time_in_force=leg.choice("time_in_force", TimeInForce) or TimeInForce.DAY,
         reference_price=price,
@@ -348,27 +349,12 @@ def _read_option_action(values: dict[str, Any]) -> None:
         values.setdefault("instrument_type", InstrumentType.OPTION)
 
 
-def _share(leg: Fields, draft: Draft) -> Decimal | None:
-    """`quantity_percent` as a share of what is held; None where it was not sent."""
-    percent = leg.number("quantity_percent")
-    if percent is None:
-        return None
-    if draft.intent not in {Intent.EXIT, Intent.SCALE_OUT}:
-        raise leg.error(
-            "CONTRADICTION",
-            "quantity_percent",
-            f"is a share of a position to close, but signal_type is {draft.intent or 'missing'}",
-        )
-    if leg.number("quantity") is not None:
-        raise leg.error("CONTRADICTION", "quantity_percent", "and quantity: say one of them")
-    if not 0 < percent <= 100:
-        raise leg.error("BAD_NUMBER", "quantity_percent", f"must be up to 100, was {percent:f}")
-    return percent / 100
-
-
 def _quantity(leg: Fields, draft: Draft) -> Decimal | None:
     """Units, or a fraction of equity; None on the way out where all of it is meant."""
     quantity = draft.quantity or leg.number("quantity")
+    if draft.quantity is None and draft.intent is Intent.EXIT:
+        # A sender who is flat afterwards closes all, however many units their order says.
+        quantity = None if _sign(draft.head, "market_position") == 0 else quantity
     if quantity is None:
         if draft.intent in _ALL_OF_IT:
             return None
@@ -376,6 +362,29 @@ def _quantity(leg: Fields, draft: Draft) -> Decimal | None:
     if draft.package is not None:
         quantity *= draft.package.number("quantity") or 1
     return quantity
+
+
+def _position_ratio(leg: Fields, draft: Draft) -> Decimal | None:
+    """Share of what is held, on the way out only; None where the sender gave no percentage.
+
+    Raises:
+        InvalidSignal: it is above 100, does not belong to the intent, or a quantity is there too.
+    """
+    name = "quantity_percent"
+    places = [each for each in (leg, draft.package, draft.head) if each is not None]
+    said = next((each for each in places if each.raw(name) is not None), None)
+    if said is None:
+        return None
+    if draft.intent not in _PARTS:
+        raise said.error(
+            "CONTRADICTION", name, f"is for EXIT and SCALE_OUT, but signal_type is {draft.intent}"
+        )
+    if draft.quantity or any(each.raw("quantity") is not None for each in places):
+        raise said.error("CONTRADICTION", name, "and quantity say the same thing: send one of them")
+    percent = said.number(name)
+    if percent is None or percent > _WHOLE_PERCENT:
+        raise said.error("BAD_NUMBER", name, f"must be above 0 and at most 100, was {percent or 0}")
+    return percent / _WHOLE_PERCENT
 
 
 def _side(leg: Fields, draft: Draft) -> Side | None:

@@ -93,7 +93,7 @@ def _next_key(store: Store, life: Document) -> str:
 
 
 def _again(raw: Document, life: Document, *, key: str, by: str, fresh: bool) -> Document:
-    """The raw document of a replay: what came, with a new identity."""
+    """The raw document of a replay: what came, with a new identity; of a reversal one part."""
     names = raw.get("signal_ids", [])
     document = {name: value for name, value in raw.items() if name != "refused"}
     strategy_id = life["strategy_id"]
@@ -109,6 +109,12 @@ def _again(raw: Document, life: Document, *, key: str, by: str, fresh: bool) -> 
         "replayed_by": by,
         "fresh": fresh,
     }
-    if life["signal_id"] in names and len(names) > 1:
-        document["part"] = names.index(life["signal_id"])
+    signal = life.get("signal")
+    if signal is None:  # it was never read: all that the message asks for
+        return document
+    follows = signal.get("follows")
+    if follows:  # the entry of a reversal: it waits for the exit that it came with
+        document["follows"] = follows
+    known = life["signal_id"] in names
+    document["part"] = names.index(life["signal_id"]) if known else -1 if follows else 0
     return document

@@ -289,10 +289,13 @@ def _names(raw: Document) -> list[str]:
 
 
 def _replayed(intake: Intake, raw: Document) -> Intake:
-    """What an operator sends again: one signal of the payload, with its age as it was or new."""
+    """What an operator sends again: the payload or a part of it, with its age as it was or new."""
     changes = {"replay_of": raw["replay_of"]} | ({"occurred_at": None} if raw.get("fresh") else {})
-    signal = intake.signals[raw.get("part", -1)].model_copy(update=changes)
-    return intake._replace(signals=(signal,))
+    if "follows" in raw:
+        changes["follows"] = raw["follows"]
+    signals = [signal.model_copy(update=changes) for signal in intake.signals]
+    part = raw.get("part")
+    return intake._replace(signals=tuple(signals if part is None else [signals[part]]))
 
 
 def _payload(raw: Document) -> Payload:

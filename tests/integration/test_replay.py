@@ -129,6 +129,53 @@ def test_one_half_of_a_reversal_is_replayed_alone(store, ingestion):
     ingestion.catch_up(None)
     assert store["signal_store"].find_one({"_id": new_id})["intent"] == "EXIT"
     assert store["signal_store"].count_documents({}) == 3
+    end(store, ids[1], "DENIED", "DENIED")
+    new_id = replay(store, ids[1], by="ops")
+    ingestion.catch_up(None)
+    entry = store["signal_store"].find_one({"_id": new_id})
+    assert (entry["intent"], entry["signal"]["follows"]) == ("ENTRY", ids[0])
+
+
+def test_a_half_of_a_reversal_that_no_gateway_named_is_found(store, ingestion):
+    add_strategy(store)
+    turn = {
+        "prev_market_position": "long",
+        "prev_market_position_size": 9,
+        "market_position": "short",
+        "market_position_size": 5,
+    }
+    sent = envelope(leg={"action": "SELL", "direction": None}, **turn)
+    del sent["signal_type"]
+    store["trading_signals_raw"].insert_one({"received_at": utc_now(), **sent})
+    ingestion.catch_up(None)
+    for intent in ("EXIT", "ENTRY"):
+        life = store["signal_store"].find_one({"intent": intent})
+        end(store, life["_id"], "DENIED", "DENIED")
+        new_id = replay(store, life["_id"], by="ops")
+        ingestion.catch_up(None)
+        again = store["signal_store"].find_one({"_id": new_id})
+        assert again["intent"] == intent
+        assert again["signal"]["follows"] == life["signal"]["follows"]
+
+
+def test_a_reversal_that_could_not_be_read_is_replayed_whole(store, ingestion):
+    turn = {
+        "prev_market_position": "long",
+        "prev_market_position_size": 9,
+        "market_position": "short",
+        "market_position_size": 5,
+    }
+    sent = envelope(leg={"action": "SELL", "direction": None}, **turn)
+    del sent["signal_type"]
+    store["trading_signals_raw"].insert_one({"received_at": utc_now(), **sent})
+    ingestion.catch_up(None)
+    (life,) = store["signal_store"].find()
+    add_strategy(store)
+    new_id = replay(store, life["_id"], by="ops")
+    ingestion.catch_up(None)
+    entry = store["signal_store"].find_one({"_id": new_id})
+    leave = store["signal_store"].find_one({"intent": "EXIT"})
+    assert entry["signal"]["follows"] == leave["_id"]
 
 
 def test_two_people_at_once_replay_it_once(store, ingestion):

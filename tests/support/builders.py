@@ -19,6 +19,7 @@ from services.domain.accounts import (
 )
 from services.domain.books import Position
 from services.domain.instruments import Instrument
+from services.domain.lots import Lot
 from services.domain.orders import Execution, Order, Reservation, client_order_id_for
 from services.domain.risk import Control, EquityMarks, Fund, LimitSet
 from services.domain.signals import Leg, Signal
@@ -85,6 +86,15 @@ def make_position(quantity="18", price="150", symbol="AAPL", **fields):
     fields.setdefault("account_id", ACCOUNT)
     fields.setdefault("instrument", make_instrument(symbol))
     return Position(quantity=Decimal(quantity), average_price=Decimal(price), **fields)
+
+
+def make_lot(entry="sig_entry", quantity="10", sender="10", **fields):
+    return Lot(
+        entry_signal_id=entry,
+        quantity=Decimal(quantity),
+        sender_quantity=None if sender is None else Decimal(sender),
+        **fields,
+    )
 
 
 def make_reservation(capital="0", quantity="1", symbol="AAPL", **fields):

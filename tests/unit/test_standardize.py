@@ -445,6 +445,56 @@ def test_a_reversal_counts_once_and_its_entry_begins_flat():
     assert enter.previous_position == PreviousPosition(sign=0, size=0)
 
 
+def test_the_entry_of_a_reversal_names_its_exit_whatever_its_key():
+    taken_in = taken(alert("long", "short", "sell", size=7, was=10))
+    for each in (taken_in, taken_in.keyed("another")):
+        leave, enter = each.signals
+        assert (leave.follows, enter.follows) == (None, leave.signal_id)
+
+
+def test_an_exit_after_which_the_sender_is_flat_closes_all():
+    assert read(alert("long", "flat", "sell", size=0)).legs[0].quantity is None
+    partly = read(alert("long", "long", "sell", size=5, signal_type="EXIT"))
+    assert partly.legs[0].quantity == 10
+
+
+def part(number, **changes):
+    """An exit of a percentage, in the leg."""
+    fields = {"action": "SELL", "direction": ..., "quantity": ..., "quantity_percent": number}
+    return envelope(leg(**fields), **{"signal_type": "EXIT", **changes})
+
+
+@pytest.mark.parametrize("signal_type", ["EXIT", "SCALE_OUT"])
+def test_a_percentage_on_the_way_out_is_a_share_of_the_position(signal_type):
+    found = read(part(12.5, signal_type=signal_type)).legs[0]
+    assert (found.quantity, found.quantity_unit) == (
+        Decimal("0.125"),
+        QuantityUnit.POSITION_FRACTION,
+    )
+
+
+def test_a_percentage_may_stand_in_the_envelope():
+    payload = part(..., quantity_percent="50")
+    assert read(payload).legs[0].quantity == Decimal("0.5")
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (part(0), "BAD_NUMBER"),
+        (part(-1), "BAD_NUMBER"),
+        (part(100.1), "BAD_NUMBER"),
+        (part(50, signal_type="ENTRY"), "CONTRADICTION"),
+        (part(50, signal_type="CANCEL"), "CONTRADICTION"),
+        (part(50, signal_type=...), "CONTRADICTION"),
+        (envelope(leg(quantity_percent=50), signal_type="EXIT"), "CONTRADICTION"),
+        (alert("long", "short", "sell", size=7, was=10, quantity_percent=50), "CONTRADICTION"),
+    ],
+)
+def test_a_percentage_that_cannot_be_meant_is_refused(payload, code):
+    assert code_of(payload) == code
+
+
 def test_a_reversal_without_sizes_is_refused():
     assert code_of(alert("long", "short", size=..., was=10) | {"market_position_size": None}) == (
         "MISSING_FIELD"
