@@ -31,13 +31,13 @@ if __name__ == "__main__":
 
 import psutil
 
+from scripts.bench.embedded import WAIT_SECONDS, embedded_database, until_works
 from scripts.bench.measure import percentiles
 from services.common.credentials import create_key
 from services.common.settings import GatewaySettings, load
 from services.common.store import Store
 
 _STRATEGY = "bench"
-_WAIT_SECONDS = 30.0
 
 
 @dataclass
@@ -95,23 +95,15 @@ def _arguments() -> argparse.Namespace:
 def _processes(settings: GatewaySettings) -> Iterator[tuple[psutil.Process, psutil.Process]]:
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, set(cores[1:] or cores))
-    data = settings.mt_home / "database"
-    command = [str(Path(sys.executable).with_name("secantusd-py")), "--host", "127.0.0.1"]
-    command += ["--port", str(settings.port("mongodb")), "--storage-path", str(data)]
-    command += ["--sync-on-commit", "--cache-size", "64M", "--log-level", "WARNING"]
-    database = subprocess.Popen(command)
-    gateway = None
-    try:
-        _until(lambda: Store.connect(settings).ping())
+    with embedded_database(settings) as database:
         gateway = subprocess.Popen([sys.executable, "-m", "services.signal_gateway"])
-        os.sched_setaffinity(gateway.pid, {cores[0]})
-        _until(lambda: _healthy(settings))
-        yield psutil.Process(database.pid), psutil.Process(gateway.pid)
-    finally:
-        for process in (gateway, database):
-            if process is not None:
-                process.terminate()
-                process.wait(_WAIT_SECONDS)
+        try:
+            os.sched_setaffinity(gateway.pid, {cores[0]})
+            until_works(lambda: _healthy(settings))
+            yield database, psutil.Process(gateway.pid)
+        finally:
+            gateway.terminate()
+            gateway.wait(WAIT_SECONDS)
 
 
 def _healthy(settings: GatewaySettings) -> None:
@@ -119,19 +111,6 @@ def _healthy(settings: GatewaySettings) -> None:
     connection.request("GET", "/health")
     if connection.getresponse().status != 200:
         raise OSError("not ready")
-
-
-def _until(works: Callable[[], None]) -> None:
-    until = time.monotonic() + _WAIT_SECONDS
-    while True:
-        try:
-            works()
-        except Exception:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-        else:
-            return
 
 
 class _Bench:
@@ -211,7 +190,7 @@ class _Bench:
 
     def _poster(self) -> Callable[[int], float]:
         connection = http.client.HTTPConnection(
-            "127.0.0.1", self._settings.port("signal_gateway"), timeout=_WAIT_SECONDS
+            "127.0.0.1", self._settings.port("signal_gateway"), timeout=WAIT_SECONDS
         )
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 import pytest
 import urllib3
 
+from services.common.clock import utc_now
 from tests.e2e.instance import REPOSITORY
 from tests.support.dovecot import why_not
 from tests.support.rows import STRATEGY
@@ -59,7 +60,7 @@ def token(instance):
 
 
 def test_an_alert_trades_and_a_second_path_confirms_it(instance, token):
-    alert = json.dumps(entry("door-1", "INTC", timestamp="2030-01-01T00:00:00Z"))
+    alert = json.dumps(entry("door-1", "INTC", timestamp=utc_now().isoformat()))
     answer = post(instance, f"/webhook/{token}", alert)
     assert answer.status == 200, answer.data
     signal_id = answer.json()["signal_id"]
