@@ -180,11 +180,7 @@ class CerebroStore:
         self, account_ids: list[str], session: ClientSession
     ) -> dict[str, frozenset[str]]:
         """By account, the instruments that an order without a known outcome is for."""
-        query = {
-            "working": True,
-            "account_id": {"$in": account_ids},
-            "status": OrderStatus.UNKNOWN,
-        }
+        query = {"status": OrderStatus.UNKNOWN, "account_id": {"$in": account_ids}}
         found: dict[str, frozenset[str]] = {}
         for row in self._store["orders"].find(query, session=session):
             key = from_document(Order, row["order"]).instrument.key

@@ -67,6 +67,8 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
             {"partialFilterExpression": {"working": True}},
         ),
         ([("created_at", DESCENDING)], {}),
+        # Orders without a known outcome are few; every decision looks for them.
+        ([("status", ASCENDING)], {"partialFilterExpression": {"status": "UNKNOWN"}}),
     ],
     "execution_confirmations": [
         ([("signal_id", ASCENDING)], {}),

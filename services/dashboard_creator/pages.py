@@ -139,11 +139,16 @@ class DeadLetterCounts(View):
 
 
 class Dashboard(View):
-    """All on one page, as it was at `generated_at`."""
+    """All on one page, as it was at `generated_at`.
+
+    Attributes:
+        restrictions: switches and overrides that persons have set, and locks of limits.
+    """
 
     generated_at: Instant
     trading_mode: str
     trading_state: TradingState
+    restrictions: tuple[str, ...] = ()
     fund: FundRow
     accounts: tuple[AccountRow, ...]
     strategies: tuple[StrategyRow, ...]

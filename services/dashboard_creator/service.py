@@ -131,6 +131,7 @@ class Dashboards:
             generated_at=now,
             trading_mode=self._trading_mode,
             trading_state=self._store.trading_state(),
+            restrictions=self._store.restrictions(now),
             fund=fund_row(accounts, now=now, max_age_seconds=age),
             accounts=tuple(accounts),
             strategies=tuple(self._strategies({a.account_id: a.currency for a in accounts})),

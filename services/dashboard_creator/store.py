@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 
-from services.common.controls import trading_state
+from services.common.controls import controls, trading_state
+from services.common.locks import locks
 from services.common.store import Document, Store
+from services.domain.signals import plain
 from services.domain.words import TradingState
 
 _NEWEST = -1
@@ -21,6 +24,22 @@ class DashboardStore:
     def trading_state(self) -> TradingState:
         """The kill switch."""
         return trading_state(self._store)
+
+    def restrictions(self, now: datetime) -> tuple[str, ...]:
+        """What a person has set and what limits have locked, a sentence each."""
+        set_by_hand = [
+            f"{control.state}"
+            + (f", entries × {plain(control.scale_ratio)}" if control.scale_ratio != 1 else "")
+            + f": {control.in_words}"
+            for control in controls(self._store)
+            if control.state is not TradingState.ACTIVE or control.scale_ratio != 1
+        ]
+        locked = [
+            f"entries locked: {lock.sentence}, "
+            + (f"until {lock.expires_at:%Y-%m-%d %H:%M} UTC" if lock.expires_at else "until reset")
+            for lock in locks(self._store, now)
+        ]
+        return (*set_by_hand, *locked)
 
     def signals(
         self, *, limit: int, strategy_id: str | None = None, status: str | None = None

@@ -11,14 +11,16 @@ import pytest
 
 from scripts import demo
 from services.common.clock import utc_now
+from services.common.controls import set_control
 from services.common.incidents import raise_incident
 from services.common.ops import Health
 from services.common.settings import CommonSettings
-from services.common.store import Store
+from services.common.store import Store, to_document
 from services.dashboard_creator.api import create_app
 from services.dashboard_creator.service import Dashboards
 from services.dashboard_creator.store import DashboardStore
-from services.domain.words import OrderStatus, SignalStatus
+from services.domain.risk import RiskLock
+from services.domain.words import LockRule, OrderStatus, Scope, SignalStatus, TradingState
 from tests.support.accounts import FIGURES
 from tests.support.builders import make_instrument, make_signal
 from tests.support.documents import (
@@ -118,6 +120,21 @@ def test_the_first_page_has_all_in_one(traded: Store, http: httpx.Client):
     assert page["incidents"][0]["facts"] == {"n": "1.5"}
     assert page["dead_letters"] == {"dead": 0, "failing": 0}
     assert "key_hash" not in str(page)
+
+
+def test_the_first_page_says_what_is_stopped_and_by_whom(traded: Store, http: httpx.Client):
+    signed = {"by": "olga", "reason": "margin call"}
+    set_control(traded, Scope.ACCOUNT, "Mock-1", trading_state=TradingState.REDUCING, **signed)
+    set_control(traded, Scope.INSTRUMENT, "AAPL", scale_ratio=Decimal("0.5"), **signed)
+    lock = RiskLock(
+        scope=Scope.GLOBAL, rule=LockRule.DRAWDOWN, sentence="lost 20 %", locked_at=utc_now()
+    )
+    traded["risk_locks"].insert_one({"_id": lock.key, **to_document(lock)})
+    assert http.get("/api/v1/dashboard").json()["restrictions"] == [
+        "REDUCING: account Mock-1, set by olga: margin call",
+        "ACTIVE, entries × 0.5: instrument AAPL, set by olga: margin call",
+        "entries locked: lost 20 %, until reset",
+    ]
 
 
 def test_money_of_two_currencies_is_never_added(traded: Store, http: httpx.Client):

@@ -1,0 +1,72 @@
+"""What a person sets of strategies and accounts: whole or not at all, and signed."""
+
+import pytest
+
+from scripts.configure import configure, shown, value_of
+from services.cerebro.store import CerebroStore
+from services.domain.errors import ConfigurationError
+from services.domain.sizing import RiskSizing
+from services.domain.words import MarginModel, StrategyMode
+from tests.support.rows import ACCOUNT, STRATEGY, add_account, add_strategy
+
+pytestmark = pytest.mark.servers
+SIGNED = {"by": "olga", "reason": "approved"}
+
+
+@pytest.fixture
+def kept(store):
+    add_strategy(store)
+    add_account(store)
+    return store
+
+
+def strategy(store):
+    return CerebroStore(store, reference_seconds=0).strategy(STRATEGY)
+
+
+def test_what_is_set_is_what_cerebro_reads(kept):
+    sizing = value_of('{"policy": "RISK_PER_TRADE", "ratio": 0.005}')
+    configure(kept, "strategy", STRATEGY, {"mode": "LIVE", "sizing": sizing}, **SIGNED)
+    assert (strategy(kept).mode, strategy(kept).sizing) == (
+        StrategyMode.LIVE,
+        RiskSizing(ratio="0.005"),
+    )
+    configure(kept, "account", ACCOUNT, {"margin_model": "INDIA"}, **SIGNED)
+    account = CerebroStore(kept, reference_seconds=0).account(ACCOUNT)
+    assert account.margin_model is MarginModel.INDIA
+
+
+def test_null_goes_back_to_the_default_and_the_audit_log_has_both(kept):
+    configure(kept, "strategy", STRATEGY, {"mode": "LIVE"}, **SIGNED)
+    found = configure(kept, "strategy", STRATEGY, {"mode": None}, **SIGNED)
+    assert found["mode"] == "PAPER"
+    facts = [row["facts"] for row in kept["audit_log"].find({"what": "CONFIGURED"})]
+    assert [(each["before"], each["after"]) for each in facts] == [
+        ({"mode": None}, {"mode": "LIVE"}),
+        ({"mode": "LIVE"}, {"mode": None}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "changes", "sentence"),
+    [
+        ("strategy", STRATEGY, {"mode": "REAL"}, "mode"),
+        ("strategy", STRATEGY, {"priority": 0}, "priority"),
+        ("strategy", STRATEGY, {"sizing": {"policy": "FIXED"}}, "quantity"),
+        ("strategy", STRATEGY, {"accounts": [{"account_id": "nowhere"}]}, "no account named"),
+        ("strategy", STRATEGY, {"credentials": []}, "no field 'credentials'"),
+        ("strategy", "nobody", {"mode": "LIVE"}, "no strategy named"),
+        ("account", ACCOUNT, {"equity": 1}, "no field 'equity'"),
+    ],
+)
+def test_what_would_not_be_valid_changes_nothing(kept, kind, name, changes, sentence):
+    before = list(kept["strategies"].find()), list(kept["trading_accounts"].find())
+    with pytest.raises(ConfigurationError, match=sentence):
+        configure(kept, kind, name, {"status": "INACTIVE", **changes}, **SIGNED)
+    assert (list(kept["strategies"].find()), list(kept["trading_accounts"].find())) == before
+
+
+def test_a_change_needs_a_name_and_a_reason(kept):
+    with pytest.raises(ConfigurationError):
+        configure(kept, "strategy", STRATEGY, {"mode": "LIVE"}, by="olga", reason=" ")
+    assert shown(kept, "strategy", STRATEGY)["mode"] == "PAPER"
