@@ -5,12 +5,14 @@ Whatever costs a query and is asked for by a limit only is read only where that 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pymongo.client_session import ClientSession
 
+from services.cerebro.facts import Facts
 from services.cerebro.store import CerebroStore
 from services.common.clock import utc_now
 from services.decision.exposure import (
@@ -44,6 +46,7 @@ from services.domain.sizing import VolatilitySizing
 from services.domain.values import ZERO
 from services.domain.words import AccountType, EquityBase, LockRule, Scope
 
+_log = logging.getLogger(__name__)
 R = TypeVar("R", Position, Reservation)
 _MINUTE: Final = timedelta(seconds=60)
 #: Limits of the fund that are measured on what all its accounts hold.
@@ -126,8 +129,9 @@ class EntryFound(NamedTuple):
 class Contexts:
     """Reads contexts for Cerebro."""
 
-    def __init__(self, queries: CerebroStore, limits: RiskLimits) -> None:
+    def __init__(self, queries: CerebroStore, facts: Facts, limits: RiskLimits) -> None:
         self._queries = queries
+        self._facts = facts
         self._limits = limits
 
     def open_books(self, strategies: Iterable[Strategy | None], session: ClientSession) -> Books:
@@ -150,7 +154,7 @@ class Contexts:
         return Books(
             self._queries.positions(account_ids, session),
             self._queries.reservations(account_ids, session),
-            self._queries.unresolved(account_ids, session),
+            self._facts.unresolved(account_ids, session),
             MarginRules().with_futures(self._queries.futures_margins()),
         )
 
@@ -173,6 +177,7 @@ class Contexts:
         for traded in strategy.accounts if strategy else ():
             snapshot = self._queries.account(traded.account_id)
             if snapshot is None:
+                _log.error("%s names no such account: %s", signal.strategy_id, traded.account_id)
                 continue
             accounts.append(
                 self._account(
@@ -193,7 +198,7 @@ class Contexts:
                 if scope_key(lock.scope, lock.scope_id) in keys
             ),
             orders_last_minute={
-                limits.key: self._queries.orders_since(
+                limits.key: self._facts.orders_since(
                     now - _MINUTE,
                     strategy_id=signal.strategy_id if limits.scope is Scope.STRATEGY else None,
                     session=session,
@@ -271,7 +276,7 @@ class Contexts:
             margin_preview=self._queries.margin_preview(snapshot, signal),
             unresolved=tuple(sorted(books.unresolved.get(name, ()))),
             orders_last_minute=(
-                self._queries.orders_since(now - _MINUTE, account_id=name, session=session)
+                self._facts.orders_since(now - _MINUTE, account_id=name, session=session)
                 + sum(order.account_id == name for order in books.orders)
                 if rated
                 else 0
@@ -296,7 +301,7 @@ class Contexts:
             return StrategyRecord()
         strategy_id = signal.strategy_id
         return StrategyRecord(
-            day_pnl=self._queries.pnl_since(
+            day_pnl=self._facts.pnl_since(
                 now.replace(hour=0, minute=0, second=0, microsecond=0),
                 strategy_id,
                 account_id,
@@ -304,7 +309,7 @@ class Contexts:
             )
             if wants_pnl
             else None,
-            consecutive_losses=self._queries.losses_in_a_row(strategy_id, account_id, session)
+            consecutive_losses=self._facts.losses_in_a_row(strategy_id, account_id, session)
             if wants_losses
             else None,
         )
@@ -367,20 +372,20 @@ class Contexts:
         window = max((each.duplicate_window_seconds or ZERO for each in limit_sets), default=ZERO)
         if window:
             since = now - timedelta(seconds=float(window))
-            found["recent"] = self._queries.entries_since(since, signal.strategy_id, session)
+            found["recent"] = self._facts.entries_since(since, signal.strategy_id, session)
         own = [each for each in limit_sets if each.scope is Scope.STRATEGY]
         counted = next((each for each in own if each.max_entries is not None), None)
         if counted is not None:
             since = now - timedelta(seconds=float(counted.entries_window_seconds))
-            reset = self._queries.cleared_at(LockRule.REPEATED_EXECUTION, signal.strategy_id)
+            reset = self._facts.cleared_at(LockRule.REPEATED_EXECUTION, signal.strategy_id)
             since = max(since, reset or since)
-            entries: tuple[RecentEntry, ...] = self._queries.entries_since(
+            entries: tuple[RecentEntry, ...] = self._facts.entries_since(
                 since, signal.strategy_id, session
             )
             found["entries_in_window"] = len({each.signal_id for each in entries})
         scaled = strategy is not None and isinstance(strategy.sizing, VolatilitySizing)
         if scaled or any(each.target_volatility_ratio is not None for each in own):
-            found["strategy_volatility_ratio"] = self._queries.volatility(signal.strategy_id)
+            found["strategy_volatility_ratio"] = self._facts.volatility(signal.strategy_id)
         return found
 
 

@@ -19,6 +19,7 @@ from services.cerebro.contention import (
     terms_of,
 )
 from services.cerebro.contexts import Books, Contexts, EntryFound
+from services.cerebro.facts import Facts
 from services.cerebro.gaps import Ledger
 from services.cerebro.relations import Entry, Relations
 from services.cerebro.store import CerebroStore
@@ -121,7 +122,7 @@ class Cerebro:
         self._store = store
         self._queries = queries
         self._publisher = publisher
-        self._contexts = Contexts(queries, limits)
+        self._contexts = Contexts(queries, Facts(store), limits)
         self._relations = Relations(queries)
         self._waiting: set[str] = set()
         self._patience = patience

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pymongo import DESCENDING, DeleteOne, ReplaceOne, UpdateOne
+from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 
 from services.cerebro.contention import Squeezed
@@ -19,16 +19,14 @@ from services.common.futures import futures_margins
 from services.common.incidents import clear_incident
 from services.common.kept import Kept
 from services.common.limits import limit_sets
-from services.common.locks import cleared_at, locks
+from services.common.locks import locks
 from services.common.store import Document, Store, from_document, to_document
-from services.decision.checks import price_sent
 from services.decision.prices import preview_key
 from services.decision.record import decision_document
 from services.domain.accounts import (
     AccountSnapshot,
     MarginPreview,
     MarketPrice,
-    RecentEntry,
     Strategy,
     market_price_id,
 )
@@ -37,17 +35,14 @@ from services.domain.decisions import Decision, Question
 from services.domain.errors import ConfigurationError, TransientError
 from services.domain.instruments import Instrument
 from services.domain.orders import Order, Reservation
-from services.domain.returns import volatility_of
-from services.domain.risk import Control, Fund, FuturesMargin, LimitSet, RiskLock, scope_key
+from services.domain.risk import Control, Fund, FuturesMargin, LimitSet, RiskLock
 from services.domain.signals import PREVIOUS, Signal, signal_id_for
 from services.domain.values import ZERO
 from services.domain.words import (
     AccountType,
     Intent,
-    LockRule,
     OrderStatus,
     Outcome,
-    Scope,
     SignalStatus,
 )
 
@@ -70,7 +65,6 @@ class CerebroStore:
         self._locks = Kept(self._load_locks, seconds=reference_seconds)
         self._futures = Kept(self._load_futures, seconds=reference_seconds)
         self.fund = Kept(self._fund, seconds=reference_seconds)
-        self.volatility = Kept(self._volatility, seconds=_RECORD_SECONDS)
         self._guard = Kept(self._make_guard, seconds=_GUARD_SECONDS)
 
     def _strategy(self, strategy_id: str) -> Strategy | None:
@@ -101,22 +95,6 @@ class CerebroStore:
     def _fund(self, account_type: AccountType) -> Fund | None:
         found = self._store["funds"].find_one({"_id": account_type})
         return from_document(Fund, found) if found else None
-
-    def _volatility(self, strategy_id: str) -> Decimal | None:
-        """Annual, of the newest part of the strategy's own record; live results before claims."""
-        for source in ("live", "backtest"):
-            query = {"strategy_id": strategy_id, "source": source}
-            found = (
-                self._store["strategy_returns"]
-                .find(query, {"return": 1})
-                .sort("date", DESCENDING)
-                .limit(_RECORD_DAYS)
-            )
-            returns = [row["return"] for row in found if row.get("return") is not None]
-            estimate = volatility_of(returns[::-1])
-            if estimate is not None:
-                return estimate
-        return None
 
     def allocation_ratio(self, strategy_id: str) -> Decimal | None:
         """Approved share of account equity; None where nothing is approved."""
@@ -175,98 +153,6 @@ class CerebroStore:
         query = {"account_id": {"$in": account_ids}}
         found = self._store["reservations"].find(query, session=session)
         return [from_document(Reservation, document) for document in found]
-
-    def unresolved(
-        self, account_ids: list[str], session: ClientSession
-    ) -> dict[str, frozenset[str]]:
-        """By account, the instruments that an order without a known outcome is for."""
-        query = {"status": OrderStatus.UNKNOWN, "account_id": {"$in": account_ids}}
-        found: dict[str, frozenset[str]] = {}
-        for row in self._store["orders"].find(query, session=session):
-            key = from_document(Order, row["order"]).instrument.key
-            found[row["account_id"]] = found.get(row["account_id"], frozenset()) | {key}
-        return found
-
-    def orders_since(
-        self,
-        since: datetime,
-        *,
-        account_id: str | None = None,
-        strategy_id: str | None = None,
-        session: ClientSession,
-    ) -> int:
-        """How many orders were made since then, of an account, a strategy or altogether."""
-        query: Document = {"created_at": {"$gt": since}}
-        if account_id is not None:
-            query["account_id"] = account_id
-        if strategy_id is not None:
-            query["strategy_id"] = strategy_id
-        return self._store["orders"].count_documents(query, session=session)
-
-    def entries_since(
-        self, since: datetime, strategy_id: str, session: ClientSession
-    ) -> tuple[RecentEntry, ...]:
-        """Entries of a strategy that were let through since then, one row for each leg."""
-        query = {
-            "strategy_id": strategy_id,
-            "received_at": {"$gt": since},
-            "intent": {"$in": [Intent.ENTRY, Intent.SCALE_IN]},
-            "decision.outcome": {"$in": [Outcome.APPROVED, Outcome.RESIZED]},
-        }
-        found = self._store["signal_store"].find(
-            query, {"signal": 1, "decision.decided_at": 1}, session=session
-        )
-        return tuple(
-            RecentEntry(
-                signal_id=signal.signal_id,
-                instrument_key=leg.instrument.key,
-                side=leg.side,
-                quantity=leg.quantity,
-                price=price_sent(leg),
-                decided_at=row["decision"]["decided_at"],
-            )
-            for row in found
-            for signal in (from_document(Signal, row["signal"]),)
-            for leg in signal.legs
-            if leg.side is not None and leg.quantity is not None
-        )
-
-    def pnl_since(
-        self, since: datetime, strategy_id: str, account_id: str, session: ClientSession
-    ) -> Decimal:
-        """Realized by a strategy's fills in an account, less commissions."""
-        query = {
-            "strategy_id": strategy_id,
-            "account_id": account_id,
-            "occurred_at": {"$gte": since},
-        }
-        found = self._store["execution_confirmations"].find(query, session=session)
-        return sum((row["realized_pnl"] - row["commission"] for row in found), ZERO)
-
-    def losses_in_a_row(self, strategy_id: str, account_id: str, session: ClientSession) -> int:
-        """Closing fills that lost, counted back from the last one to the last gain.
-
-        Counted anew from when a person has reset the lock.
-        """
-        since = self.cleared_at(LockRule.CONSECUTIVE_LOSSES, strategy_id)
-        query: Document = {"strategy_id": strategy_id, "account_id": account_id}
-        if since is not None:
-            query["occurred_at"] = {"$gt": since}
-        found = (
-            self._store["execution_confirmations"]
-            .find(query, {"realized_pnl": 1}, session=session)
-            .sort("occurred_at", DESCENDING)
-        )
-        losses = 0
-        for row in found:
-            if row["realized_pnl"] > 0:
-                break
-            losses += row["realized_pnl"] < 0
-        return losses
-
-    def cleared_at(self, rule: LockRule, strategy_id: str) -> datetime | None:
-        """When a person last reset this lock of a strategy."""
-        return cleared_at(self._store, f"{rule}|{scope_key(Scope.STRATEGY, strategy_id)}")
 
     def undecided_of(self, account_ids: Collection[str], session: ClientSession) -> list[Document]:
         """Every undecided signal of the strategies that trade in these accounts, oldest first."""

@@ -7,17 +7,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from services.decision.carry_out import carry_out
 from services.decision.checks import Locks, check_limits_of_signal, check_locks
-from services.decision.entries import (
-    Common,
-    Plan,
-    SizedLeg,
-    carry_out,
-    plan_entry,
-    switched,
-)
+from services.decision.entries import plan_entry, switched
 from services.decision.exits import size_exit
 from services.decision.limits import LimitsOfAccounts, other_limits
+from services.decision.plans import Common, Plan, SizedLeg
 from services.decision.split import split
 from services.decision.waterfall import Denied, Waterfall
 from services.domain.accounts import AccountContext, DecisionContext

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final, NamedTuple
 
 from services.decision.checks import (
-    Locks,
     check_account,
     check_limits_of_signal,
     check_locks,
@@ -16,105 +13,35 @@ from services.decision.checks import (
     check_rate,
     check_record,
 )
-from services.decision.exposure import FxUnknown, fx_rate, line_of
+from services.decision.exposure import fx_rate
 from services.decision.limits import (
-    LimitsOfAccounts,
     Rule,
     ScopedLimits,
     Wanted,
     apply_limits,
 )
-from services.decision.margin import Line, MarginRules, MarginUnknown, Requirement, added
+from services.decision.margin import Requirement
 from services.decision.multipliers import multiplier
+from services.decision.plans import Common, Plan
 from services.decision.policies import PricedLeg, scale_of, shape
-from services.decision.prices import fresh_price, own_price, preview_key, price_of, underlying_of
-from services.decision.rounding import lots_up, whole_lots
-from services.decision.waterfall import ONE, Caps, Denied, Waterfall, settled
+from services.decision.prices import fresh_price, own_price, price_of
+from services.decision.requirements import free_margin, requirement_of
+from services.decision.waterfall import ONE, Caps, Denied, Waterfall
 from services.domain.accounts import (
     AccountContext,
     DecisionContext,
-    PreviewLeg,
-    Strategy,
     StrategyAccount,
 )
-from services.domain.decisions import Passable, Question
+from services.domain.decisions import Question
 from services.domain.risk import Control, scope_key, state_for
 from services.domain.signals import Leg, Signal, plain
 from services.domain.values import ZERO
 from services.domain.words import (
     EquityBase,
-    InstrumentType,
-    MarginModel,
     Scope,
-    Side,
     SplitPolicy,
     TradingState,
 )
-
-_OPTION: Final = InstrumentType.OPTION
-
-
-class SizedLeg(NamedTuple):
-    """A leg with its final quantity, and what has to be held for it in account currency.
-
-    Attributes:
-        sender_quantity: of exits: what is closed in the sender's own account; None = not known.
-    """
-
-    leg: Leg
-    side: Side
-    quantity: Decimal
-    capital: Decimal
-    margin: Decimal
-    notional: Decimal = ZERO
-    sender_quantity: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Common:
-    """What is the same for all accounts of one decision.
-
-    Attributes:
-        controls: those of the scopes that are no account.
-        limits: those of the scopes that are no account, GLOBAL and STRATEGY among them.
-        locks: where passed limits are collected.
-        of_accounts: the limits of each account.
-        scopes: by leg index, the scopes that it is in, but for accounts.
-        rules: margin rules that need no price of an account, made once.
-    """
-
-    signal: Signal
-    context: DecisionContext
-    strategy: Strategy
-    controls: list[Control]
-    limits: list[ScopedLimits]
-    locks: Locks
-    of_accounts: LimitsOfAccounts
-    scopes: dict[int, frozenset[str]]
-    rules: dict[MarginModel, MarginRules] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Plan:
-    """What one account would take of a signal, before its accounts share it.
-
-    Attributes:
-        exact: units of each leg at scale 1: what the policy wants.
-        unit: what scale 1 is of the signal's own quantities, comparable between accounts.
-        available: how much of `exact` the strategy's own capital here pays for, a factor.
-        caps: what the limits of the account leave.
-        per_leg: capital, margin and notional of each leg at scale 1.
-    """
-
-    account: AccountContext
-    waterfall: Waterfall
-    limits: ScopedLimits
-    priced: list[PricedLeg]
-    exact: list[Decimal]
-    unit: Decimal
-    available: Decimal
-    caps: Caps
-    per_leg: list[Wanted]
 
 
 def plan_entry(common: Common, account: AccountContext, waterfall: Waterfall) -> Plan:
@@ -380,7 +307,7 @@ def _check_collar(
 def _capped(plan: Plan, common: Common, available: Decimal) -> Plan:
     """What all legs need together, held against everything that limits it. Raises: Denied."""
     account, caps, waterfall = plan.account, plan.caps, plan.waterfall
-    needed = _requirement(common, account, plan.priced, plan.exact, waterfall)
+    needed = requirement_of(common, account, plan.priced, plan.exact, waterfall)
     plan.per_leg = _per_leg(plan, common, needed)
     if needed.capital > 0:
         plan.available = available / needed.capital
@@ -388,7 +315,7 @@ def _capped(plan: Plan, common: Common, available: Decimal) -> Plan:
         caps.cap("available_capital", wanted=needed.capital, limit=available)
     every = (plan.limits, *common.limits)
     apply_limits(every, plan.per_leg, common.context, account, caps, waterfall)
-    caps.cap("margin", wanted=needed.initial, limit=_free_margin(account))
+    caps.cap("margin", wanted=needed.initial, limit=free_margin(account))
     share = account.contention
     if share is not None:
         waterfall.note("contention_policy", share.sentence)
@@ -414,255 +341,3 @@ def _per_leg(plan: Plan, common: Common, needed: Requirement) -> list[Wanted]:
         )
         for each, notional in zip(plan.priced, notionals, strict=True)
     ]
-
-
-def _requirement(
-    common: Common,
-    account: AccountContext,
-    priced: list[PricedLeg],
-    exact: list[Decimal],
-    waterfall: Waterfall,
-) -> Requirement:
-    """Margin and capital of all legs at scale 1: the broker's word, or the formula.
-
-    Raises:
-        Denied: neither is known; unknown is never zero.
-    """
-    formula, unknown = _formula(common, account, priced, exact)
-    initial = None
-    if account.account.previews_margin:
-        initial = _preview(common, account, priced, exact, formula, waterfall)
-    if initial is None and formula is None:
-        raise waterfall.stop("margin_rate", "MARGIN_UNKNOWN", unknown)
-    if initial is None and formula is not None:
-        waterfall.note("margin_rate", formula.sentence, after=formula.initial)
-        return formula
-    initial = max(initial or ZERO, ZERO)
-    if formula is None:
-        return Requirement(initial, initial, initial, "the broker's preview")
-    return formula._replace(initial=initial)
-
-
-def _formula(
-    common: Common, account: AccountContext, priced: list[PricedLeg], exact: list[Decimal]
-) -> tuple[Requirement | None, str]:
-    """By the local rules, or None and why not."""
-    lines = [
-        Line(
-            each.leg.instrument,
-            quantity * (each.leg.side.sign if each.leg.side else 1),
-            each.price,
-            each.fx_rate,
-        )
-        for each, quantity in zip(priced, exact, strict=True)
-    ]
-    rules = rules_of(common, account)
-    symbols = {
-        line.instrument.symbol for line in lines if line.instrument.instrument_type is _OPTION
-    }
-    try:
-        held = [
-            line_of(account.account, position)
-            for position in account.positions
-            if position.instrument.symbol in symbols
-        ]
-        return added(held, lines, rules), ""
-    except (MarginUnknown, FxUnknown) as error:
-        return None, str(error)
-
-
-def rules_of(common: Common, account: AccountContext) -> MarginRules:
-    """The margin rules of an account, with what is known of futures and of underlyings."""
-    model = account.account.margin_model
-    rules = common.rules.get(model)
-    if rules is None:
-        rules = MarginRules(model=model).with_futures(common.context.futures_margins)
-        common.rules[model] = rules
-    prices = {}
-    for leg in common.signal.legs if account.prices else ():
-        found = account.prices.get(underlying_of(leg.instrument).key)
-        if found is not None and found.price is not None:
-            prices[leg.instrument.symbol] = found.price
-    return rules.model_copy(update={"underlying_prices": prices}) if prices else rules
-
-
-def _preview(
-    common: Common,
-    account: AccountContext,
-    priced: list[PricedLeg],
-    exact: list[Decimal],
-    formula: Requirement | None,
-    waterfall: Waterfall,
-) -> Decimal | None:
-    """Initial margin by the broker's own preview; None, and a question to it, without one."""
-    name, said = account.account.account_id, account.margin_preview
-    limit = common.context.limits.margin_max_age_seconds
-    if said is not None and said.initial_margin is not None and said.as_of is not None:
-        age = (common.context.now - said.as_of).total_seconds()
-        if age <= limit:
-            initial = said.initial_margin * exact[0] / said.legs[0].quantity
-            waterfall.note(
-                "margin_preview",
-                "{:,.2f} by the broker of {}, {:.1f} s old" + _against(formula),
-                initial,
-                name,
-                age,
-                *((formula.initial,) if formula else ()),
-                before=formula.initial if formula else None,
-                after=initial,
-            )
-            return initial
-    legs = tuple(
-        PreviewLeg(
-            instrument=each.leg.instrument,
-            side=each.leg.side or Side.BUY,
-            quantity=lots_up(quantity, each.leg.instrument.lot),
-        )
-        for each, quantity in zip(priced, exact, strict=True)
-    )
-    waterfall.questions.append(
-        Question(account_id=name, key=preview_key(name, common.signal), legs=legs)
-    )
-    why = said.error if said is not None and said.error else "has not said yet"
-    waterfall.note("margin_preview", "the broker of {} {}", name, why)
-    return None
-
-
-def _against(formula: Requirement | None) -> str:
-    return ", {:,.2f} by the formula" if formula else ", no formula to compare with"
-
-
-def _free_margin(account: AccountContext) -> Decimal:
-    """Margin for new risk: the smaller of the broker's figure and our own.
-
-    The broker's figure is as old as the last poll and misses what was sent since, so all that is
-    reserved is taken off; ours is equity less the margin of our books and of all that is reserved.
-    """
-    reported = account.account.available_funds
-    if reported is None:
-        raise Denied("MARGIN_UNKNOWN", "the account's available funds are not known")
-    used = account.exposures.get(scope_key(Scope.ACCOUNT, account.account.account_id))
-    margin = used.margin if used else ZERO
-    return min(reported - account.reserved_margin, (account.account.equity or ZERO) - margin)
-
-
-def carry_out(plan: Plan, scale: Decimal, common: Common) -> list[SizedLeg]:
-    """Whole lots of all legs at a scale, checked once more as orders.
-
-    Raises:
-        Denied: less than one lot is left, or an order is larger than any order may be.
-    """
-    if scale <= 0:
-        name = plan.caps.binding or "available_capital"
-        sentence = f"{name.replace('_', ' ')}: nothing is left in this account"
-        raise Denied(f"{name.upper()}_EXCEEDED", sentence)
-    exact = [settled(each * scale) for each in plan.exact]
-    sized = _rounded(plan, exact)
-    least = common.strategy.min_size_ratio
-    if scale < least:
-        name = plan.caps.binding or "available_capital"
-        sentence = (
-            f"{name.replace('_', ' ')}: {scale:.4f} of the size would have passed, the strategy "
-            f"takes no less than {plain(least)}"
-        )
-        plan.waterfall.note("min_size", sentence, before=scale, limit=least, bound=True)
-        raise Denied(f"{name.upper()}_EXCEEDED", sentence, passable=_passable(plan, sized))
-    _check_order_size(plan, common, exact, sized)
-    return sized
-
-
-def _rounded(plan: Plan, exact: list[Decimal]) -> list[SizedLeg]:
-    instruments = [each.leg.instrument for each in plan.priced]
-    quantities = whole_lots(exact, instruments)
-    sized = []
-    legs = zip(plan.priced, quantities, plan.per_leg, strict=True)
-    for number, (each, quantity, wanted) in enumerate(legs):
-        leg = each.leg
-        plan.waterfall.note(
-            "lot",
-            "{:.6f} {} down to lots of {}",
-            exact[number],
-            leg.instrument.symbol,
-            leg.instrument.lot,
-            before=exact[number],
-            after=quantity,
-            limit=leg.instrument.lot,
-            bound=not quantity,
-            leg_index=leg.leg_index,
-        )
-        if not quantity:
-            raise Denied(
-                "QUANTITY_BELOW_LOT",
-                f"{exact[number]:.6f} {leg.instrument.symbol} is less than one lot of "
-                f"{plain(leg.instrument.lot)}"
-                + (" in the ratio of the legs" if len(quantities) > 1 else ""),
-            )
-        if leg.side is None:
-            sentence = f"neither BUY nor SELL was said for {leg.instrument.symbol}"
-            raise Denied("SIDE_MISSING", sentence)
-        part = quantity / plan.exact[number]
-        sized.append(
-            SizedLeg(
-                leg,
-                leg.side,
-                quantity,
-                settled(wanted.capital * part),
-                settled(wanted.margin * part),
-                quantity * each.unit_value * leg.side.sign,
-            )
-        )
-    return sized
-
-
-def _check_order_size(
-    plan: Plan, common: Common, exact: list[Decimal], sized: list[SizedLeg]
-) -> None:
-    """Fat finger: an order above these is an error of somebody's, so it is not made smaller.
-
-    Raises: Denied, with the largest that would have passed.
-    """
-    for scoped in (plan.limits, *common.limits):
-        for name, amount in (
-            ("max_order_quantity", "quantity"),
-            ("max_order_notional", "notional"),
-        ):
-            rule = scoped.rule(name)
-            if rule is None:
-                continue
-            for number, leg in enumerate(sized):
-                if scoped.key not in plan.per_leg[number].scopes:
-                    continue
-                size = abs(getattr(leg, amount))
-                plan.waterfall.note(
-                    "order_size",
-                    "{} {:,.2f} of {}, {:,.2f} allowed",
-                    amount,
-                    size,
-                    leg.leg.instrument.symbol,
-                    rule.value,
-                    before=size,
-                    limit=rule.value,
-                    bound=size > rule.value,
-                    leg_index=leg.leg.leg_index,
-                    rule=rule.words,
-                )
-                if size > rule.value:
-                    sentence = plan.waterfall.steps[-1].sentence
-                    smaller = whole_lots(
-                        [settled(each * rule.value / size) for each in exact],
-                        [each.leg.instrument for each in plan.priced],
-                    )
-                    raise Denied(
-                        "ORDER_TOO_LARGE", sentence, passable=_passable(plan, sized, smaller)
-                    )
-
-
-def _passable(
-    plan: Plan, sized: list[SizedLeg], quantities: list[Decimal] | None = None
-) -> tuple[Passable, ...]:
-    account_id = plan.account.account.account_id
-    chosen = quantities or [each.quantity for each in sized]
-    return tuple(
-        Passable(account_id=account_id, leg_index=each.leg.leg_index, quantity=quantity)
-        for each, quantity in zip(sized, chosen, strict=True)
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from services.decision.entries import Plan
+from services.decision.plans import Plan
 from services.decision.waterfall import ONE
 from services.domain.values import ZERO
 from services.domain.words import SplitPolicy

@@ -1,0 +1,153 @@
+"""What limits ask of the past: orders, entries and results of the last minutes or days.
+
+Read only where a limit that needs it is set.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from pymongo import DESCENDING
+from pymongo.client_session import ClientSession
+
+from services.common.kept import Kept
+from services.common.locks import cleared_at
+from services.common.store import Document, Store, from_document
+from services.decision.checks import price_sent
+from services.domain.accounts import (
+    RecentEntry,
+)
+from services.domain.orders import Order
+from services.domain.returns import volatility_of
+from services.domain.risk import scope_key
+from services.domain.signals import Signal
+from services.domain.values import ZERO
+from services.domain.words import (
+    Intent,
+    LockRule,
+    OrderStatus,
+    Outcome,
+    Scope,
+)
+
+_GUARD_SECONDS = 600.0
+#: A strategy's daily record changes once a day.
+_RECORD_SECONDS = 60.0
+_RECORD_DAYS = 120
+
+
+class Facts:
+    """Queries of what has been."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.volatility = Kept(self._volatility, seconds=_RECORD_SECONDS)
+
+    def _volatility(self, strategy_id: str) -> Decimal | None:
+        """Annual, of the newest part of the strategy's own record; live results before claims."""
+        for source in ("live", "backtest"):
+            query = {"strategy_id": strategy_id, "source": source}
+            found = (
+                self._store["strategy_returns"]
+                .find(query, {"return": 1})
+                .sort("date", DESCENDING)
+                .limit(_RECORD_DAYS)
+            )
+            returns = [row["return"] for row in found if row.get("return") is not None]
+            estimate = volatility_of(returns[::-1])
+            if estimate is not None:
+                return estimate
+        return None
+
+    def unresolved(
+        self, account_ids: list[str], session: ClientSession
+    ) -> dict[str, frozenset[str]]:
+        """By account, the instruments that an order without a known outcome is for."""
+        query = {"status": OrderStatus.UNKNOWN, "account_id": {"$in": account_ids}}
+        found: dict[str, frozenset[str]] = {}
+        for row in self._store["orders"].find(query, session=session):
+            key = from_document(Order, row["order"]).instrument.key
+            found[row["account_id"]] = found.get(row["account_id"], frozenset()) | {key}
+        return found
+
+    def orders_since(
+        self,
+        since: datetime,
+        *,
+        account_id: str | None = None,
+        strategy_id: str | None = None,
+        session: ClientSession,
+    ) -> int:
+        """How many orders were made since then, of an account, a strategy or altogether."""
+        query: Document = {"created_at": {"$gt": since}}
+        if account_id is not None:
+            query["account_id"] = account_id
+        if strategy_id is not None:
+            query["strategy_id"] = strategy_id
+        return self._store["orders"].count_documents(query, session=session)
+
+    def entries_since(
+        self, since: datetime, strategy_id: str, session: ClientSession
+    ) -> tuple[RecentEntry, ...]:
+        """Entries of a strategy that were let through since then, one row for each leg."""
+        query = {
+            "strategy_id": strategy_id,
+            "received_at": {"$gt": since},
+            "intent": {"$in": [Intent.ENTRY, Intent.SCALE_IN]},
+            "decision.outcome": {"$in": [Outcome.APPROVED, Outcome.RESIZED]},
+        }
+        found = self._store["signal_store"].find(
+            query, {"signal": 1, "decision.decided_at": 1}, session=session
+        )
+        return tuple(
+            RecentEntry(
+                signal_id=signal.signal_id,
+                instrument_key=leg.instrument.key,
+                side=leg.side,
+                quantity=leg.quantity,
+                price=price_sent(leg),
+                decided_at=row["decision"]["decided_at"],
+            )
+            for row in found
+            for signal in (from_document(Signal, row["signal"]),)
+            for leg in signal.legs
+            if leg.side is not None and leg.quantity is not None
+        )
+
+    def pnl_since(
+        self, since: datetime, strategy_id: str, account_id: str, session: ClientSession
+    ) -> Decimal:
+        """Realized by a strategy's fills in an account, less commissions."""
+        query = {
+            "strategy_id": strategy_id,
+            "account_id": account_id,
+            "occurred_at": {"$gte": since},
+        }
+        found = self._store["execution_confirmations"].find(query, session=session)
+        return sum((row["realized_pnl"] - row["commission"] for row in found), ZERO)
+
+    def losses_in_a_row(self, strategy_id: str, account_id: str, session: ClientSession) -> int:
+        """Closing fills that lost, counted back from the last one to the last gain.
+
+        Counted anew from when a person has reset the lock.
+        """
+        since = self.cleared_at(LockRule.CONSECUTIVE_LOSSES, strategy_id)
+        query: Document = {"strategy_id": strategy_id, "account_id": account_id}
+        if since is not None:
+            query["occurred_at"] = {"$gt": since}
+        found = (
+            self._store["execution_confirmations"]
+            .find(query, {"realized_pnl": 1}, session=session)
+            .sort("occurred_at", DESCENDING)
+        )
+        losses = 0
+        for row in found:
+            if row["realized_pnl"] > 0:
+                break
+            losses += row["realized_pnl"] < 0
+        return losses
+
+    def cleared_at(self, rule: LockRule, strategy_id: str) -> datetime | None:
+        """When a person last reset this lock of a strategy."""
+        return cleared_at(self._store, f"{rule}|{scope_key(Scope.STRATEGY, strategy_id)}")
