@@ -15,21 +15,13 @@ from services.common.kept import Kept
 from services.common.locks import cleared_at
 from services.common.store import Document, Store, from_document
 from services.decision.checks import price_sent
-from services.domain.accounts import (
-    RecentEntry,
-)
+from services.domain.accounts import RecentEntry
 from services.domain.orders import Order
 from services.domain.returns import volatility_of
 from services.domain.risk import scope_key
 from services.domain.signals import Signal
 from services.domain.values import ZERO
-from services.domain.words import (
-    Intent,
-    LockRule,
-    OrderStatus,
-    Outcome,
-    Scope,
-)
+from services.domain.words import Intent, LockRule, OrderStatus, Outcome, Scope
 
 _GUARD_SECONDS = 600.0
 #: A strategy's daily record changes once a day.

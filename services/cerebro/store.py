@@ -38,13 +38,7 @@ from services.domain.orders import Order, Reservation
 from services.domain.risk import Control, Fund, FuturesMargin, LimitSet, RiskLock
 from services.domain.signals import PREVIOUS, Signal, signal_id_for
 from services.domain.values import ZERO
-from services.domain.words import (
-    AccountType,
-    Intent,
-    OrderStatus,
-    Outcome,
-    SignalStatus,
-)
+from services.domain.words import AccountType, Intent, OrderStatus, Outcome, SignalStatus
 
 _GUARD_SECONDS = 600.0
 #: A strategy's daily record changes once a day.

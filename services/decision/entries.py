@@ -14,12 +14,7 @@ from services.decision.checks import (
     check_record,
 )
 from services.decision.exposure import fx_rate
-from services.decision.limits import (
-    Rule,
-    ScopedLimits,
-    Wanted,
-    apply_limits,
-)
+from services.decision.limits import Rule, ScopedLimits, Wanted, apply_limits
 from services.decision.margin import Requirement
 from services.decision.multipliers import multiplier
 from services.decision.plans import Common, Plan
@@ -27,21 +22,12 @@ from services.decision.policies import PricedLeg, scale_of, shape
 from services.decision.prices import fresh_price, own_price, price_of
 from services.decision.requirements import free_margin, requirement_of
 from services.decision.waterfall import ONE, Caps, Denied, Waterfall
-from services.domain.accounts import (
-    AccountContext,
-    DecisionContext,
-    StrategyAccount,
-)
+from services.domain.accounts import AccountContext, DecisionContext, StrategyAccount
 from services.domain.decisions import Question
 from services.domain.risk import Control, scope_key, state_for
 from services.domain.signals import Leg, Signal, plain
 from services.domain.values import ZERO
-from services.domain.words import (
-    EquityBase,
-    Scope,
-    SplitPolicy,
-    TradingState,
-)
+from services.domain.words import EquityBase, Scope, SplitPolicy, TradingState
 
 
 def plan_entry(common: Common, account: AccountContext, waterfall: Waterfall) -> Plan:

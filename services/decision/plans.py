@@ -6,29 +6,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from services.decision.checks import (
-    Locks,
-)
-from services.decision.limits import (
-    LimitsOfAccounts,
-    ScopedLimits,
-    Wanted,
-)
+from services.decision.checks import Locks
+from services.decision.limits import LimitsOfAccounts, ScopedLimits, Wanted
 from services.decision.margin import MarginRules
 from services.decision.policies import PricedLeg
 from services.decision.waterfall import Caps, Waterfall
-from services.domain.accounts import (
-    AccountContext,
-    DecisionContext,
-    Strategy,
-)
+from services.domain.accounts import AccountContext, DecisionContext, Strategy
 from services.domain.risk import Control
 from services.domain.signals import Leg, Signal
 from services.domain.values import ZERO
-from services.domain.words import (
-    MarginModel,
-    Side,
-)
+from services.domain.words import MarginModel, Side
 
 
 class SizedLeg(NamedTuple):

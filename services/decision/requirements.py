@@ -12,18 +12,11 @@ from services.decision.policies import PricedLeg
 from services.decision.prices import preview_key, underlying_of
 from services.decision.rounding import lots_up
 from services.decision.waterfall import Denied, Waterfall
-from services.domain.accounts import (
-    AccountContext,
-    PreviewLeg,
-)
+from services.domain.accounts import AccountContext, PreviewLeg
 from services.domain.decisions import Question
 from services.domain.risk import scope_key
 from services.domain.values import ZERO
-from services.domain.words import (
-    InstrumentType,
-    Scope,
-    Side,
-)
+from services.domain.words import InstrumentType, Scope, Side
 
 _OPTION: Final = InstrumentType.OPTION
 

@@ -9,18 +9,15 @@ from brokers.broker import AccountState, MarginQuote
 from brokers.errors import BrokerUnavailable
 from services.account_data.poller import Poller
 from services.account_data.store import Account, AccountStore
-from services.cerebro.service import Cerebro, Patience
-from services.cerebro.store import CerebroStore
 from services.common.clock import utc_now
 from services.common.limits import set_limits
 from services.common.locks import clear_lock
 from services.domain.errors import PartlyDone
 from services.domain.words import MarginModel, Scope
 from tests.fakes.broker import FakeBroker
-from tests.support.builders import make_limits
+from tests.support.cerebro import make_cerebro
 from tests.support.rows import (
     ACCOUNT,
-    SilentPublisher,
     add_account,
     add_signal,
     add_strategy,
@@ -74,16 +71,6 @@ def trading(store):
     add_account(store, previews_margin=True, margin_model=MarginModel.PORTFOLIO)
     allow_trading(store)
     return store
-
-
-def make_cerebro(store, wait=10):
-    return Cerebro(
-        store,
-        CerebroStore(store, reference_seconds=0),
-        SilentPublisher(),
-        limits=make_limits(),
-        patience=Patience(Decimal(60), Decimal(60), Decimal(wait)),
-    )
 
 
 def decide(cerebro, signal_id):

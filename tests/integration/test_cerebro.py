@@ -5,13 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from services.cerebro.service import Cerebro, Patience
-from services.cerebro.store import CerebroStore
 from services.common.store import to_document
 from services.domain.errors import InvalidMessage, TransientError
 from services.domain.lots import Lot
 from services.domain.signals import signal_id_for
-from tests.support.builders import make_limits, make_position
+from tests.support.builders import make_position
+from tests.support.cerebro import make_cerebro
 from tests.support.rows import (
     ACCOUNT,
     STRATEGY,
@@ -37,16 +36,6 @@ def cerebro(store, publisher):
     add_account(store)
     allow_trading(store)
     return make_cerebro(store, publisher)
-
-
-def make_cerebro(store, publisher):
-    return Cerebro(
-        store,
-        CerebroStore(store, reference_seconds=0),
-        publisher,
-        limits=make_limits(position="0.1"),
-        patience=Patience(Decimal(60), Decimal(60), Decimal(10)),
-    )
 
 
 def test_decision_orders_and_reservation_come_together(store, cerebro, publisher):

@@ -8,8 +8,6 @@ from decimal import Decimal
 
 import pytest
 
-from services.cerebro.service import Cerebro, Patience
-from services.cerebro.store import CerebroStore
 from services.common.clock import utc_now
 from services.common.limits import set_limits
 from services.common.locks import locks
@@ -18,9 +16,9 @@ from services.common.store import Store, to_document
 from services.domain.errors import PartlyDone, TransientError
 from services.domain.words import ContentionPolicy, Scope
 from tests.support.builders import make_limits, make_position
+from tests.support.cerebro import make_cerebro
 from tests.support.rows import (
     ACCOUNT,
-    SilentPublisher,
     add_account,
     add_signal,
     add_strategy,
@@ -29,17 +27,8 @@ from tests.support.rows import (
 
 pytestmark = pytest.mark.servers
 
+WIDE = make_limits(position="100", broker="100")
 SIGNED = {"by": "test", "reason": "test"}
-
-
-def make_cerebro(store, patience=60):
-    return Cerebro(
-        store,
-        CerebroStore(store, reference_seconds=0),
-        SilentPublisher(),
-        limits=make_limits(position="100", broker="100"),
-        patience=Patience(Decimal(60), Decimal(60), Decimal(patience)),
-    )
 
 
 def set_up(store, ratios, **account):
@@ -103,7 +92,7 @@ def test_eight_workers_and_500_signals_exceed_nothing_and_never_stick(store, con
 def decide_all(connection, seed, names):
     """One replica: every signal in its own order, in batches of its own, until all are decided."""
     own = Store.connect(CommonSettings(**connection))
-    cerebro = make_cerebro(own)
+    cerebro = make_cerebro(own, limits=WIDE)
     drawn = random.Random(seed)  # noqa: S311 - an order and batches of its own
     drawn.shuffle(names)
     until = time.monotonic() + 220
@@ -159,7 +148,7 @@ def margins(store):
 
 
 def decide(store, *names):
-    make_cerebro(store).on_signals([{"signal_id": name} for name in names])
+    make_cerebro(store, limits=WIDE).on_signals([{"signal_id": name} for name in names])
 
 
 def test_first_come_first_served_and_the_ledger_says_who_got_less(store):

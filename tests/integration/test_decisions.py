@@ -5,16 +5,14 @@ from decimal import Decimal
 import pytest
 
 from scripts.decisions import again, waterfall
-from services.cerebro.service import Cerebro, Patience
-from services.cerebro.store import CerebroStore
 from services.common.limits import set_limits
 from services.common.store import to_document
 from services.domain.words import Scope
-from tests.support.builders import make_limits, make_position
+from tests.support.builders import make_position
+from tests.support.cerebro import make_cerebro
 from tests.support.rows import (
     ACCOUNT,
     STRATEGY,
-    SilentPublisher,
     add_account,
     add_signal,
     add_strategy,
@@ -41,13 +39,7 @@ def decided(store):
     )
     held = make_position("18", "150", symbol="NVDA")
     store["positions"].insert_one({"_id": "p", "open": True, **to_document(held)})
-    cerebro = Cerebro(
-        store,
-        CerebroStore(store, reference_seconds=0),
-        SilentPublisher(),
-        limits=make_limits(position="0.1"),
-        patience=Patience(Decimal(0), Decimal(0), Decimal(0)),
-    )
+    cerebro = make_cerebro(store, exit=0, gap=0, price=0, reversal=0)
     add_signal(store, "approved", leg={"currency": "EUR"})
     add_signal(store, "resized", leg={"instrument": "MSFT"})
     add_signal(store, "denied", account_equity=None)

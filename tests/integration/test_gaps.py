@@ -8,8 +8,6 @@ from decimal import Decimal
 import pytest
 
 from scripts.resync import resync
-from services.cerebro.service import Cerebro, Patience
-from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher, Ring, create_topology
 from services.common.settings import CommonSettings
 from services.common.store import to_document
@@ -18,10 +16,10 @@ from services.common.topology import CEREBRO_SIGNALS, STANDARDIZED_SIGNALS
 from services.domain.errors import ConfigurationError, PartlyDone, TransientError
 from services.domain.signals import PreviousPosition
 from tests.support.builders import make_limits, make_position
+from tests.support.cerebro import make_cerebro as cerebro_of
 from tests.support.rows import (
     ACCOUNT,
     STRATEGY,
-    SilentPublisher,
     add_account,
     add_signal,
     add_strategy,
@@ -43,13 +41,7 @@ def make_cerebro(store, *, exit_seconds=60, gap_seconds=60):
         add_strategy(store)
         add_account(store)
         allow_trading(store)
-    return Cerebro(
-        store,
-        CerebroStore(store, reference_seconds=0),
-        SilentPublisher(),
-        limits=make_limits(position="1"),
-        patience=Patience(Decimal(exit_seconds), Decimal(gap_seconds), Decimal(10)),
-    )
+    return cerebro_of(store, limits=make_limits(position="1"), exit=exit_seconds, gap=gap_seconds)
 
 
 def hold(store, quantity):

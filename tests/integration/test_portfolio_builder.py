@@ -1,24 +1,20 @@
 """What-if over HTTP, on decisions that Cerebro has stored."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 import httpx2 as httpx
 import pytest
 
-from services.cerebro.service import Cerebro, Patience
-from services.cerebro.store import CerebroStore
 from services.common.ops import Health
 from services.common.store import Store
 from services.portfolio_builder.api import create_app
 from services.portfolio_builder.service import PortfolioBuilder
 from services.portfolio_builder.store import PortfolioStore
-from tests.support.builders import make_limits
+from tests.support.cerebro import make_cerebro
 from tests.support.http import http_client
 from tests.support.rows import (
     ACCOUNT,
     STRATEGY,
-    SilentPublisher,
     add_account,
     add_signal,
     add_strategy,
@@ -41,13 +37,7 @@ def traded(store: Store) -> Store:
     add_strategy(store)
     add_account(store)
     allow_trading(store)
-    cerebro = Cerebro(
-        store,
-        CerebroStore(store, reference_seconds=0),
-        SilentPublisher(),
-        limits=make_limits(position="0.1"),
-        patience=Patience(Decimal(60), Decimal(60), Decimal(10)),
-    )
+    cerebro = make_cerebro(store)
     for number in range(3):
         add_signal(store, f"s{number}")
         cerebro.on_signals([{"signal_id": f"s{number}"}])

@@ -7,8 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from services.cerebro.service import Cerebro, Patience
-from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher, Ring, create_topology
 from services.common.clock import utc_now
 from services.common.settings import CommonSettings
@@ -24,6 +22,7 @@ from services.domain.signals import Signal
 from services.domain.words import OrderStatus
 from services.execution.store import ExecutionStore
 from tests.support.builders import make_limits
+from tests.support.cerebro import make_cerebro
 from tests.support.rows import (
     ACCOUNT,
     STRATEGY,
@@ -52,13 +51,7 @@ def cerebro(store, publisher):
     add_strategy(store)
     add_account(store)
     allow_trading(store)
-    return Cerebro(
-        store,
-        CerebroStore(store, reference_seconds=0),
-        publisher,
-        limits=make_limits(),
-        patience=Patience(Decimal(60), Decimal(60), Decimal(10), Decimal(30)),
-    )
+    return make_cerebro(store, publisher, limits=make_limits(), reversal=30)
 
 
 def waits(cerebro, *names):
