@@ -17,6 +17,7 @@ from services.domain.risk import (
     TradingHours,
     scope_in_words,
     scope_key,
+    scopes_of,
 )
 from services.domain.signals import Leg, Signal
 from services.domain.values import ZERO
@@ -87,11 +88,11 @@ def check_limits_of_signal(
             raise waterfall.stop(
                 "restricted", "RESTRICTED", sentence, rule=f"restricted of {limits.key}"
             )
-    hours = next((each for each in scoped.sets if each.trading_hours), None)
+    hours = scoped.first("trading_hours")
     if hours is not None and hours.trading_hours is not None:
         _check_hours(hours, hours.trading_hours, context.now, waterfall)
-    duplicates = next((each for each in scoped.sets if each.duplicate_window_seconds), None)
-    if duplicates is not None:
+    duplicates = scoped.first("duplicate_window_seconds")
+    if duplicates is not None and duplicates.duplicate_window_seconds:
         _check_duplicate(signal, context, duplicates, waterfall)
     first = scoped.sets[0]
     if first.scope is Scope.ACCOUNT:
@@ -138,7 +139,7 @@ def _check_duplicate(
     """A like entry of the strategy, let through a moment ago, is somebody's mistake."""
     seconds = limits.duplicate_window_seconds or ZERO
     since = context.now - timedelta(seconds=float(seconds))
-    for leg in signal.legs:
+    for leg in legs_in(limits.key, signal):
         like = next(
             (
                 recent
@@ -161,6 +162,18 @@ def _check_duplicate(
             like.signal_id if like else "none",
             rule=f"duplicate_window_seconds of {limits.key}",
         )
+
+
+def legs_in(key: str, signal: Signal) -> list[Leg]:
+    """The legs that a scope is about; all of them where it is no instrument or asset class."""
+    if not key.startswith((Scope.INSTRUMENT, Scope.ASSET_CLASS)):
+        return list(signal.legs)
+    return [
+        leg
+        for leg in signal.legs
+        if key
+        in scopes_of(account_id=None, strategy_id=signal.strategy_id, instruments=(leg.instrument,))
+    ]
 
 
 def price_sent(leg: Leg) -> Decimal | None:

@@ -12,6 +12,7 @@ from services.decision.checks import (
     check_losses,
     check_rate,
     check_record,
+    legs_in,
 )
 from services.decision.exposure import fx_rate
 from services.decision.limits import Rule, ScopedLimits, Wanted, apply_limits
@@ -25,7 +26,7 @@ from services.decision.waterfall import ONE, Caps, Denied, Waterfall
 from services.domain.accounts import AccountContext, DecisionContext, StrategyAccount
 from services.domain.decisions import Question
 from services.domain.risk import Control, scope_key, state_for
-from services.domain.signals import Leg, Signal, plain
+from services.domain.signals import Leg, plain
 from services.domain.values import ZERO
 from services.domain.words import EquityBase, Scope, SplitPolicy, TradingState
 
@@ -49,7 +50,7 @@ def plan_entry(common: Common, account: AccountContext, waterfall: Waterfall) ->
     multiple = multiplier(
         context,
         account,
-        limit_sets=[each.sets[0] for each in common.limits] + list(limits.sets),
+        scopes=(*common.limits, limits),
         controls=common.controls + _own_controls(context, name),
         waterfall=waterfall,
     )
@@ -116,15 +117,17 @@ def _check_limits(
         if scoped.key == scope_key(Scope.GLOBAL):
             marks = context.fund.marks if context.fund else None
             check_losses(scoped, marks, context.now, common.locks, waterfall)
+    for scoped in (limits, *common.limits):
         pyramid = scoped.rule("max_pyramiding")
         if pyramid is not None:
-            _check_pyramiding(common.signal, account, pyramid, waterfall)
+            legs = legs_in(scoped.key, common.signal)
+            _check_pyramiding(legs, account, pyramid, waterfall)
 
 
 def _check_pyramiding(
-    signal: Signal, account: AccountContext, rule: Rule, waterfall: Waterfall
+    legs: Sequence[Leg], account: AccountContext, rule: Rule, waterfall: Waterfall
 ) -> None:
-    for leg in signal.legs:
+    for leg in legs:
         key, sign = leg.instrument.key, leg.side.sign if leg.side else 1
         filled = [
             max(1, len(position.lots))

@@ -63,6 +63,10 @@ class ScopedLimits:
         other.key = key
         return other
 
+    def first(self, name: str) -> LimitSet | None:
+        """The set that says something of that name; None where none does."""
+        return next((each for each in self.sets if getattr(each, name) is not None), None)
+
     def rule(self, name: str) -> Rule | None:
         """The limit of that name; None where no set has one."""
         return self._rules.get(name)

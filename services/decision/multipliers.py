@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
+from services.decision.limits import ScopedLimits
 from services.decision.waterfall import ONE, Denied, Waterfall
 from services.domain.accounts import AccountContext, DecisionContext
 from services.domain.risk import Control, EquityMarks, LimitSet
@@ -15,7 +17,7 @@ def multiplier(
     context: DecisionContext,
     account: AccountContext,
     *,
-    limit_sets: list[LimitSet],
+    scopes: Sequence[ScopedLimits],
     controls: list[Control],
     waterfall: Waterfall,
 ) -> Decimal:
@@ -42,11 +44,13 @@ def multiplier(
         )
         if not scale:
             raise Denied("OVERRIDE_ZERO", waterfall.steps[-1].sentence)
-    for limits in limit_sets:
-        if limits.target_volatility_ratio is not None:
-            product *= _volatility(limits, context, account, waterfall)
-        if limits.drawdown_governor_end_ratio is not None:
-            product *= _governor(limits, context, account, waterfall)
+    for scoped in scopes:
+        target = scoped.first("target_volatility_ratio")
+        if target is not None:
+            product *= _volatility(target, context, account, waterfall)
+        governor = scoped.first("drawdown_governor_end_ratio")
+        if governor is not None:
+            product *= _governor(governor, context, account, waterfall)
     return product
 
 

@@ -210,8 +210,9 @@ def test_open_positions_are_counted_without_the_one_that_grows():
     assert quantities(entered(limit, account={"positions": held[1:]}))
 
 
-def test_pyramiding_counts_what_was_added_on_the_same_side():
-    limit = make_limit_set(Scope.STRATEGY, STRATEGY, max_pyramiding=1)
+@pytest.mark.parametrize(("scope", "scope_id"), SCOPES)
+def test_pyramiding_counts_what_was_added_on_the_same_side(scope, scope_id):
+    limit = make_limit_set(scope, scope_id, max_pyramiding=1)
     held = {"positions": (make_position("10", "100"),)}
     assert quantities(entered(limit, account=held))
     added = {**held, "reservations": (make_reservation(quantity="1"),)}

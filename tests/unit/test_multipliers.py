@@ -122,6 +122,14 @@ def test_all_multipliers_multiply():
     assert quantity(decision) == 16  # 100 × 1/2 × 2/3 × 1/2 = 16.67
 
 
+def test_an_accounts_own_target_replaces_the_one_of_every_account():
+    limits = (
+        make_limit_set(target_volatility_ratio="0.05", drawdown_governor_end_ratio="0.2"),
+        make_limit_set(Scope.ACCOUNT, "Mock-1", target_volatility_ratio="0.1"),
+    )
+    assert quantity(entered(*limits, marks=calm("0.2"))) == 50  # 0.1 / 0.2, and not × 1/4 too
+
+
 @given(
     small=st.decimals("0", "0.6", places=4),
     more=st.decimals("0", "0.3", places=4),
