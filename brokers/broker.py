@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from pydantic import Field
@@ -24,27 +25,41 @@ from pydantic import Field
 from brokers.errors import UnsupportedOrder
 from services.domain.accounts import PreviewLeg
 from services.domain.instruments import Instrument
-from services.domain.orders import Execution, Order, OrderReport
+from services.domain.orders import Execution, Order, OrderReport, OrderTerms
 from services.domain.values import Exact, Frozen, Instant, NonNegative, Positive
-from services.domain.words import InstrumentType, OrderType, TimeInForce
+from services.domain.words import InstrumentType, OrderType, Side, TimeInForce
 
 
 class Capabilities(Frozen):
     """What a broker can do natively; anything else is refused with `UnsupportedOrder`.
 
     Attributes:
-        brackets: whether it guards a position with an order's `stop_loss` and `take_profit`.
+        brackets: whether it takes an entry together with the orders that guard it, and holds these
+            until the entry fills (`place_bracket`).
+        oco: whether what fills of one order of an `oco_group` is taken off the others there.
+        combos: whether legs can be had all or none (`place_combo`).
+        modify: whether a working order's terms can be changed.
         margin_preview: whether it says what legs would need before they are sent.
+        messages_per_second: what it takes of all calls together; None = no limit.
+        orders_per_second: what it takes of placements, changes and cancels; None = no limit.
     """
 
     order_types: frozenset[OrderType]
     times_in_force: frozenset[TimeInForce]
     instrument_types: frozenset[InstrumentType]
     brackets: bool = False
+    oco: bool = False
+    combos: bool = False
+    modify: bool = False
     margin_preview: bool = False
+    messages_per_second: float | None = None
+    orders_per_second: float | None = None
 
     def require(self, order: Order) -> None:
         """Refuse an order that asks for more; every adapter calls this before it sends.
+
+        What guards an order (`stop_loss`, `take_profit`) and how it is worked (`algo`) is not
+        looked at: execution makes orders of them.
 
         Raises:
             UnsupportedOrder: with what the broker cannot do.
@@ -58,12 +73,19 @@ class Capabilities(Frozen):
         kind = order.instrument.instrument_type
         if kind not in self.instrument_types:
             raise UnsupportedOrder(f"this broker does not trade {kind} {order.instrument.symbol}")
-        guards = {"stop_loss": order.stop_loss, "take_profit": order.take_profit}
-        asked = [f"{name} {price:f}" for name, price in guards.items() if price is not None]
-        if asked and not self.brackets:
-            raise UnsupportedOrder(
-                f"this broker cannot guard a position with {' and '.join(asked)}"
-            )
+
+
+class OpenOrder(Frozen):
+    """A working order by the broker's word, ours or not, and how it stands.
+
+    Attributes:
+        report: its `client_order_id` is empty where the order is none of ours; `terms` are set.
+    """
+
+    report: OrderReport
+    instrument: Instrument
+    side: Side
+    order_type: OrderType
 
 
 class AccountState(Frozen):
@@ -164,6 +186,41 @@ class Broker(ABC):
         Raises: BrokerUnavailable, OrderStateUnknown.
         """
 
+    def place_bracket(self, entry: Order, guards: Sequence[Order]) -> Sequence[OrderReport]:
+        """Send an entry and the orders that guard it, together, once.
+
+        The guards rest at the broker and come alive as the entry fills, each for no more than has
+        filled. Brokers that can do `brackets` override it.
+
+        Returns: one report each, the entry's first.
+
+        Raises: as `place_order`; an error is of all of them.
+        """
+        raise UnsupportedOrder(f"this broker takes no brackets, asked for {entry.client_order_id}")
+
+    def place_combo(self, legs: Sequence[Order]) -> Sequence[OrderReport]:
+        """Send the legs of one group to be filled all or none, once, each under its own id.
+
+        Brokers that can do `combos` override it.
+
+        Returns: one report each, in the order of the legs.
+
+        Raises: as `place_order`; an error is of all of them.
+        """
+        raise UnsupportedOrder(f"this broker takes no combos, asked for {len(legs)} legs")
+
+    def modify_order(self, order: Order, terms: OrderTerms) -> OrderReport:
+        """Ask for other terms of a working order; it stays the same order under the same id.
+
+        A refusal leaves the order as it was. Brokers that can `modify` override it.
+
+        Returns: how the order stands; `terms` says what holds now.
+
+        Raises: UnsupportedOrder, OrderRejected (of the change), BrokerUnavailable,
+            OrderStateUnknown.
+        """
+        raise UnsupportedOrder(f"this broker changes no orders, asked for {order.client_order_id}")
+
     @abstractmethod
     def find_order(self, client_order_id: str) -> OrderReport | None:
         """The broker's own record of an order with all its executions; None = it never had it.
@@ -171,13 +228,29 @@ class Broker(ABC):
         Raises: BrokerUnavailable when the broker could not be asked.
         """
 
-    @abstractmethod
-    def open_orders(self) -> Sequence[OrderReport]:
-        """All working orders of the account. Raises: BrokerUnavailable."""
+    def find_orders(self, client_order_ids: Sequence[str]) -> dict[str, OrderReport]:
+        """`find_order` of many, by id; what is not in the answer the broker never had.
+
+        Brokers that can tell in one question override it.
+
+        Raises: BrokerUnavailable: not even one of them is known then.
+        """
+        found = ((each, self.find_order(each)) for each in client_order_ids)
+        return {each: report for each, report in found if report is not None}
 
     @abstractmethod
-    def executions(self) -> Sequence[Execution]:
-        """Executions of the account as far back as the broker keeps. Raises: BrokerUnavailable."""
+    def open_orders(self) -> Sequence[OpenOrder]:
+        """All working orders of the account, foreign ones too. Raises: BrokerUnavailable."""
+
+    @abstractmethod
+    def executions(self, *, since: datetime | None = None) -> Sequence[Execution]:
+        """Executions of the account, foreign ones and corrections too, oldest first.
+
+        Args:
+            since: only those that occurred then or later; None = as far back as the broker keeps.
+
+        Raises: BrokerUnavailable.
+        """
 
     @abstractmethod
     def positions(self) -> Sequence[BrokerPosition]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from brokers.broker import (
     BrokerPosition,
     Capabilities,
     MarginQuote,
+    OpenOrder,
     Quote,
     ReportHandler,
 )
@@ -98,13 +100,14 @@ class MockBroker(Broker):
         """
         return messages.only_order(client_order_id, self._get(_order_path(client_order_id)))
 
-    def open_orders(self) -> Sequence[OrderReport]:
+    def open_orders(self) -> Sequence[OpenOrder]:
         """Resting orders."""
         return messages.open_orders(self._get("/orders?open_only=true"))
 
-    def executions(self) -> Sequence[Execution]:
+    def executions(self, *, since: datetime | None = None) -> Sequence[Execution]:
         """Every fill."""
-        return messages.read(messages.EXECUTIONS, self._get("/executions"))
+        found = messages.read(messages.EXECUTIONS, self._get("/executions"))
+        return [each for each in found if since is None or each.occurred_at >= since]
 
     def positions(self) -> Sequence[BrokerPosition]:
         """Open positions."""

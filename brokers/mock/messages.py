@@ -11,11 +11,13 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from brokers.broker import AccountState, BrokerPosition, MarginQuote
+from brokers.broker import AccountState, BrokerPosition, MarginQuote, OpenOrder
 from brokers.errors import BrokerError, BrokerUnavailable, OrderRejected, OrderStateUnknown
 from services.domain.accounts import PreviewLeg
+from services.domain.instruments import Instrument
 from services.domain.orders import Execution, OrderReport
 from services.domain.values import Frozen, Instant, Positive
+from services.domain.words import OrderType, Side
 
 T = TypeVar("T")
 
@@ -35,8 +37,11 @@ class LastPrice(Frozen):
 
 
 class _OrderRow(BaseModel):
-    """A row of the order list: the order's own fields, which we know, and how it stands."""
+    """A row of the order list: of the order's own fields what we ask for, and how it stands."""
 
+    instrument: Instrument
+    side: Side
+    order_type: OrderType
     report: OrderReport
 
 
@@ -110,9 +115,9 @@ def _rejection(answer: bytes, failure: type[BrokerError]) -> OrderRejected:
     return OrderRejected(refusal.code, refusal.message)
 
 
-def open_orders(answer: bytes) -> list[OrderReport]:
+def open_orders(answer: bytes) -> list[OpenOrder]:
     """How each order of the list stands. Raises: BrokerUnavailable."""
-    return [row.report for row in read(_ORDER_ROWS, answer)]
+    return [OpenOrder(**dict(row)) for row in read(_ORDER_ROWS, answer)]
 
 
 def only_order(

@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 from decimal import Decimal
 
+from pydantic import Field
+
 from services.domain.errors import IllegalTransition
 from services.domain.instruments import Instrument
 from services.domain.values import ZERO, Exact, Frozen, Instant, NonNegative, Positive
 from services.domain.words import (
+    AlgoName,
     Environment,
+    GroupPolicy,
     InstrumentType,
     Intent,
+    OrderRole,
     OrderStatus,
     OrderType,
     QuantityUnit,
@@ -65,18 +70,58 @@ def client_order_id_for(signal_id: str, leg_index: int, account_id: str, attempt
 
     20 upper-case letters and digits, because Kite's `tag` allows no more; 90 bits of SHA-256.
     """
-    seed = "\x00".join((signal_id, str(leg_index), account_id, str(attempt)))
+    return _id_of(signal_id, str(leg_index), account_id, str(attempt))
+
+
+def child_order_id_for(parent_order_id: str, role: OrderRole, number: int) -> str:
+    """Our id of an order that execution makes for another: the same for every repeat.
+
+    Args:
+        parent_order_id: client_order_id of the order that it is made for.
+        role: what for.
+        number: which of that role, e.g. of a slice; counts up from 0.
+    """
+    return _id_of(parent_order_id, role, str(number))
+
+
+def _id_of(*parts: str) -> str:
+    seed = "\x00".join(parts)
     digest = hashlib.sha256(seed.encode()).digest()
     bits = int.from_bytes(digest[:12]) >> 6  # the first 90
     return "MT" + "".join([_BASE32[bits >> shift & 31] for shift in _SHIFTS])
 
 
-class Order(Frozen):
-    """One order of one leg in one account, as Cerebro decided it.
+class Algo(Frozen):
+    """How an order is worked: as child orders of it, none larger than what is left.
 
     Attributes:
+        duration_seconds: TWAP, VWAP: from the first child to the last.
+        slices: TWAP: how many children.
+        profile: VWAP: share of each child in turn; only their ratio counts.
+        display_quantity: ICEBERG: the largest part that is shown.
+    """
+
+    name: AlgoName
+    duration_seconds: Positive | None = None
+    slices: int | None = Field(None, ge=1, le=1000)
+    profile: tuple[NonNegative, ...] = ()
+    display_quantity: Positive | None = None
+
+
+class Order(Frozen):
+    """One order of one leg in one account, as Cerebro decided it, or as execution made it for one.
+
+    Attributes:
+        trail_amount: TRAILING_STOP: distance from the best price since, price units.
+        trail_ratio: TRAILING_STOP: the same as a share of that price; one of the two.
         sender_quantity: what it is in the sender's own account, in `sender_unit`; None = not known.
         entry_signal_id: of exits: the entry whose lots it closes first; None = the oldest.
+        cancel_at: what has not filled by then is canceled; None = never.
+        algo: it is worked as child orders, and does not go to the broker itself.
+        group_policy: what becomes of it when another leg of its signal cannot be had.
+        role: who made it; every role but LEG is made by execution.
+        parent_order_id: of those: the order that it was made for.
+        oco_group: orders of one group: what fills of one is taken off the others (FIX: OCO).
     """
 
     client_order_id: str
@@ -93,6 +138,8 @@ class Order(Frozen):
     time_in_force: TimeInForce = TimeInForce.DAY
     limit_price: Positive | None = None
     stop_price: Positive | None = None
+    trail_amount: Positive | None = None
+    trail_ratio: Positive | None = None
     stop_loss: Positive | None = None
     take_profit: Positive | None = None
     reference_price: Positive | None = None
@@ -101,6 +148,20 @@ class Order(Frozen):
     entry_signal_id: str | None = None
     environment: Environment
     expires_at: Instant | None = None
+    cancel_at: Instant | None = None
+    algo: Algo | None = None
+    group_policy: GroupPolicy = GroupPolicy.HOLD
+    role: OrderRole = OrderRole.LEG
+    parent_order_id: str | None = None
+    oco_group: str | None = None
+
+
+class OrderTerms(Frozen):
+    """What of an order can be changed while it works (FIX: Order Cancel/Replace)."""
+
+    quantity: Positive
+    limit_price: Positive | None = None
+    stop_price: Positive | None = None
 
 
 class Reservation(Frozen):
@@ -152,6 +213,7 @@ class OrderReport(Frozen):
     Attributes:
         executions: the executions the broker knows of (all, or those new since the last report).
         filled_quantity: cumulative, by the broker's own count.
+        terms: as the broker has them now; None = it does not say.
         text: the broker's own words, e.g. why it rejected.
     """
 
@@ -160,12 +222,20 @@ class OrderReport(Frozen):
     status: OrderStatus
     filled_quantity: NonNegative = ZERO
     executions: tuple[Execution, ...] = ()
+    terms: OrderTerms | None = None
     text: str = ""
     occurred_at: Instant
 
 
 class Execution(Frozen):
-    """One fill as the broker reported it. `commission` ≥ 0 costs us money, < 0 is a rebate."""
+    """One fill as the broker reported it. `commission` ≥ 0 costs us money, < 0 is a rebate.
+
+    Attributes:
+        execution_id: the same for every revision of the fill.
+        revision: 0 as first told; a correction of it has the next, and replaces it.
+        busted: the broker has taken it back: it counts as if it had never been.
+        client_order_id: empty where the broker's order is none of ours.
+    """
 
     execution_id: str
     client_order_id: str
@@ -175,6 +245,8 @@ class Execution(Frozen):
     price: Positive
     commission: Exact = ZERO
     commission_currency: str = "USD"
+    revision: int = Field(0, ge=0)
+    busted: bool = False
     occurred_at: Instant
 
 

@@ -63,6 +63,34 @@ class OrderType(StrEnum):
     LIMIT = "LIMIT"
     STOP = "STOP"
     STOP_LIMIT = "STOP_LIMIT"
+    TRAILING_STOP = "TRAILING_STOP"  # a stop that follows the price at a distance, never back
+
+
+class OrderRole(StrEnum):
+    """Who made an order, and what for."""
+
+    LEG = "LEG"  # Cerebro, for a leg of a signal
+    STOP_LOSS = "STOP_LOSS"  # guards what an entry has filled
+    TAKE_PROFIT = "TAKE_PROFIT"  # the same
+    SLICE = "SLICE"  # a part of an order that an algo works
+    UNWIND = "UNWIND"  # undoes what a broken group of legs has filled
+    SQUARE_OFF = "SQUARE_OFF"  # closes a strategy's position at its time of the day
+    FLATTEN = "FLATTEN"  # closes a position because a person said so
+
+
+class AlgoName(StrEnum):
+    """How an order is worked as child orders."""
+
+    TWAP = "TWAP"  # equal parts over a time
+    VWAP = "VWAP"  # parts by a volume profile over a time
+    ICEBERG = "ICEBERG"  # one part shown at a time
+
+
+class GroupPolicy(StrEnum):
+    """What becomes of the other legs of a signal when one of them cannot be had."""
+
+    HOLD = "HOLD"  # what has filled stays, and a person is told
+    UNWIND = "UNWIND"  # what has filled is closed again, and a person is told
 
 
 class TimeInForce(StrEnum):

@@ -176,6 +176,8 @@ class Desk:
             raise TransientError(f"account {self.account_id} was lost before the order left")
         road("SUBMITTING", order.signal_id, order=order.client_order_id, account=self.account_id)
         try:
+            if order.stop_loss or order.take_profit or order.algo:
+                raise UnsupportedOrder("guards and algos are not worked yet")
             return self._broker.place_order(order)
         except OrderRejected as error:
             return _local(order, OrderStatus.REJECTED, f"{error.code}: {error}")

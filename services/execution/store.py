@@ -5,28 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
 from services.common.controls import controls
 from services.common.kept import Kept
 from services.common.store import Document, Store, from_document, to_document
-from services.domain.books import Position, apply_execution
 from services.domain.errors import TransientError
-from services.domain.orders import Execution, Order, OrderReport, Reservation
+from services.domain.orders import Order, OrderReport, Reservation
 from services.domain.risk import Control
 from services.domain.values import ZERO
 from services.domain.words import AccountType, Intent, OrderStatus, SignalStatus
-from services.execution.documents import (
-    Booking,
-    confirmation,
-    event,
-    flat,
-    order_update,
-    position_document,
-    position_key,
-)
+from services.execution.documents import Booking, event, order_update
+from services.execution.ledger import Ledger
 from services.execution.lifecycle import Incident, OrderState, advance, gate
 
 _TRIES = 5
@@ -60,6 +52,7 @@ class ExecutionStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._ledger = Ledger(store)
         self._controls: Kept[str, tuple[Control, ...]] = Kept(
             lambda _: controls(store), seconds=_SWITCH_SECONDS
         )
@@ -203,17 +196,9 @@ class ExecutionStore:
         if stored.get("owner_epoch", 0) > epoch:
             raise TransientError(f"{stored['account_id']} has a newer owner than {epoch}")
         before = from_document(OrderState, stored)
-        fresh = self._unbooked(stored, report.executions)
+        fresh = self._ledger.unbooked(stored, report.executions)
         after = advance(before, report, fresh)
         return Booking(stored, report, tuple(fresh), after, after.changes(before))
-
-    def _unbooked(self, stored: Document, executions: Sequence[Execution]) -> list[Execution]:
-        if not executions or not stored["filled_quantity"]:
-            return list({each.execution_id: each for each in executions}.values())
-        ids = {f"{stored['account_id']}|{each.execution_id}": each for each in executions}
-        found = self._store["execution_confirmations"].find({"_id": {"$in": list(ids)}}, {"_id": 1})
-        booked = {row["_id"] for row in found}
-        return [each for key, each in ids.items() if key not in booked]
 
     def _book(self, bookings: Sequence[Booking]) -> bool:
         """One transaction; False, with nothing written, where an order is not as it was read."""
@@ -223,7 +208,9 @@ class ExecutionStore:
             changed = self._store["orders"].bulk_write(updates, ordered=False, session=session)
             if changed.modified_count != len(updates):
                 raise _Moved
-            self._book_fills(bookings, session)
+            self._ledger.book(
+                [(each.stored, execution) for each in bookings for execution in each.fresh], session
+            )
             self._update_reservations(bookings, session)
             self._update_signals(bookings, session)
 
@@ -232,34 +219,6 @@ class ExecutionStore:
         except _Moved:
             return False
         return True
-
-    def _book_fills(self, bookings: Sequence[Booking], session: ClientSession) -> None:
-        fills = [
-            (booking.stored, execution)
-            for booking in bookings
-            for execution in sorted(booking.fresh, key=lambda each: each.occurred_at)
-        ]
-        if not fills:
-            return
-        keys = {position_key(stored, execution) for stored, execution in fills}
-        found = self._store["positions"].find({"_id": {"$in": list(keys)}}, session=session)
-        positions = {row["_id"]: from_document(Position, row) for row in found}
-        rows = []
-        for stored, execution in fills:
-            key = position_key(stored, execution)
-            before = positions.get(key) or flat(stored, execution)
-            order = from_document(Order, stored["order"])
-            positions[key] = after = apply_execution(before, execution, order)
-            rows.append(confirmation(stored, execution, after.realized_pnl - before.realized_pnl))
-        self._store["execution_confirmations"].insert_many(rows, session=session)
-        self._store["positions"].bulk_write(
-            [
-                ReplaceOne({"_id": key}, position_document(position), upsert=True)
-                for key, position in positions.items()
-            ],
-            ordered=False,
-            session=session,
-        )
 
     def _update_reservations(self, bookings: Sequence[Booking], session: ClientSession) -> None:
         reservations = self._store["reservations"]

@@ -68,7 +68,7 @@ class FakeBroker(Broker):
     def open_orders(self):
         return []
 
-    def executions(self):
+    def executions(self, *, since=None):
         return [each for order in self.sent for each in self._report(order).executions]
 
     def positions(self):

@@ -68,7 +68,8 @@ def test_an_unreadable_answer_to_a_cancel_leaves_it_unknown():
 def test_the_order_list_carries_how_each_stands():
     order = make_order().model_dump_json().removesuffix("}")
     row = f'[{order},"report":{REPORT.model_dump_json()}}}]'
-    assert messages.open_orders(row.encode()) == [REPORT]
+    (found,) = messages.open_orders(row.encode())
+    assert (found.report, found.instrument.symbol) == (REPORT, "AAPL")
 
 
 def test_a_streamed_report_carries_its_cursor():
