@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
@@ -20,6 +19,7 @@ from services.common.incidents import clear_incident
 from services.common.kept import Kept
 from services.common.limits import limit_sets
 from services.common.locks import locks
+from services.common.orders import order_document
 from services.common.store import Document, Store, from_document, to_document
 from services.decision.prices import preview_key
 from services.decision.record import decision_document
@@ -34,11 +34,10 @@ from services.domain.books import Position
 from services.domain.decisions import Decision, Question
 from services.domain.errors import ConfigurationError, TransientError
 from services.domain.instruments import Instrument
-from services.domain.orders import Order, Reservation
+from services.domain.orders import Reservation
 from services.domain.risk import Control, Fund, FuturesMargin, LimitSet, RiskLock
 from services.domain.signals import PREVIOUS, Signal, signal_id_for
-from services.domain.values import ZERO
-from services.domain.words import AccountType, Intent, OrderStatus, Outcome, SignalStatus
+from services.domain.words import AccountType, Intent, Outcome, SignalStatus
 
 _GUARD_SECONDS = 600.0
 #: A strategy's daily record changes once a day.
@@ -368,7 +367,9 @@ class CerebroStore:
         if changed.modified_count != len(decisions):
             raise TransientError("a signal of this batch was decided meanwhile")
         orders = [
-            _order_document(order, decision) for decision in decisions for order in decision.orders
+            order_document(order, at=decision.decided_at, sibling_count=len(decision.orders))
+            for decision in decisions
+            for order in decision.orders
         ]
         if orders:
             self._store["orders"].insert_many(orders, session=session)
@@ -445,31 +446,6 @@ def _status_of(decision: Decision) -> SignalStatus:
         expired = decision.code == "SIGNAL_EXPIRED"
         return SignalStatus.EXPIRED if expired else SignalStatus.DENIED
     return SignalStatus.DECIDED if decision.orders else SignalStatus.COMPLETED
-
-
-def _order_document(order: Order, decision: Decision) -> Document:
-    now = decision.decided_at
-    document: dict[str, Any] = {
-        "_id": order.client_order_id,
-        "client_order_id": order.client_order_id,
-        "signal_id": order.signal_id,
-        "strategy_id": order.strategy_id,
-        "account_id": order.account_id,
-        "sibling_count": len(decision.orders),
-        "status": OrderStatus.PENDING,
-        "working": True,
-        "order": to_document(order),
-        "broker_order_id": None,
-        "filled_quantity": ZERO,
-        "avg_fill_price": None,
-        "text": "",
-        "events": [
-            {"status": OrderStatus.PENDING, "occurred_at": now, "recorded_at": now, "text": ""}
-        ],
-        "created_at": now,
-        "updated_at": now,
-    }
-    return document
 
 
 def _reservation_document(reservation: Reservation) -> Document:
