@@ -115,6 +115,7 @@ class Facts:
             "strategy_id": strategy_id,
             "account_id": account_id,
             "occurred_at": {"$gte": since},
+            "void": {"$ne": True},
         }
         found = self._store["execution_confirmations"].find(query, session=session)
         return sum((row["realized_pnl"] - row["commission"] for row in found), ZERO)
@@ -125,7 +126,11 @@ class Facts:
         Counted anew from when a person has reset the lock.
         """
         since = self.cleared_at(LockRule.CONSECUTIVE_LOSSES, strategy_id)
-        query: Document = {"strategy_id": strategy_id, "account_id": account_id}
+        query: Document = {
+            "strategy_id": strategy_id,
+            "account_id": account_id,
+            "void": {"$ne": True},
+        }
         if since is not None:
             query["occurred_at"] = {"$gt": since}
         found = (

@@ -73,7 +73,21 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "execution_confirmations": [
         ([("signal_id", ASCENDING)], {}),
         ([("strategy_id", ASCENDING), ("occurred_at", DESCENDING)], {}),
+        ([("account_id", ASCENDING), ("execution_id", ASCENDING)], {}),
+        # The fills of a position in their order, and the newest ones of an account.
+        (
+            [
+                ("account_id", ASCENDING),
+                ("instrument_key", ASCENDING),
+                ("strategy_id", ASCENDING),
+                ("occurred_at", DESCENDING),
+            ],
+            {},
+        ),
     ],
+    "cash_flows": [([("account_id", ASCENDING)], {})],
+    "reconciliations": [],
+    "foreign_orders": [([("account_id", ASCENDING), ("status", ASCENDING)], {})],
     "positions": [
         (
             [("open", ASCENDING), ("account_id", ASCENDING)],

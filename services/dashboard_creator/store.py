@@ -80,8 +80,9 @@ class DashboardStore:
         return list(found.sort("created_at", _NEWEST).limit(limit))
 
     def fills_of(self, signal_id: str) -> list[Document]:
-        """All executions of a signal, oldest first."""
-        found = self._store["execution_confirmations"].find({"signal_id": signal_id})
+        """All executions of a signal that count, oldest first."""
+        query = {"signal_id": signal_id, "void": {"$ne": True}}
+        found = self._store["execution_confirmations"].find(query)
         return sorted(found, key=lambda fill: (fill["occurred_at"], fill["_id"]))
 
     def positions(self, ids: Iterable[str] | None = None) -> list[Document]:

@@ -120,6 +120,14 @@ class OrderStatus(StrEnum):
     UNKNOWN = "UNKNOWN"  # no answer: the broker must be asked, nobody may guess
 
 
+class FillOrigin(StrEnum):
+    """Why the books have a fill."""
+
+    ORDER = "ORDER"  # of an order of ours
+    FOREIGN = "FOREIGN"  # the broker has it, and it is of no order of ours
+    ADOPTED = "ADOPTED"  # a person entered it for a position that no execution explains
+
+
 class SignalStatus(StrEnum):
     """Where a signal is on its road."""
 

@@ -1,16 +1,69 @@
-"""Fills into books: what execution keeps of each fill, and what it makes of positions."""
+"""Fills into books: what execution keeps of each fill, and what it makes of positions.
+
+What was told is never changed: a correction is a row of its own. What follows from it (the P&L each
+fill realized, and whether it counts) is written anew where a fill comes late, corrected or taken
+back, together with the position, from the last fill before it after which nothing was held.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
 
-from pymongo import ReplaceOne
+from pymongo import DESCENDING, InsertOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 
+from services.common.incidents import raise_incident
 from services.common.store import Document, Store, from_document
-from services.domain.books import Position, apply_execution
+from services.domain.books import (
+    Fill,
+    Position,
+    Step,
+    booking_order,
+    cash_flow,
+    is_behind,
+    opening_of,
+    rank,
+    rebuilt,
+)
 from services.domain.orders import Execution, Order
-from services.execution.documents import confirmation, flat, position_document, position_key
+from services.domain.values import ZERO
+from services.domain.words import FillOrigin
+from services.execution.documents import (
+    Owner,
+    confirmation,
+    effect,
+    execution_of,
+    flat,
+    position_document,
+    position_key,
+    position_of_row,
+)
+
+_AS_FIRST_TOLD = (0, False)
+_CONTENT = ("side", "quantity", "price")
+
+
+class News(NamedTuple):
+    """What a report tells of fills that the books do not have.
+
+    Attributes:
+        fresh: to be booked: fills, corrections, and fills that were taken back.
+        replaced: what those of `fresh` that are corrections had counted as before.
+    """
+
+    fresh: tuple[Execution, ...]
+    replaced: tuple[Execution, ...] = ()
+
+
+class _Tail(NamedTuple):
+    """The last fills of a position, in their order, and what was before them."""
+
+    opening: Position
+    rows: Sequence[Document]
+    fills: Sequence[Fill]
 
 
 class Ledger:
@@ -18,32 +71,74 @@ class Ledger:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._rows = store["execution_confirmations"]
 
-    def unbooked(self, stored: Document, executions: Sequence[Execution]) -> list[Execution]:
-        """Those of an order's executions that the books do not have yet."""
-        if not executions or not stored["filled_quantity"]:
-            return list({each.execution_id: each for each in executions}.values())
-        ids = {f"{stored['account_id']}|{each.execution_id}": each for each in executions}
-        found = self._store["execution_confirmations"].find({"_id": {"$in": list(ids)}}, {"_id": 1})
-        booked = {row["_id"] for row in found}
-        return [each for key, each in ids.items() if key not in booked]
+    def unbooked(self, stored: Document, executions: Sequence[Execution]) -> News:
+        """Those of an order's executions that the books do not have yet, or not so."""
+        newest = _newest(executions)
+        if not newest or stored["avg_fill_price"] is None:  # nothing was ever told of it
+            return News(newest)
+        return self.news(stored["account_id"], newest)
+
+    def news(self, account_id: str, executions: Sequence[Execution]) -> News:
+        """Those of an account's executions that the books do not have yet, or not so."""
+        newest = _newest(executions)
+        ids = [each.execution_id for each in newest]
+        known: dict[str, Document] = {}
+        for row in self._rows.find({"account_id": account_id, "execution_id": {"$in": ids}}):
+            other = known.get(row["execution_id"])
+            if other is None or _rank_of(row) > _rank_of(other):
+                known[row["execution_id"]] = row
+        fresh, replaced = [], []
+        for execution in newest:
+            booked = known.get(execution.execution_id)
+            if booked is None or rank(execution) > _rank_of(booked):
+                fresh.append(execution)
+                if booked is not None and not booked.get("void"):
+                    replaced.append(execution_of(booked, execution.instrument))
+            elif rank(execution) == _rank_of(booked):
+                self._compare(booked, execution)
+        return News(tuple(fresh), tuple(replaced))
+
+    def _compare(self, row: Document, execution: Execution) -> None:
+        """The same fill told twice must be the same; what was booked stays."""
+        if all(row[name] == getattr(execution, name) for name in _CONTENT):
+            return
+        raise_incident(
+            self._store,
+            kind="FILL_CONTRADICTED",
+            key=row["_id"],
+            sentence=f"fill {execution.execution_id} in {row['account_id']} is booked as "
+            f"{row['side']} {row['quantity']:f} at {row['price']:f}, and was told again, without a "
+            f"new revision, as {execution.side} {execution.quantity:f} at {execution.price:f}",
+        )
 
     def book(self, fills: Sequence[tuple[Document, Execution]], session: ClientSession) -> None:
         """Keep fills that are not booked yet, each with its order's row, and move the positions."""
+        self.book_owned([(Owner.of_order(stored), each) for stored, each in fills], session)
+
+    def book_owned(self, fills: Sequence[tuple[Owner, Execution]], session: ClientSession) -> None:
+        """Keep fills that are not booked yet, each with whose it is; move positions and cash."""
         if not fills:
             return
-        fills = sorted(fills, key=lambda fill: fill[1].occurred_at)
-        keys = {position_key(stored, execution) for stored, execution in fills}
+        superseded = self._superseded(fills, session)
+        incoming: dict[str, list[tuple[Owner, Execution]]] = {}
+        for owner, execution in fills:
+            incoming.setdefault(position_key(owner, execution), []).append((owner, execution))
+        gone: dict[str, list[Document]] = {}
+        for row in superseded:
+            gone.setdefault(position_of_row(row), []).append(row)
+        keys = incoming.keys() | gone.keys()
         found = self._store["positions"].find({"_id": {"$in": list(keys)}}, session=session)
         positions = {row["_id"]: from_document(Position, row) for row in found}
-        rows = []
-        for stored, execution in fills:
-            key = position_key(stored, execution)
-            before = positions.get(key) or flat(stored, execution)
-            order = from_document(Order, stored["order"])
-            positions[key] = after = apply_execution(before, execution, order)
-            rows.append(confirmation(stored, execution, after.realized_pnl - before.realized_pnl))
-        self._store["execution_confirmations"].insert_many(rows, session=session)
+        writes: list[Any] = []
+        for key in keys:
+            arrived = incoming.get(key, [])
+            before = positions.get(key) or flat(*arrived[0])
+            after, changes = self._moved(before, arrived, gone.get(key, []), session)
+            positions[key] = after
+            writes += changes
+        self._rows.bulk_write(writes, ordered=False, session=session)
         self._store["positions"].bulk_write(
             [
                 ReplaceOne({"_id": key}, position_document(position), upsert=True)
@@ -52,3 +147,161 @@ class Ledger:
             ordered=False,
             session=session,
         )
+        reversed_ = [
+            (row, execution_of(row, positions[position_of_row(row)].instrument))
+            for row in superseded
+        ]
+        self._move_cash(fills, reversed_, session)
+
+    def _superseded(
+        self, fills: Sequence[tuple[Owner, Execution]], session: ClientSession
+    ) -> list[Document]:
+        """Rows that counted until now, and that these fills correct or take back."""
+        corrections = {
+            (owner.account_id, each.execution_id)
+            for owner, each in fills
+            if rank(each) != _AS_FIRST_TOLD
+        }
+        return [
+            row
+            for account_id, execution_id in sorted(corrections)
+            for row in self._rows.find(
+                {
+                    "account_id": account_id,
+                    "execution_id": execution_id,
+                    "void": {"$ne": True},
+                },
+                session=session,
+            )
+        ]
+
+    def _moved(
+        self,
+        position: Position,
+        arrived: Sequence[tuple[Owner, Execution]],
+        gone: Sequence[Document],
+        session: ClientSession,
+    ) -> tuple[Position, list[Any]]:
+        """A position after fills have come and gone, and what that changes of its rows."""
+        counted = [Fill(each, owner.order) for owner, each in arrived if not each.busted]
+        times = [fill.execution.occurred_at for fill in counted]
+        if gone or any(is_behind(position, fill.execution) for fill in counted):
+            since = min([*times, *(row["occurred_at"] for row in gone)])
+            tail = self._tail(position, since, session)
+        else:
+            tail = _Tail(position, (), ())
+        dropped = {row["_id"] for row in gone}
+        kept = [
+            (row, fill)
+            for row, fill in zip(tail.rows, tail.fills, strict=True)
+            if row["_id"] not in dropped
+        ]
+        after, steps = rebuilt(tail.opening, [*(fill for _, fill in kept), *counted])
+        by_id = {step.execution_id: step for step in steps}
+        writes: list[Any] = [
+            InsertOne(confirmation(owner, each, None if each.busted else by_id[each.execution_id]))
+            for owner, each in arrived
+        ]
+        writes += [UpdateOne({"_id": key}, {"$set": effect(None)}) for key in sorted(dropped)]
+        writes += [
+            UpdateOne({"_id": row["_id"]}, {"$set": effect(step)})
+            for row, fill in kept
+            if _step_of(row) != (step := by_id[fill.execution.execution_id])
+        ]
+        return after, writes
+
+    def _tail(self, position: Position, since: datetime, session: ClientSession) -> _Tail:
+        """The fills of a position from the last one before `since` after which nothing was held."""
+        query: Document = {
+            "account_id": position.account_id,
+            "instrument_key": position.instrument.key,
+            "strategy_id": position.strategy_id,
+            "void": {"$ne": True},
+        }
+        settled = self._rows.find_one(
+            {**query, "occurred_at": {"$lt": since}, "flat": True},
+            sort=[("occurred_at", DESCENDING)],
+            session=session,
+        )
+        if settled is not None:
+            query["occurred_at"] = {"$gte": settled["occurred_at"]}
+        told = [
+            (row, execution_of(row, position.instrument))
+            for row in self._rows.find(query, session=session)
+        ]
+        told.sort(key=lambda each: booking_order(each[1]))
+        start = max(
+            (
+                place + 1
+                for place, (row, each) in enumerate(told)
+                if row.get("flat") and each.occurred_at < since
+            ),
+            default=0,
+        )
+        rows = [row for row, _ in told[start:]]
+        orders = self._orders(rows, session)
+        fills = [Fill(each, orders.get(row["client_order_id"])) for row, each in told[start:]]
+        opening = opening_of(position, fills, [_step_of(row) for row in rows])
+        if start:
+            last = told[start - 1][1]
+            place = {"updated_at": last.occurred_at, "last_execution_id": last.execution_id}
+            opening = opening.model_copy(update=place)
+        return _Tail(opening, rows, fills)
+
+    def _orders(self, rows: Iterable[Document], session: ClientSession) -> dict[str, Order]:
+        ids = sorted({row["client_order_id"] for row in rows if row["client_order_id"]})
+        found = self._store["orders"].find({"_id": {"$in": ids}}, {"order": 1}, session=session)
+        return {row["_id"]: from_document(Order, row["order"]) for row in found}
+
+    def _move_cash(
+        self,
+        fills: Sequence[tuple[Owner, Execution]],
+        reversed_: Sequence[tuple[Document, Execution]],
+        session: ClientSession,
+    ) -> None:
+        """Running sums for each account and currency, so that cash can be compared at any time."""
+        sums: dict[tuple[str, str], list[Decimal]] = {}
+
+        def add(account_id: str, execution: Execution, sign: int) -> None:
+            flow = sums.setdefault((account_id, execution.instrument.currency), [ZERO, ZERO])
+            flow[0] += cash_flow(execution) * sign
+            paid = sums.setdefault((account_id, execution.commission_currency), [ZERO, ZERO])
+            paid[1] += execution.commission * sign
+
+        for owner, execution in fills:
+            if not execution.busted and owner.origin is not FillOrigin.ADOPTED:
+                add(owner.account_id, execution, 1)
+        for row, execution in reversed_:
+            if row.get("origin") != FillOrigin.ADOPTED:
+                add(row["account_id"], execution, -1)
+        updates = [
+            UpdateOne(
+                {"_id": f"{account_id}|{currency}"},
+                {
+                    "$inc": {"fills": traded, "commissions": paid},
+                    "$setOnInsert": {"account_id": account_id, "currency": currency},
+                },
+                upsert=True,
+            )
+            for (account_id, currency), (traded, paid) in sums.items()
+        ]
+        if updates:
+            self._store["cash_flows"].bulk_write(updates, ordered=False, session=session)
+
+
+def _newest(executions: Sequence[Execution]) -> tuple[Execution, ...]:
+    """Each execution once, as it was told last."""
+    newest: dict[str, Execution] = {}
+    for execution in executions:
+        known = newest.get(execution.execution_id)
+        if known is None or rank(execution) > rank(known):
+            newest[execution.execution_id] = execution
+    return tuple(newest.values())
+
+
+def _rank_of(row: Document) -> tuple[int, bool]:
+    return row.get("revision", 0), row.get("busted", False)
+
+
+def _step_of(row: Document) -> Step:
+    return Step(row["execution_id"], row["realized_pnl"], row.get("flat", False))

@@ -196,9 +196,9 @@ class ExecutionStore:
         if stored.get("owner_epoch", 0) > epoch:
             raise TransientError(f"{stored['account_id']} has a newer owner than {epoch}")
         before = from_document(OrderState, stored)
-        fresh = self._ledger.unbooked(stored, report.executions)
-        after = advance(before, report, fresh)
-        return Booking(stored, report, tuple(fresh), after, after.changes(before))
+        fresh, replaced = self._ledger.unbooked(stored, report.executions)
+        after = advance(before, report, fresh, replaced)
+        return Booking(stored, report, fresh, after, after.changes(before) or bool(fresh))
 
     def _book(self, bookings: Sequence[Booking]) -> bool:
         """One transaction; False, with nothing written, where an order is not as it was read."""
@@ -255,7 +255,8 @@ class ExecutionStore:
     def _outcome(self, booking: Booking, session: ClientSession) -> SignalStatus | None:
         """The outcome of the signal once its last order has ended; None while others work."""
         stored, state = booking.stored, booking.after.state
-        filled = bool(state.filled_quantity)
+        # FILLED stays the outcome where the broker took the fill back afterwards.
+        filled = bool(state.filled_quantity) or state.status is OrderStatus.FILLED
         if stored.get("sibling_count", 1) > 1:
             others = self._store["orders"].find(
                 {"signal_id": stored["signal_id"], "_id": {"$ne": stored["_id"]}},

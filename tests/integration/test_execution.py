@@ -143,6 +143,33 @@ def test_the_stream_may_repeat_every_fill(store, broker, desk):
     assert store["execution_confirmations"].count_documents({}) == 1
 
 
+def test_a_correction_reaches_order_position_and_signal_once(store, broker, desk):
+    order_id = add_order(store, make_order())
+    desk.on_orders([order_id])
+    report = broker.find_order(order_id)
+    told = report.executions[0].model_copy(update={"revision": 1, "price": Decimal("151")})
+    for _ in range(2):
+        broker.handler(report.model_copy(update={"executions": (told,)}), "7")
+    found = stored(store, order_id)
+    assert (found["filled_quantity"], found["avg_fill_price"]) == (17, 151)
+    (position,) = store["positions"].find()
+    assert (position["quantity"], position["average_price"]) == (17, 151)
+    assert store["execution_confirmations"].count_documents({}) == 2
+    assert store["incidents"].find_one({"kind": "FILL_CORRECTED"})["count"] == 1
+
+
+def test_a_bust_takes_the_fill_back_and_its_repeat_does_nothing(store, broker, desk):
+    order_id = add_order(store, make_order())
+    desk.on_orders([order_id])
+    report = broker.find_order(order_id)
+    told = report.executions[0].model_copy(update={"revision": 1, "busted": True})
+    for executions in ((told,), (told,), report.executions):
+        broker.handler(report.model_copy(update={"executions": executions}), "7")
+    assert stored(store, order_id)["filled_quantity"] == 0
+    assert books(store) == (0, 0, 0)
+    assert len(broker.sent) == 1
+
+
 def test_a_rejection_is_final_and_frees_the_capital(store, broker, desk):
     broker.fail, broker.lose = OrderRejected("INSUFFICIENT_FUNDS", "no money"), True
     order_id = add_order(store, make_order())

@@ -52,6 +52,35 @@ def test_average_price_is_weighted():
     assert after.state.avg_fill_price == Decimal("150.6")
 
 
+def test_a_correction_moves_the_quantity_and_the_price():
+    begun = state(S.PARTIALLY_FILLED, filled_quantity=Decimal(6), avg_fill_price=Decimal("150"))
+    told = make_execution("3", "152", revision=1)
+    after = advance(begun, report(S.PARTIALLY_FILLED, told), [told], [fill("4")])
+    # 2 of 6 at 150 stay, 3 at 152 come: 756 / 5
+    assert after.state.status is S.PARTIALLY_FILLED
+    assert (after.state.filled_quantity, after.state.avg_fill_price) == (5, Decimal("151.2"))
+    (incident,) = after.incidents
+    assert incident.kind == "FILL_CORRECTED"
+    assert "5 instead of 6" in incident.sentence
+
+
+@pytest.mark.parametrize("said", [S.FILLED, S.CANCELED, S.REJECTED])
+def test_an_ended_order_whose_fill_is_taken_back_stays_ended(said):
+    begun = state(S.FILLED, filled_quantity=Decimal(10), avg_fill_price=Decimal("150"))
+    told = make_execution("10", revision=1, busted=True)
+    after = advance(begun, report(said, told), [told], [fill("10")])
+    assert (after.state.status, after.state.filled_quantity) == (S.FILLED, 0)
+    assert after.state.avg_fill_price == 0  # something came: None would say that nothing ever did
+    assert [incident.kind for incident in after.incidents] == ["FILL_CORRECTED"]
+
+
+def test_a_working_order_whose_fill_is_taken_back_works_on():
+    begun = state(S.PARTIALLY_FILLED, filled_quantity=Decimal(4), avg_fill_price=Decimal("150"))
+    told = make_execution("4", revision=1, busted=True)
+    after = advance(begun, report(S.SUBMITTED, told), [told], [fill("4")])
+    assert (after.state.status, after.state.filled_quantity) == (S.PARTIALLY_FILLED, 0)
+
+
 def test_filled_without_executions_stays_working():
     assert advance(state(), report(S.FILLED), []).state.status is S.SUBMITTED
 
