@@ -1,22 +1,25 @@
-"""Numbered points of execution's road at which a test makes the process die.
+"""Numbered points of execution's road at which a test makes the process die, or stand still.
 
 `CRASH_AT=execution.intent_stored` ends the process the first time it comes there, `…:3` the third
-time: at once, with exit code 137 like a `kill -9`, nothing flushed, no handler run. Without it a
-point costs one attribute check. docs/decisions/0012-crash-points.md says what each point proves.
+time: at once, with exit code 137 like a `kill -9`, nothing flushed, no handler run. `PAUSE_AT`
+stops it there as a SIGSTOP does, until a SIGCONT. Without them a point costs one attribute check.
+docs/decisions/0012-crash-points.md says what each point proves.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
 from services.domain.errors import ConfigurationError
 
 EXIT_CODE: Final = 137
-VARIABLE: Final = "CRASH_AT"
+CRASH: Final = "CRASH_AT"
+PAUSE: Final = "PAUSE_AT"
 
 
 class FailPoint(StrEnum):
@@ -39,46 +42,66 @@ class FailPoint(StrEnum):
     KILL_STEP = "execution.kill_step"  # one step of a kill run is done, the next is not begun
 
 
+def _crash() -> None:
+    os._exit(EXIT_CODE)
+
+
+def _pause() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+_ACTIONS: Final[dict[str, Callable[[], None]]] = {CRASH: _crash, PAUSE: _pause}
+
+
 class _Armed:
     """One point that waits for its visit."""
 
-    def __init__(self, point: FailPoint, visits: int) -> None:
+    def __init__(self, variable: str, point: FailPoint, visits: int) -> None:
+        self._variable = variable
         self._point = point
         self._visits_left = visits
         self._lock = threading.Lock()
 
     def reach(self, point: FailPoint) -> None:
+        """Count a visit; on the one that was asked for the process ends or stands still."""
         if point is not self._point:
             return
         with self._lock:
             self._visits_left -= 1
-            if not self._visits_left:
-                os.write(2, f"crash on command at {point}\n".encode())
-                os._exit(EXIT_CODE)
+            if self._visits_left:
+                return
+        os.write(2, f"{self._variable}: {point} is reached\n".encode())
+        _ACTIONS[self._variable]()
 
 
 def armed_by(environment: Mapping[str, str]) -> _Armed | None:
     """The point that the environment asks for; None = none.
 
     Raises:
-        ConfigurationError: it names no point, or asks for it in a process that trades live.
+        ConfigurationError: it names no point, or two, or asks where money is real.
     """
-    wanted = environment.get(VARIABLE, "")
-    if not wanted:
+    asked = [
+        (variable, environment[variable]) for variable in _ACTIONS if environment.get(variable)
+    ]
+    if not asked:
         return None
-    name, _, visits = wanted.partition(":")
-    if name not in set(FailPoint) or not (visits or "1").isdecimal() or visits == "0":
-        known = ", ".join(FailPoint)
-        raise ConfigurationError(f"{VARIABLE}={wanted}: expected one of {known}, and maybe :times")
+    wanted = ", ".join(f"{variable}={value}" for variable, value in asked)
+    if len(asked) > 1:
+        raise ConfigurationError(f"{wanted}: expected one of them")
     if environment.get("TRADING_MODE") == "live":
-        raise ConfigurationError(f"{VARIABLE}={wanted}: no crashes on command where money is real")
-    return _Armed(FailPoint(name), int(visits or "1"))
+        raise ConfigurationError(f"{wanted}: no faults on command where money is real")
+    variable, value = asked[0]
+    name, _, visits = value.partition(":")
+    if name not in set(FailPoint) or not (visits or "1").isdecimal() or int(visits or "1") < 1:
+        known = ", ".join(FailPoint)
+        raise ConfigurationError(f"{wanted}: expected one of {known}, and maybe :times")
+    return _Armed(variable, FailPoint(name), int(visits or "1"))
 
 
 _armed = armed_by(os.environ)
 
 
 def failpoint(point: FailPoint) -> None:
-    """Die here where the environment said so; else nothing."""
+    """Die or stop here where the environment said so; else nothing."""
     if _armed is not None:
         _armed.reach(point)

@@ -1,5 +1,7 @@
 """Crash points: a closed list, off unless asked for, at the visit that was asked for."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -47,6 +49,23 @@ def test_another_point_is_passed() -> None:
     assert visits_before_death("execution.booked") == (5, 0)
 
 
+def test_a_pause_stands_still_until_it_is_told_to_go_on() -> None:
+    program = (
+        "from services.common.failpoints import FailPoint, failpoint\n"
+        "failpoint(FailPoint.INTENT_STORED)\n"
+    )
+    paused = subprocess.Popen(
+        [sys.executable, "-c", program], env={"PAUSE_AT": "execution.intent_stored"}
+    )
+    try:
+        _, status = os.waitpid(paused.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        paused.send_signal(signal.SIGCONT)
+        assert paused.wait(60) == 0
+    finally:
+        paused.kill()
+
+
 @pytest.mark.parametrize("wanted", ["execution.nowhere", "intent_stored", "execution.sent:0"])
 def test_what_names_no_point_stops_the_start(wanted: str) -> None:
     with pytest.raises(ConfigurationError, match="expected one of "):
@@ -56,3 +75,8 @@ def test_what_names_no_point_stops_the_start(wanted: str) -> None:
 def test_no_process_that_trades_live_can_be_armed() -> None:
     with pytest.raises(ConfigurationError, match="where money is real"):
         armed_by({"CRASH_AT": "execution.sent", "TRADING_MODE": "live"})
+
+
+def test_a_crash_and_a_pause_at_once_stop_the_start() -> None:
+    with pytest.raises(ConfigurationError, match="expected one of them"):
+        armed_by({"CRASH_AT": "execution.sent", "PAUSE_AT": "execution.sent"})
