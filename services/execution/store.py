@@ -10,6 +10,7 @@ from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
 from services.common.controls import controls
+from services.common.failpoints import FailPoint, failpoint
 from services.common.kept import Kept
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.errors import TransientError
@@ -213,6 +214,7 @@ class ExecutionStore:
             )
             self._update_reservations(bookings, session)
             self._update_signals(bookings, session)
+            failpoint(FailPoint.BEFORE_BOOKING)
 
         try:
             self._store.transaction(work)
