@@ -213,7 +213,10 @@ class Desk:
             _log.warning("cancel of %s has no answer: %s", order.client_order_id, error)
 
     def _book(self, reports: Sequence[tuple[Document, OrderReport]]) -> None:
-        bookings = self._queries.book(reports, epoch=self._lease.epoch) if reports else []
+        lease = self._lease
+        bookings = (
+            self._queries.book(reports, epoch=lease.epoch, session=lease.session) if reports else []
+        )
         if bookings:
             failpoint(FailPoint.BOOKED)
         news = [each for each in bookings if each.ended or each.fresh]
