@@ -188,15 +188,23 @@ class Store:
         self.ping()
         return "answers"
 
-    def transaction(self, work: Callable[[ClientSession], T]) -> T:
+    def transaction(
+        self, work: Callable[[ClientSession], T], *, session: ClientSession | None = None
+    ) -> T:
         """Run `work` in one transaction; it may run several times, so it touches only the store.
+
+        Args:
+            work: what is done, all or nothing.
+            session: that it runs in, one transaction at a time; None = one of its own.
 
         Raises:
             TransientError: the database could not be reached or stayed in conflict.
         """
         try:
-            with self.client.start_session() as session:
+            if session is not None:
                 return session.with_transaction(work)
+            with self.client.start_session() as own:
+                return own.with_transaction(work)
         except DuplicateKeyError:
             raise
         except ConnectionFailure as error:

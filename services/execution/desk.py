@@ -20,6 +20,7 @@ from brokers.errors import (
 )
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
+from services.common.failpoints import FailPoint, failpoint
 from services.common.incidents import clear_incident, raise_incident
 from services.common.leases import Lease
 from services.common.logs import road
@@ -101,6 +102,7 @@ class Desk:
 
         Raises: TransientError where this desk may not act now; the orders stay as they are.
         """
+        failpoint(FailPoint.ORDER_RECEIVED)
         with self._one_at_a_time:
             if not self._is_open():
                 raise TransientError(f"account {self.account_id} is not open here")
@@ -129,7 +131,9 @@ class Desk:
             return
         answered: list[tuple[Document, OrderReport]] = []
         trouble: Exception | None = None
+        failpoint(FailPoint.BEFORE_INTENT)
         for stored in self._queries.begin(leaving, epoch=self._lease.epoch):
+            failpoint(FailPoint.INTENT_STORED)
             order = orders[stored["_id"]]
             if trouble is None:
                 try:
@@ -178,15 +182,18 @@ class Desk:
         try:
             if order.stop_loss or order.take_profit or order.algo:
                 raise UnsupportedOrder("guards and algos are not worked yet")
-            return self._broker.place_order(order)
+            report = self._broker.place_order(order)
         except OrderRejected as error:
             return _local(order, OrderStatus.REJECTED, f"{error.code}: {error}")
         except UnsupportedOrder as error:
             return _local(order, OrderStatus.DENIED, f"UNSUPPORTED: {error}")
         except OrderStateUnknown as error:
             _log.warning("order %s has no answer: %s", order.client_order_id, error)
+            failpoint(FailPoint.SENT)
             self._look.set()
             return _local(order, OrderStatus.UNKNOWN, f"no answer: {error}")
+        failpoint(FailPoint.ANSWERED)
+        return report
 
     def _cancel(self, order: Order, stored: Document) -> None:
         if stored["status"] != OrderStatus.CANCEL_PENDING:
@@ -196,15 +203,22 @@ class Desk:
                 after=OrderStatus.CANCEL_PENDING,
                 text="cancel requested",
             )
+        failpoint(FailPoint.CANCEL_SENT)
         try:
             report = self._broker.cancel_order(order)
+            failpoint(FailPoint.CANCEL_ANSWERED)
             self._book([(stored | {"status": OrderStatus.CANCEL_PENDING}, report)])
         except BrokerError as error:
             # CANCEL_PENDING is working: the reconciler asks the broker what became of it.
             _log.warning("cancel of %s has no answer: %s", order.client_order_id, error)
 
     def _book(self, reports: Sequence[tuple[Document, OrderReport]]) -> None:
-        bookings = self._queries.book(reports, epoch=self._lease.epoch) if reports else []
+        lease = self._lease
+        bookings = (
+            self._queries.book(reports, epoch=lease.epoch, session=lease.session) if reports else []
+        )
+        if bookings:
+            failpoint(FailPoint.BOOKED)
         news = [each for each in bookings if each.ended or each.fresh]
         self._publisher.ring(
             EXECUTION_CONFIRMATIONS,
@@ -216,6 +230,8 @@ class Desk:
                 for each in news
             ],
         )
+        if news:
+            failpoint(FailPoint.CONFIRMED)
         for booking in bookings:
             self._tell(booking)
 
@@ -240,6 +256,7 @@ class Desk:
 
     def _on_report(self, report: OrderReport, cursor: str) -> None:
         """One report of the broker's stream; raising makes it come again."""
+        failpoint(FailPoint.STREAM_REPORT)
         with self._one_at_a_time:
             if not self._is_open():
                 raise TransientError(f"account {self.account_id} is not open here")
@@ -279,6 +296,7 @@ class Desk:
                 if fresh is not None and fresh.get("working"):
                     self._reconcile_order(from_document(Order, fresh["order"]), fresh)
         if not self._is_open():
+            failpoint(FailPoint.RECONCILED)
             self._open_epoch = self._lease.epoch
             _log.info("account %s is open, epoch %s", self.account_id, self._open_epoch)
 

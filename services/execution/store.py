@@ -10,6 +10,7 @@ from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
 from services.common.controls import controls
+from services.common.failpoints import FailPoint, failpoint
 from services.common.kept import Kept
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.errors import TransientError
@@ -161,13 +162,20 @@ class ExecutionStore:
             {"$set": {"absent_since": since}},
         )
 
-    def book(self, reports: Sequence[tuple[Document, OrderReport]], *, epoch: int) -> list[Booking]:
+    def book(
+        self,
+        reports: Sequence[tuple[Document, OrderReport]],
+        *,
+        epoch: int,
+        session: ClientSession | None = None,
+    ) -> list[Booking]:
         """Apply reports in one transaction: orders, fills, positions, reservations, signals.
 
         Args:
             reports: each with its order as it was read; where one has moved since, each is booked
                 by itself, read again.
             epoch: of the lease that this is done under.
+            session: of that lease.
 
         Returns: what was changed; a report that told nothing new is not among it.
 
@@ -176,11 +184,17 @@ class ExecutionStore:
         """
         bookings = [self._plan(stored, report, epoch) for stored, report in reports]
         changed = [booking for booking in bookings if booking.changes]
-        if not changed or self._book(changed):
+        if not changed or self._book(changed, session):
             return changed
-        return [each for stored, report in reports for each in self._retried(stored, report, epoch)]
+        return [
+            each
+            for stored, report in reports
+            for each in self._retried(stored, report, epoch, session)
+        ]
 
-    def _retried(self, stored: Document, report: OrderReport, epoch: int) -> list[Booking]:
+    def _retried(
+        self, stored: Document, report: OrderReport, epoch: int, session: ClientSession | None
+    ) -> list[Booking]:
         for _ in range(_TRIES):
             read = self.order(stored["_id"])
             if read is None:
@@ -188,7 +202,7 @@ class ExecutionStore:
             booking = self._plan(read, report, epoch)
             if not booking.changes:
                 return []
-            if self._book([booking]):
+            if self._book([booking], session):
                 return [booking]
         raise TransientError(f"order {stored['_id']} is moved by somebody else")
 
@@ -200,7 +214,7 @@ class ExecutionStore:
         after = advance(before, report, fresh, replaced)
         return Booking(stored, report, fresh, after, after.changes(before) or bool(fresh))
 
-    def _book(self, bookings: Sequence[Booking]) -> bool:
+    def _book(self, bookings: Sequence[Booking], session: ClientSession | None) -> bool:
         """One transaction; False, with nothing written, where an order is not as it was read."""
         updates = [order_update(booking) for booking in bookings]
 
@@ -213,9 +227,10 @@ class ExecutionStore:
             )
             self._update_reservations(bookings, session)
             self._update_signals(bookings, session)
+            failpoint(FailPoint.BEFORE_BOOKING)
 
         try:
-            self._store.transaction(work)
+            self._store.transaction(work, session=session)
         except _Moved:
             return False
         return True
