@@ -209,6 +209,15 @@ class ExecutionSettings(CommonSettings):
     reconcile_interval_s: float = Field(
         5, gt=0, le=600, description="seconds between looks at orders without an outcome"
     )
+    absence_proof_s: float = Field(
+        30, gt=0, le=3600, description="seconds until an order the broker never shows was not sent"
+    )
+    repeated_orders_max: int = Field(
+        60, ge=1, description="entries of a strategy in one instrument and side within the window"
+    )
+    repeated_orders_window_s: float = Field(
+        60, gt=0, le=86400, description="seconds; more of a kind lock the strategy until a reset"
+    )
 
 
 class AccountDataSettings(CommonSettings):

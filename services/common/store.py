@@ -67,6 +67,10 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
             {"partialFilterExpression": {"working": True}},
         ),
         ([("created_at", DESCENDING)], {}),
+        (
+            [("tended", ASCENDING), ("account_id", ASCENDING)],
+            {"partialFilterExpression": {"tended": True}},
+        ),
         # Orders without a known outcome are few; every decision looks for them.
         ([("status", ASCENDING)], {"partialFilterExpression": {"status": "UNKNOWN"}}),
     ],

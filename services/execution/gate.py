@@ -70,14 +70,12 @@ class Verdict(NamedTuple):
         code: why it may not; empty = it may.
         sentence: the same in words, or how it was cut.
         waits: it stays as it is and is looked at again.
-        cancel_first: client_order_ids that must end before it goes.
     """
 
     order: Order
     code: str = ""
     sentence: str = ""
     waits: bool = False
-    cancel_first: tuple[str, ...] = ()
 
 
 def judge(order: Order, seen: Seen, *, position: Position | None) -> Verdict:
@@ -111,11 +109,16 @@ def _entry(order: Order, seen: Seen, scopes: set[str]) -> Verdict:
         scope, _, _ = lock.key.partition("|")
         if lock.key.removeprefix(f"{scope}|") in scopes:
             return Verdict(order, "ENTRIES_LOCKED", lock.sentence)
-    refused = _size(order, seen, scopes)
+    refused = _size(order, seen, scopes) or _beside(order, seen)
     if refused is not None:
         return refused
     if repeated := seen.repeated(order):
         return Verdict(order, "REPEATED_EXECUTION", repeated)
+    return _within_parent(order, seen)
+
+
+def _beside(order: Order, seen: Seen) -> Verdict | None:
+    """What other orders of the account in the same instrument have against it."""
     others = [each for each in seen.working if each.order.instrument.key == order.instrument.key]
     for each in others:
         mine = each.order
@@ -127,7 +130,7 @@ def _entry(order: Order, seen: Seen, scopes: set[str]) -> Verdict:
         if _crosses(order, each):
             sentence = f"it would trade with our own order {mine.client_order_id}"
             return Verdict(order, "SELF_MATCH", sentence)
-    return _within_parent(order, seen)
+    return None
 
 
 def _size(order: Order, seen: Seen, scopes: set[str]) -> Verdict | None:
@@ -208,15 +211,12 @@ def _exit(order: Order, seen: Seen, position: Position | None) -> Verdict:
         and each.order.instrument.key == order.instrument.key
         and each.order.client_order_id != order.client_order_id
     ]
-    live_guards = [
-        each for each in mine if each.order.role in GUARDS and each.order.side is order.side
-    ]
-    if live_guards:
-        names = tuple(each.order.client_order_id for each in live_guards)
-        sentence = f"{len(names)} orders that guard the position are canceled first"
-        return Verdict(order, "GUARDS_WORKING", sentence, waits=True, cancel_first=names)
     closing = sum((each.left for each in mine if _closes_too(each, order)), ZERO)
     free = max(ZERO, -held * order.side.sign) - closing
+    guarding = _guarding(mine, order)
+    if guarding and order.quantity > free - guarding:
+        sentence = f"guards of the position over {plain(guarding)} are cut first"
+        return Verdict(order, "GUARDS_WORKING", sentence, waits=True)
     if free <= 0:
         beside = f", {plain(closing)} of it in other exits" if closing else ""
         return Verdict(order, "NOTHING_TO_CLOSE", f"{plain(held)} is held{beside}")
@@ -226,6 +226,15 @@ def _exit(order: Order, seen: Seen, position: Position | None) -> Verdict:
     return verdict
 
 
+def _guarding(mine: Sequence[Working], order: Order) -> Decimal:
+    """What guards of the position may still close: of each pair only one does."""
+    totals = [
+        sum((w.left for w in mine if w.order.role is role and w.order.side is order.side), ZERO)
+        for role in sorted(GUARDS)
+    ]
+    return max(totals)
+
+
 def _closes_too(each: Working, order: Order) -> bool:
     """Whether another working order closes the same position and is on its way already."""
     other = each.order
@@ -233,4 +242,6 @@ def _closes_too(each: Working, order: Order) -> bool:
         return False
     if other.client_order_id == order.parent_order_id or other.role is OrderRole.SLICE:
         return False  # a slice counts in its parent
+    if other.role in GUARDS:
+        return False
     return each.status is not OrderStatus.PENDING

@@ -12,6 +12,7 @@ from services.common.clock import utc_now
 from services.common.controls import controls
 from services.common.failpoints import FailPoint, failpoint
 from services.common.kept import Kept
+from services.common.leases import Lease
 from services.common.limits import limit_sets
 from services.common.locks import locks
 from services.common.orders import order_document
@@ -21,6 +22,7 @@ from services.domain.errors import TransientError
 from services.domain.orders import Order
 from services.domain.risk import LimitSet
 from services.domain.words import OrderStatus
+from services.execution.bookkeeper import Bookkeeper
 from services.execution.documents import event
 from services.execution.gate import Seen, Verdict, Working, judge
 
@@ -60,10 +62,11 @@ class Ground(NamedTuple):
 class Intents:
     """Passes orders of one account through the gate."""
 
-    def __init__(self, store: Store, account_id: str, *, lease_name: str) -> None:
+    def __init__(self, store: Store, account_id: str, *, lease: Lease, books: Bookkeeper) -> None:
         self._store = store
         self._account_id = account_id
-        self._lease_name = lease_name
+        self._lease = lease
+        self._books = books
         self._limits: Kept[str, tuple[LimitSet, ...]] = Kept(
             lambda _: limit_sets(store), seconds=_LIMITS_SECONDS
         )
@@ -91,8 +94,8 @@ class Intents:
             TransientError: the account is another's now; nothing was changed.
         """
         limits = self._limits("all")
-        judged = self._store.transaction(
-            lambda session: self._judge(groups, ground, limits, guards_of, session)
+        judged = self._books.transact(
+            self._lease, lambda session: self._judge(groups, ground, limits, guards_of, session)
         )
         failpoint(FailPoint.INTENT_STORED)
         return judged
@@ -118,7 +121,7 @@ class Intents:
         return judged
 
     def _check_owner(self, epoch: int, session: ClientSession) -> None:
-        lease = self._store["leases"].find_one({"_id": self._lease_name}, session=session)
+        lease = self._store["leases"].find_one({"_id": self._lease.name}, session=session)
         if lease is None or lease["epoch"] != epoch:
             raise TransientError(f"account {self._account_id} is another's now")
 
@@ -165,7 +168,9 @@ class Intents:
         if not leaving:
             return
         changed = self._store["orders"].bulk_write(
-            [_intent(each, epoch) for each in leaving], ordered=False, session=session
+            [_intent(each, epoch, guards_of(each.order)) for each in leaving],
+            ordered=False,
+            session=session,
         )
         if changed.modified_count != len(leaving):
             raise TransientError("an order was moved by somebody else")
@@ -174,6 +179,7 @@ class Intents:
             self._store["orders"].insert_many(
                 [_attached(guard, epoch) for guard in guards], session=session
             )
+            failpoint(FailPoint.GUARDS_STORED)
 
 
 def _sort(verdicts: Sequence[tuple[Document, Verdict]], seen: Seen, judged: Judged) -> Seen:
@@ -213,7 +219,7 @@ def _working(row: Document) -> Working:
     return Working(order, OrderStatus(row["status"]), order.quantity - row["filled_quantity"])
 
 
-def _intent(leaving: Leaving, epoch: int) -> UpdateOne:
+def _intent(leaving: Leaving, epoch: int, guards: Sequence[Order]) -> UpdateOne:
     now = utc_now()
     stored, order = leaving
     changes: Document = {
@@ -227,6 +233,11 @@ def _intent(leaving: Leaving, epoch: int) -> UpdateOne:
         changes["order.quantity"] = order.quantity
     if needs_tending(order, stored.get("sibling_count", 1)):
         changes["tended"] = True
+    if guards:
+        changes["children"] = [guard.client_order_id for guard in guards]
+        changes["native_guards"] = True
+    if order.algo is not None:
+        changes["algo_started_at"] = now
     stored |= changes
     stored.pop("absent_since", None)  # it belongs to the attempt before
     return UpdateOne(
@@ -255,4 +266,5 @@ def _attached(guard: Order, epoch: int) -> Document:
         "status": OrderStatus.SUBMITTING,
         "owner_epoch": epoch,
         "sent_at": now,
+        "attached": True,
     }
