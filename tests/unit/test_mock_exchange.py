@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
+from brokers.mock.books import Books
 from brokers.mock.exchange import Exchange
 from brokers.mock.journal import Journal
+from services.domain.orders import Execution
 from services.domain.words import InstrumentType, OrderStatus, OrderType, Side, TimeInForce
 from tests.support.builders import make_instrument, make_order
 
@@ -23,12 +25,14 @@ BUY, SELL = Side.BUY, Side.SELL
 
 @contextmanager
 def opened(path):
-    exchange = Exchange(
-        Journal(Path(path)),
+    journal = Journal(Path(path))
+    books = Books(
+        journal,
         initial_cash=CASH,
         commission_per_unit=Decimal("0.005"),
         commission_minimum=Decimal(1),
     )
+    exchange = Exchange(journal, books)
     yield exchange
     exchange.close()
 
@@ -54,6 +58,10 @@ def limit(price, side=BUY, **fields):
 
 def place(exchange, *orders):
     return [exchange.place(BROKER_ACCOUNT, each) for each in orders]
+
+
+def fills_of(exchange):
+    return [Execution.model_validate_json(body) for body in exchange.executions(BROKER_ACCOUNT)]
 
 
 def state(exchange):
@@ -91,7 +99,7 @@ def test_cash_and_positions_are_the_sum_of_the_fills(trades):
 
 
 def check_the_books(exchange):
-    fills = exchange.executions(BROKER_ACCOUNT)
+    fills = fills_of(exchange)
     flow = sum(
         -fill.side.sign * fill.quantity * fill.price * fill.instrument.multiplier - fill.commission
         for fill in fills
@@ -114,7 +122,7 @@ def read_all(exchange):
     return (
         figures,
         exchange.positions(BROKER_ACCOUNT),
-        exchange.executions(BROKER_ACCOUNT),
+        fills_of(exchange),
         exchange.orders(BROKER_ACCOUNT),
         exchange.reports(BROKER_ACCOUNT, 0, 0),
     )
@@ -147,7 +155,7 @@ def test_a_rejected_order_touches_no_book(exchange):
         "INSUFFICIENT_FUNDS: 75005000.00 margin and commission needed, 1000000.00 available"
     )
     assert state(exchange).cash == CASH
-    assert exchange.positions(BROKER_ACCOUNT) == exchange.executions(BROKER_ACCOUNT) == []
+    assert exchange.positions(BROKER_ACCOUNT) == fills_of(exchange) == []
 
 
 @pytest.mark.parametrize("quantity", ["1e30", "0.5"])
