@@ -30,7 +30,7 @@ from services.domain.books import (
 )
 from services.domain.orders import Execution, Order
 from services.domain.values import ZERO
-from services.domain.words import FillOrigin
+from services.domain.words import FillOrigin, Side
 from services.execution.documents import (
     Owner,
     confirmation,
@@ -99,6 +99,70 @@ class Ledger:
             elif rank(execution) == _rank_of(booked):
                 self._compare(booked, execution)
         return News(tuple(fresh), tuple(replaced))
+
+    def not_booked(
+        self, account_id: str, executions: Sequence[Execution], since: datetime | None
+    ) -> tuple[Execution, ...]:
+        """Those of an account's executions since then that are not booked yet, or not so."""
+        query: Document = {"account_id": account_id}
+        if since is not None:
+            query["occurred_at"] = {"$gte": since}
+        fields = {"execution_id": 1, "revision": 1, "busted": 1}
+        booked = {(row["execution_id"], *_rank_of(row)) for row in self._rows.find(query, fields)}
+        left = [each for each in executions if (each.execution_id, *rank(each)) not in booked]
+        return self.news(account_id, left).fresh if left else ()
+
+    def owners(self, account_id: str, executions: Sequence[Execution]) -> dict[str, Owner]:
+        """Whose the executions are that were told before, by their ids; none of an order."""
+        ids = [each.execution_id for each in executions if rank(each) != _AS_FIRST_TOLD]
+        found = self._rows.find({"account_id": account_id, "execution_id": {"$in": ids}})
+        return {
+            row["execution_id"]: Owner(
+                row["strategy_id"],
+                account_id,
+                origin=FillOrigin(row.get("origin", FillOrigin.ORDER)),
+            )
+            for row in found
+        }
+
+    def open_positions(self, account_id: str) -> list[Position]:
+        """What all strategies hold in an account, and what is nobody's."""
+        found = self._store["positions"].find({"open": True, "account_id": account_id})
+        return [from_document(Position, row) for row in found]
+
+    def flows(self, account_id: str) -> dict[str, Decimal]:
+        """What fills and commissions have moved in cash so far, by currency."""
+        found = self._store["cash_flows"].find({"account_id": account_id})
+        return {row["currency"]: row["fills"] - row["commissions"] for row in found}
+
+    def broken(self, account_id: str) -> list[tuple[str, str]]:
+        """Positions of an account that are not the sum of their fills, with a sentence each."""
+        suspects = self._unequal(account_id)
+        if not suspects:
+            return []
+        # Both were read at different moments: what still differs within one transaction, differs.
+        return self._store.transaction(lambda session: self._unequal(account_id, session))
+
+    def _unequal(
+        self, account_id: str, session: ClientSession | None = None
+    ) -> list[tuple[str, str]]:
+        query: Document = {"account_id": account_id, "void": {"$ne": True}}
+        fields = {"strategy_id": 1, "account_id": 1, "instrument_key": 1, "side": 1, "quantity": 1}
+        sums: dict[str, Decimal] = {}
+        for row in self._rows.find(query, fields, session=session):
+            key = position_of_row(row)
+            sums[key] = sums.get(key, ZERO) + row["quantity"] * Side(row["side"]).sign
+        held = {
+            row["_id"]: row["quantity"]
+            for row in self._store["positions"].find(
+                {"account_id": account_id}, {"quantity": 1}, session=session
+            )
+        }
+        return [
+            (key, f"position {key} is {held.get(key, ZERO):f}, its fills sum to {total:f}")
+            for key in sorted(sums.keys() | held.keys())
+            if held.get(key, ZERO) != (total := sums.get(key, ZERO))
+        ]
 
     def _compare(self, row: Document, execution: Execution) -> None:
         """The same fill told twice must be the same; what was booked stays."""
