@@ -209,6 +209,9 @@ class ExecutionSettings(CommonSettings):
     reconcile_interval_s: float = Field(
         5, gt=0, le=600, description="seconds between looks at orders without an outcome"
     )
+    reconcile_books_s: float = Field(
+        60, gt=0, le=3600, description="seconds between comparisons of books with the broker's"
+    )
 
 
 class AccountDataSettings(CommonSettings):

@@ -21,6 +21,7 @@ from services.domain.books import UNATTRIBUTED
 from services.domain.orders import Execution, OrderReport
 from services.domain.values import ZERO, Frozen, Instant
 from services.domain.words import FillOrigin, OrderStatus
+from services.execution.books import Books
 from services.execution.differences import Differences
 from services.execution.documents import Owner
 from services.execution.ledger import Ledger
@@ -107,6 +108,7 @@ class Reconciler:
     ) -> None:
         self._store = store
         self._ledger = ledger
+        self._ours = Books(store, ledger, account_id)
         self._broker = broker
         self._account_id = account_id
         self._book = book
@@ -159,14 +161,14 @@ class Reconciler:
         foreign_orders = self._differences.keep_foreign_orders(
             self._strange(answers.open_orders), now
         )
-        found = compare(answers.positions, self._ledger.open_positions(self._account_id), now)
+        found = compare(answers.positions, self._ours.open_positions(), now)
         before = [from_document(Difference, each) for each in row.get("differences", [])]
         differences = judged(before, found, moving=moving, now=now, settle=self._settle)
         self._differences.keep_locks(differences)
         cash, base = self._cash(row, answers.state, now, quiet=not moving)
         self._differences.tell_cash(cash)
         if everything:
-            self._differences.tell_broken(self._ledger.broken(self._account_id))
+            self._differences.tell_broken(self._ours.broken())
         outcome = Outcome(
             account_id=self._account_id,
             looked_at=now,
@@ -197,13 +199,13 @@ class Reconciler:
     def _books(self) -> dict[str, Decimal]:
         """What we hold of each instrument, over all strategies and what is nobody's."""
         sums: dict[str, Decimal] = {}
-        for position in self._ledger.open_positions(self._account_id):
+        for position in self._ours.open_positions():
             key = position.instrument.key
             sums[key] = sums.get(key, ZERO) + position.quantity
         return sums
 
     def _news(self, answers: _Answers, since: datetime | None, now: datetime) -> _News:
-        executions = self._ledger.not_booked(self._account_id, answers.executions, since)
+        executions = self._ours.not_booked(answers.executions, since)
         ids = {each.client_order_id for each in executions if each.client_order_id}
         rows = self._orders(ids)
         news = told(executions, rows)
@@ -238,7 +240,7 @@ class Reconciler:
     def _book_foreign(self, executions: Sequence[Execution]) -> int:
         for start in range(0, len(executions), _AT_ONCE):
             part = executions[start : start + _AT_ONCE]
-            owners = self._ledger.owners(self._account_id, part)
+            owners = self._ours.owners(part)
             nobody = Owner(UNATTRIBUTED, self._account_id, origin=FillOrigin.FOREIGN)
             fills = [(owners.get(each.execution_id, nobody), each) for each in part]
             self._differences.tell_foreign(fills)
@@ -253,7 +255,7 @@ class Reconciler:
         before = from_document(Cash, row["cash"]) if row.get("cash") else None
         if not quiet:
             return before, base
-        flows = self._ledger.flows(self._account_id)
+        flows = self._ours.flows()
         if base is None or base.currency != state.currency:
             base, before = cash_base(state.currency, state.cash, flows, now), None
         cash = cash_judged(
