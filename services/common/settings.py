@@ -218,6 +218,9 @@ class ExecutionSettings(CommonSettings):
     repeated_orders_window_s: float = Field(
         60, gt=0, le=86400, description="seconds; more of a kind lock the strategy until a reset"
     )
+    reconcile_books_s: float = Field(
+        60, gt=0, le=3600, description="seconds between comparisons of books with the broker's"
+    )
 
 
 class AccountDataSettings(CommonSettings):

@@ -60,13 +60,29 @@ class Locks:
         )
 
 
-def check_locks(context: DecisionContext, keys: Collection[str], waterfall: Waterfall) -> None:
-    """Deny where a limit was passed before and has not been reset. Raises: Denied."""
+def check_locks(
+    context: DecisionContext,
+    keys: Collection[str],
+    waterfall: Waterfall,
+    *,
+    account_id: str | None = None,
+) -> None:
+    """Deny where a limit was passed before and has not been reset. Raises: Denied.
+
+    Args:
+        context: with all locks.
+        keys: of the scopes that are decided.
+        waterfall: of the signal, or of the account.
+        account_id: only locks within this account are looked at; None = only those of all.
+    """
     for lock in context.locks:
-        if scope_key(lock.scope, lock.scope_id) not in keys:
+        if lock.account_id != account_id or scope_key(lock.scope, lock.scope_id) not in keys:
             continue
         if lock.expires_at is not None and lock.expires_at <= context.now:
             continue
+        if lock.rule is LockRule.POSITION_MISMATCH:
+            words = "{}; no entries until they agree"
+            waterfall.require("lock", False, "POSITION_MISMATCH", words, lock.sentence)
         until = f"until {lock.expires_at:%Y-%m-%d %H:%M} UTC" if lock.expires_at else "until reset"
         waterfall.require(
             "lock", False, "ENTRIES_LOCKED", "{}, {}", lock.sentence, until, rule=lock.key

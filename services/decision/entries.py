@@ -90,6 +90,8 @@ def _check_switch(common: Common, account: AccountContext, waterfall: Waterfall)
     if control is not None and state is not TradingState.ACTIVE:
         raise waterfall.stop("trading_state", f"TRADING_{state}", switched(control))
     check_locks(context, keys, waterfall)
+    within = {scope_key(Scope.INSTRUMENT, leg.instrument.key) for leg in common.signal.legs}
+    check_locks(context, within, waterfall, account_id=name)
 
 
 def switched(control: Control) -> str:

@@ -201,6 +201,10 @@ CODES: Final[dict[str, Meaning]] = {
         "a loss or repetition limit was passed, and entries stop until it is reset or ends",
         "wait: the operator decides when entries go again",
     ),
+    "POSITION_MISMATCH": _decision(
+        "the broker holds another quantity of the instrument than our books say",
+        "wait: entries go again when the operator has cleared it up",
+    ),
     "RESTRICTED": _decision("nothing of this scope may be entered", "ask the operator"),
     "OUTSIDE_TRADING_HOURS": _decision(
         "entries go in the hours that the operator has set only", "send in these hours"

@@ -236,9 +236,10 @@ class MarginModel(StrEnum):
 
 
 class LockRule(StrEnum):
-    """Which limit has stopped the entries of a scope until it is reset."""
+    """What has stopped the entries of a scope until it is reset."""
 
     DAILY_LOSS = "DAILY_LOSS"
     DRAWDOWN = "DRAWDOWN"
     CONSECUTIVE_LOSSES = "CONSECUTIVE_LOSSES"
     REPEATED_EXECUTION = "REPEATED_EXECUTION"
+    POSITION_MISMATCH = "POSITION_MISMATCH"  # books and broker differ; ends when they agree

@@ -7,9 +7,8 @@ back, together with the position, from the last fill before it after which nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from pymongo import DESCENDING, InsertOne, ReplaceOne, UpdateOne
@@ -22,15 +21,13 @@ from services.domain.books import (
     Position,
     Step,
     booking_order,
-    cash_flow,
     is_behind,
     opening_of,
     rank,
     rebuilt,
 )
 from services.domain.orders import Execution, Order
-from services.domain.values import ZERO
-from services.domain.words import FillOrigin
+from services.execution.cash import cash_updates
 from services.execution.documents import (
     Owner,
     confirmation,
@@ -66,6 +63,14 @@ class _Tail(NamedTuple):
     fills: Sequence[Fill]
 
 
+class _Moved(NamedTuple):
+    """A position after fills, what each of them did, and the rows in which that changed."""
+
+    after: Position
+    steps: Mapping[str, Step]
+    rewritten: list[UpdateOne]
+
+
 class Ledger:
     """Fills and positions of the store."""
 
@@ -87,16 +92,16 @@ class Ledger:
         known: dict[str, Document] = {}
         for row in self._rows.find({"account_id": account_id, "execution_id": {"$in": ids}}):
             other = known.get(row["execution_id"])
-            if other is None or _rank_of(row) > _rank_of(other):
+            if other is None or rank_of(row) > rank_of(other):
                 known[row["execution_id"]] = row
         fresh, replaced = [], []
         for execution in newest:
             booked = known.get(execution.execution_id)
-            if booked is None or rank(execution) > _rank_of(booked):
+            if booked is None or rank(execution) > rank_of(booked):
                 fresh.append(execution)
                 if booked is not None and not booked.get("void"):
                     replaced.append(execution_of(booked, execution.instrument))
-            elif rank(execution) == _rank_of(booked):
+            elif rank(execution) == rank_of(booked):
                 self._compare(booked, execution)
         return News(tuple(fresh), tuple(replaced))
 
@@ -128,17 +133,71 @@ class Ledger:
         gone: dict[str, list[Document]] = {}
         for row in superseded:
             gone.setdefault(position_of_row(row), []).append(row)
-        keys = incoming.keys() | gone.keys()
-        found = self._store["positions"].find({"_id": {"$in": list(keys)}}, session=session)
-        positions = {row["_id"]: from_document(Position, row) for row in found}
+        positions = self._positions(incoming.keys() | gone.keys(), session)
         writes: list[Any] = []
-        for key in keys:
+        for key in incoming.keys() | gone.keys():
             arrived = incoming.get(key, [])
             before = positions.get(key) or flat(*arrived[0])
-            after, changes = self._moved(before, arrived, gone.get(key, []), session)
-            positions[key] = after
-            writes += changes
+            moved = self._moved(before, arrived, gone.get(key, []), session)
+            positions[key] = moved.after
+            writes += moved.rewritten
+            writes += [
+                InsertOne(
+                    confirmation(
+                        owner, each, None if each.busted else moved.steps[each.execution_id]
+                    )
+                )
+                for owner, each in arrived
+            ]
+        writes += [UpdateOne({"_id": row["_id"]}, {"$set": effect(None)}) for row in superseded]
         self._rows.bulk_write(writes, ordered=False, session=session)
+        self._replace(positions, session)
+        taken_back = [
+            (row, execution_of(row, positions[position_of_row(row)].instrument))
+            for row in superseded
+        ]
+        updates = cash_updates(fills, taken_back)
+        if updates:
+            self._store["cash_flows"].bulk_write(updates, ordered=False, session=session)
+
+    def give(
+        self, row: Document, owner: Owner, adopted: Document, session: ClientSession
+    ) -> Position:
+        """Another owner for a fill of no order: both positions are as if it had always been so.
+
+        Args:
+            row: of the telling that counts.
+            owner: to whom; another than now.
+            adopted: who did it and why, kept with the row.
+            session: of the transaction.
+
+        Returns: the position it is of now.
+        """
+        old_key = position_of_row(row)
+        positions = self._positions({old_key}, session)
+        execution = execution_of(row, positions[old_key].instrument)
+        new_key = position_key(owner, execution)
+        positions |= self._positions({new_key}, session)
+        left = self._moved(positions[old_key], [], [row], session)
+        before = positions.get(new_key) or flat(owner, execution)
+        joined = self._moved(before, [(owner, execution)], [], session)
+        changes = {
+            "strategy_id": owner.strategy_id,
+            "adopted": adopted,
+            **effect(joined.steps[execution.execution_id]),
+        }
+        writes = [*left.rewritten, *joined.rewritten]
+        self._rows.bulk_write(
+            [*writes, UpdateOne({"_id": row["_id"]}, {"$set": changes})], session=session
+        )
+        self._replace({old_key: left.after, new_key: joined.after}, session)
+        return joined.after
+
+    def _positions(self, keys: Iterable[str], session: ClientSession) -> dict[str, Position]:
+        found = self._store["positions"].find({"_id": {"$in": list(keys)}}, session=session)
+        return {row["_id"]: from_document(Position, row) for row in found}
+
+    def _replace(self, positions: Mapping[str, Position], session: ClientSession) -> None:
         self._store["positions"].bulk_write(
             [
                 ReplaceOne({"_id": key}, position_document(position), upsert=True)
@@ -147,11 +206,6 @@ class Ledger:
             ordered=False,
             session=session,
         )
-        reversed_ = [
-            (row, execution_of(row, positions[position_of_row(row)].instrument))
-            for row in superseded
-        ]
-        self._move_cash(fills, reversed_, session)
 
     def _superseded(
         self, fills: Sequence[tuple[Owner, Execution]], session: ClientSession
@@ -181,15 +235,14 @@ class Ledger:
         arrived: Sequence[tuple[Owner, Execution]],
         gone: Sequence[Document],
         session: ClientSession,
-    ) -> tuple[Position, list[Any]]:
-        """A position after fills have come and gone, and what that changes of its rows."""
+    ) -> _Moved:
+        """A position after fills have come and gone."""
         counted = [Fill(each, owner.order) for owner, each in arrived if not each.busted]
-        times = [fill.execution.occurred_at for fill in counted]
+        tail = _Tail(position, (), ())
         if gone or any(is_behind(position, fill.execution) for fill in counted):
+            times = [fill.execution.occurred_at for fill in counted]
             since = min([*times, *(row["occurred_at"] for row in gone)])
             tail = self._tail(position, since, session)
-        else:
-            tail = _Tail(position, (), ())
         dropped = {row["_id"] for row in gone}
         kept = [
             (row, fill)
@@ -198,17 +251,12 @@ class Ledger:
         ]
         after, steps = rebuilt(tail.opening, [*(fill for _, fill in kept), *counted])
         by_id = {step.execution_id: step for step in steps}
-        writes: list[Any] = [
-            InsertOne(confirmation(owner, each, None if each.busted else by_id[each.execution_id]))
-            for owner, each in arrived
-        ]
-        writes += [UpdateOne({"_id": key}, {"$set": effect(None)}) for key in sorted(dropped)]
-        writes += [
+        rewritten = [
             UpdateOne({"_id": row["_id"]}, {"$set": effect(step)})
-            for row, fill in kept
-            if _step_of(row) != (step := by_id[fill.execution.execution_id])
+            for row, _ in kept
+            if _step_of(row) != (step := by_id[row["execution_id"]])
         ]
-        return after, writes
+        return _Moved(after, by_id, rewritten)
 
     def _tail(self, position: Position, since: datetime, session: ClientSession) -> _Tail:
         """The fills of a position from the last one before `since` after which nothing was held."""
@@ -253,41 +301,6 @@ class Ledger:
         found = self._store["orders"].find({"_id": {"$in": ids}}, {"order": 1}, session=session)
         return {row["_id"]: from_document(Order, row["order"]) for row in found}
 
-    def _move_cash(
-        self,
-        fills: Sequence[tuple[Owner, Execution]],
-        reversed_: Sequence[tuple[Document, Execution]],
-        session: ClientSession,
-    ) -> None:
-        """Running sums for each account and currency, so that cash can be compared at any time."""
-        sums: dict[tuple[str, str], list[Decimal]] = {}
-
-        def add(account_id: str, execution: Execution, sign: int) -> None:
-            flow = sums.setdefault((account_id, execution.instrument.currency), [ZERO, ZERO])
-            flow[0] += cash_flow(execution) * sign
-            paid = sums.setdefault((account_id, execution.commission_currency), [ZERO, ZERO])
-            paid[1] += execution.commission * sign
-
-        for owner, execution in fills:
-            if not execution.busted and owner.origin is not FillOrigin.ADOPTED:
-                add(owner.account_id, execution, 1)
-        for row, execution in reversed_:
-            if row.get("origin") != FillOrigin.ADOPTED:
-                add(row["account_id"], execution, -1)
-        updates = [
-            UpdateOne(
-                {"_id": f"{account_id}|{currency}"},
-                {
-                    "$inc": {"fills": traded, "commissions": paid},
-                    "$setOnInsert": {"account_id": account_id, "currency": currency},
-                },
-                upsert=True,
-            )
-            for (account_id, currency), (traded, paid) in sums.items()
-        ]
-        if updates:
-            self._store["cash_flows"].bulk_write(updates, ordered=False, session=session)
-
 
 def _newest(executions: Sequence[Execution]) -> tuple[Execution, ...]:
     """Each execution once, as it was told last."""
@@ -299,7 +312,8 @@ def _newest(executions: Sequence[Execution]) -> tuple[Execution, ...]:
     return tuple(newest.values())
 
 
-def _rank_of(row: Document) -> tuple[int, bool]:
+def rank_of(row: Document) -> tuple[int, bool]:
+    """`rank` of a stored telling."""
     return row.get("revision", 0), row.get("busted", False)
 
 
