@@ -301,6 +301,15 @@ def abandon_released(store: Store, run: KillRun, control: Control | None) -> Non
         clear_incident(store, kind=INCOMPLETE_INCIDENT, key=run.run_id)
 
 
+def end_released(store: Store, control: Control) -> list[str]:
+    """End every run of a scope whose switch was released; returns which."""
+    query = {"open": True, "scope": control.scope, "scope_id": control.scope_id}
+    runs = [from_document(KillRun, row) for row in store["kill_runs"].find(query)]
+    for run in runs:
+        abandon_released(store, run, control)
+    return [run.run_id for run in runs]
+
+
 def _end(
     store: Store, query: Document, how: tuple[RunState, str], session: ClientSession
 ) -> list[str]:

@@ -129,7 +129,7 @@ class KillRun(Frozen):
         return f"{self.stage} {scope_in_words(self.scope, self.scope_id)}"
 
     @property
-    def seconds(self) -> float | None:
+    def took_seconds(self) -> float | None:
         """From the request to the proof; None where it is not proven."""
         if self.state is not RunState.DONE or self.ended_at is None:
             return None
