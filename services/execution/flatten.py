@@ -47,10 +47,12 @@ def to_cancel(run: KillRun, mine: AccountKill, books: Books) -> list[OrderRow]:
     """Working orders that have to go.
 
     All of the scope that are there when a desk looks first, and entries whenever they were made.
-    A risk-reducing order made since goes on working; only a flatten cancels that too, as long as it
-    is closing the position itself. Closing orders of another run are left to it.
+    A risk-reducing order made since goes on working; a flatten cancels that too, as long as it is
+    closing the position itself, and where nothing is held that it could reduce. Closing orders of
+    another run are left to it.
     """
     failed = {row.key for row in books.closings if _has_failed(row)}
+    held = {(each.strategy_id, each.instrument.key) for each in books.positions}
     flattens = run.stage is KillStage.FLATTEN
 
     def goes(row: OrderRow) -> bool:
@@ -59,8 +61,8 @@ def to_cancel(run: KillRun, mine: AccountKill, books: Books) -> list[OrderRow]:
             return False
         if mine.looked_at is None or row.order_id in mine.asked or not order.intent.reduces_risk:
             return True
-        takes_over = flattens and mine.state is RunState.RUNNING and row.key not in failed
-        return takes_over and order.role is not OrderRole.FLATTEN
+        closes_itself = mine.state is RunState.RUNNING and row.key not in failed
+        return flattens and (closes_itself or row.key not in held)
 
     return [row for row in books.working if _covers(run, row.order) and goes(row)]
 

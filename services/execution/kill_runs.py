@@ -140,6 +140,8 @@ class KillRuns:
         if asked != mine.asked and not save_account(self._store, run.run_id, look.mine, now=now):
             return []
         wake = self._cancel(look, going)
+        if wake and mine.looked_at is None:
+            return wake  # cancels leave first, questions come after
         return wake + self._ask(look, broker, self._books(run.run_id) if wake else books)
 
     def _cancel(self, look: _Look, going: Sequence[OrderRow]) -> list[str]:
