@@ -59,6 +59,9 @@ class CommonSettings(BaseSettings):
     account_max_age_s: Decimal = Field(
         Decimal(60), gt=0, description="seconds; older account data denies entries, never exits"
     )
+    kill_timeout_s: float = Field(
+        60, ge=1, le=3600, description="seconds until a kill that is not proven is an incident"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least important log lines that are written"
     )

@@ -101,6 +101,10 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "reservations": [([("account_id", ASCENDING)], {})],
     "sequences": [],
     "controls": [],
+    "kill_runs": [
+        ([("open", ASCENDING)], {"partialFilterExpression": {"open": True}}),
+        ([("requested_at", DESCENDING)], {}),
+    ],
     "risk_limits": [],
     "risk_locks": [],
     "risk_resets": [],

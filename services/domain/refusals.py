@@ -79,6 +79,14 @@ CODES: Final[dict[str, Meaning]] = {
     "UNKNOWN_CREDENTIAL": _access(
         "the strategy has no valid credential of that id", "list them: one may have ended"
     ),
+    "CONFIRMATION_MISSING": _access(
+        "an operator asked for what closes or releases a lot",
+        "send `confirm: true`, if it is meant",
+    ),
+    "KILL_REFUSED": _access(
+        "an operator named a scope that is none, or no reason", "mind the spelling of the scope"
+    ),
+    "UNKNOWN_KILL": _access("there is no kill run of that id", "list them"),
     "RATE_LIMITED": _access(
         "too many requests in a short time", "wait as long as `Retry-After` says, then send again"
     ),
