@@ -138,6 +138,17 @@ CODES: Final[dict[str, Meaning]] = {
     "CONDITION_UNSUPPORTED": _intake(
         "the signal holds a condition to be watched", "send the signal when the condition is true"
     ),
+    "GUARD_WRONG_SIDE": _intake(
+        "a `stop_loss` or `take_profit` would close the position at once",
+        "for BUY the stop is below the price and the profit above it, for SELL the other way round",
+    ),
+    "BAD_PROFILE": _intake(
+        "the `profile` of a VWAP is not a list of volumes", "send one number for each interval"
+    ),
+    "ALGO_UNSUPPORTED": _intake(
+        "an algo does not go with this kind of order",
+        "work MARKET and LIMIT orders, DAY or GTC, of one instrument each",
+    ),
     "TOO_MANY_LEGS": _intake("the signal has too many legs", "send at most 20"),
     "CONTRADICTION": _intake(
         "two fields say different things, e.g. `action` and `direction` of an entry",
@@ -257,6 +268,9 @@ CODES: Final[dict[str, Meaning]] = {
     ),
     "STOP_LOSS_WRONG_SIDE": _decision(
         "the stop_loss would gain, not lose", "below the price for BUY, above it for SELL"
+    ),
+    "TAKE_PROFIT_WRONG_SIDE": _decision(
+        "the take_profit would lose, not gain", "above the price for BUY, below it for SELL"
     ),
     "VOLATILITY_UNKNOWN": _decision(
         "the strategy has no record to size by", "ask the operator to upload one"
