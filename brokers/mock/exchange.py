@@ -17,7 +17,7 @@ from brokers.mock.books import Books
 from brokers.mock.engine import Engine
 from brokers.mock.journal import Journal, StoredOrder
 from brokers.mock.margin import Refusal
-from brokers.mock.market import Market, is_open
+from brokers.mock.market import Market
 from brokers.mock.matching import Take
 from brokers.mock.messages import LastPrice
 from brokers.mock.twists import PLAIN, Twist
@@ -56,7 +56,7 @@ class Exchange:
         self._later: list[tuple[float, Callable[[], object]]] = []
         self._ended = threading.Event()
         self._clock = threading.Thread(target=self._tick_tock, name="clock", daemon=True)
-        self._closed_kinds = {kind for kind in market.hours if not self._is_open(kind)}
+        self._closed = market.closed(datetime.now(UTC))
         _OPEN_ORDERS.set_function(self._open_orders)
 
     def _open_orders(self) -> int:
@@ -80,11 +80,11 @@ class Exchange:
             self._journal.close()
 
     @contextmanager
-    def _turn(self, twist: Twist = PLAIN) -> Iterator[Engine]:
+    def _turn(self, twist: Twist = PLAIN, now: datetime | None = None) -> Iterator[Engine]:
         """One thing that happens: all of it or nothing, and then its readers are woken."""
         engine = self._engine
         with self._lock:
-            engine.now, engine.said = datetime.now(UTC), []
+            engine.now, engine.said = now or datetime.now(UTC), []
             with self._journal.transaction():
                 yield engine
                 told = twist.tells(engine.said)
@@ -280,19 +280,13 @@ class Exchange:
             engine.market = market
         self.pass_time()
 
-    def pass_time(self) -> None:
+    def pass_time(self, now: datetime | None = None) -> None:
         """What the clock alone brings: sessions that end and that begin."""
-        with self._lock:
-            closed = {kind for kind in self.market.hours if not self._is_open(kind)}
-            opened, self._closed_kinds = self._closed_kinds - closed, closed
-        if opened or self.market.hours:
-            with self._turn() as engine:
-                engine.expire()
-                engine.open(opened)
-
-    def _is_open(self, kind: object) -> bool:
-        hours = {str(each): found for each, found in self.market.hours.items()}
-        return is_open(hours.get(str(kind)), datetime.now(UTC))
+        with self._turn(now=now) as engine:
+            closed = engine.market.closed(engine.now)
+            opened, self._closed = self._closed - closed, closed
+            engine.expire()
+            engine.open(opened)
 
     def later(self, seconds: float, happens: Callable[[], object]) -> None:
         """Something that happens by itself after a while, unless the process ends before."""

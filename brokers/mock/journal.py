@@ -336,6 +336,22 @@ class Journal:
             (instrument_key, side, str(gone)),
         )
 
+    def filled_of_group(self, account_id: str, name: str) -> Decimal:
+        """What has filled of all orders of an OCO group, of those that have ended too."""
+        rows = self._all(
+            "SELECT quantity FROM group_fills WHERE account_id = ? AND name = ?", account_id, name
+        )
+        return Decimal(rows[0][0]) if rows else ZERO
+
+    def add_to_group(self, account_id: str, name: str, quantity: Decimal) -> None:
+        """Keep that an order of an OCO group has filled."""
+        filled = self.filled_of_group(account_id, name) + quantity
+        self._database.execute(
+            "INSERT INTO group_fills VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
+            "SET quantity = excluded.quantity",
+            (account_id, name, str(filled)),
+        )
+
     def setting(self, name: str) -> str | None:
         """What a person has set by command, as JSON; None = nothing."""
         rows = self._all("SELECT body FROM settings WHERE name = ?", name)
