@@ -26,6 +26,8 @@ from services.domain.orders import Order, OrderReport, OrderTerms
 
 _REPORTS_AT_ONCE = 500
 _CLOCK_SECONDS = 0.1
+#: Looking at the sessions of all orders is not free.
+_LOOKS_AT_HOURS = 10
 _ORDERS = Counter("mock_broker_orders", "Orders taken, by their first status", ["status"])
 _OPEN_ORDERS = Gauge("mock_broker_open_orders", "Orders that rest")
 
@@ -46,7 +48,8 @@ class Exchange:
         self._usual = capabilities
         self._given: dict[str, Capabilities] = {}
         kept = journal.setting("market")
-        market = Market.model_validate_json(kept) if kept else market or Market()
+        self._first_market = market or Market()
+        market = Market.model_validate_json(kept) if kept else self._first_market
         self._engine = Engine(journal, books, capabilities=self.capabilities, market=market)
         self._lock = threading.RLock()
         # One for each account: news of one do not wake the readers of all others.
@@ -149,7 +152,10 @@ class Exchange:
         if not stored.works:
             return engine.report(stored)
         if twist.only_says is not None:
-            said = {"status": twist.only_says, "text": "canceled by request"}
+            if (after := twist.done_after_seconds) is not None:
+                ids = stored.account_id, stored.order.client_order_id
+                self.later(after, lambda: self.cancel(*ids))
+            said = {"status": twist.only_says, "text": "cancel requested"}
             return engine.report(stored, engine.now).model_copy(update=said)
         engine.cancel(stored)
         answer = engine.report(stored, engine.now)
@@ -288,20 +294,30 @@ class Exchange:
             engine.expire()
             engine.open(opened)
 
+    def start_over(self) -> None:
+        """Forget everything: empty books, no market, as on the first day."""
+        with self._lock:
+            self._journal.wipe()
+            self._given, self._hidden, self._later = {}, {}, []
+            self._engine.market = self._first_market
+            self._closed = self._first_market.closed(datetime.now(UTC))
+
     def later(self, seconds: float, happens: Callable[[], object]) -> None:
         """Something that happens by itself after a while, unless the process ends before."""
         with self._lock:
             self._later.append((time.monotonic() + seconds, happens))
 
     def _tick_tock(self) -> None:
+        looks = 0
         while not self._ended.wait(_CLOCK_SECONDS):
+            looks += 1
             with self._lock:
                 now = time.monotonic()
                 due = [happens for at, happens in self._later if at <= now]
                 self._later = [each for each in self._later if each[0] > now]
             for happens in due:
                 happens()
-            if self.market.hours:
+            if self.market.hours and looks % _LOOKS_AT_HOURS == 0:
                 self.pass_time()
 
     def _hides(self, number: int | None) -> bool:

@@ -106,6 +106,13 @@ class Journal:
         """Close the file."""
         self._database.close()
 
+    def wipe(self) -> None:
+        """Empty every table, numbers too."""
+        with self.transaction():
+            for (table,) in self._all("SELECT name FROM sqlite_master WHERE type = 'table'"):
+                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own tables
+        self._read()
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or nothing."""

@@ -34,9 +34,19 @@ class MockBench:
         self._context.__exit__(None, None, None)
         self._context = None
 
-    def stop(self):
+    def begin(self):
+        """A broker that runs and has never traded."""
+        if self._context is None:
+            self.start()
+        self._call("POST", "/v1/start-over", None)
+
+    def end(self):
+        """Close what a test has opened."""
         for adapter in self._adapters:
             adapter.close()
+        self._adapters = []
+
+    def stop(self):
         self._http.clear()
         if self._context:
             self._context.__exit__(None, None, None)
@@ -100,13 +110,20 @@ class MockBench:
 BENCHES = {"mock": MockBench}
 
 
-@pytest.fixture(params=sorted(BENCHES))
-def bench(request, tmp_path):
-    """A running broker."""
-    made = BENCHES[request.param](tmp_path)
-    made.start()
+@pytest.fixture(scope="session", params=sorted(BENCHES))
+def running(request, tmp_path_factory):
+    """A bench for all tests: to start a broker takes longer than most of them."""
+    made = BENCHES[request.param](tmp_path_factory.mktemp(request.param))
     yield made
     made.stop()
+
+
+@pytest.fixture
+def bench(running):
+    """A running broker that has never traded."""
+    running.begin()
+    yield running
+    running.end()
 
 
 @pytest.fixture
