@@ -132,12 +132,13 @@ class Desk:
         answered: list[tuple[Document, OrderReport]] = []
         trouble: Exception | None = None
         failpoint(FailPoint.BEFORE_INTENT)
-        for stored in self._queries.begin(leaving, epoch=self._lease.epoch):
+        epoch = self._lease.epoch
+        for stored in self._queries.begin(leaving, epoch=epoch):
             failpoint(FailPoint.INTENT_STORED)
             order = orders[stored["_id"]]
             if trouble is None:
                 try:
-                    report = self._send(order)
+                    report = self._send(order, epoch)
                 except (BrokerUnavailable, TransientError) as error:
                     trouble = error
                 else:
@@ -151,6 +152,7 @@ class Desk:
                 before=OrderStatus.SUBMITTING,
                 after=OrderStatus.PENDING,
                 text=f"not sent: {trouble}",
+                epoch=epoch,
             )
         self._book(answered)
         if trouble is not None and len(answered) < len(leaving):
@@ -174,9 +176,13 @@ class Desk:
         ended = OrderStatus.EXPIRED if expired else OrderStatus.DENIED
         return _local(order, ended, f"{refusal.kind}: {refusal.sentence}")
 
-    def _send(self, order: Order) -> OrderReport:
-        """Call the broker, once. Raises: BrokerUnavailable, TransientError: it did not leave."""
-        if not self._lease.held():  # paused since the intent: the account may be another's
+    def _send(self, order: Order, epoch: int) -> OrderReport:
+        """Call the broker, once, under the lease of `epoch`, which stored the intent.
+
+        Raises: BrokerUnavailable, TransientError: it did not leave.
+        """
+        # Paused since the intent: the account may be another's, or ours again after another had it.
+        if not self._lease.held() or self._lease.epoch != epoch:
             raise TransientError(f"account {self.account_id} was lost before the order left")
         road("SUBMITTING", order.signal_id, order=order.client_order_id, account=self.account_id)
         try:
@@ -202,6 +208,7 @@ class Desk:
                 before=OrderStatus(stored["status"]),
                 after=OrderStatus.CANCEL_PENDING,
                 text="cancel requested",
+                epoch=self._lease.epoch,
             )
         failpoint(FailPoint.CANCEL_SENT)
         try:
@@ -334,7 +341,8 @@ class Desk:
                 )
         elif now - since >= self._absence and stored.get("resend_count", 0) < _MAX_RESENDS:
             _log.warning("order %s never reached the broker: to be sent", order.client_order_id)
-            self._queries.give_up(order.client_order_id, before=OrderStatus(stored["status"]))
+            before = OrderStatus(stored["status"])
+            self._queries.give_up(order.client_order_id, before=before, epoch=self._lease.epoch)
 
 
 def _local(order: Order, status: OrderStatus, text: str) -> OrderReport:

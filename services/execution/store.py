@@ -35,6 +35,11 @@ _AT_BROKER = frozenset(OrderStatus) - {
 _SWITCH_SECONDS = 0.2
 
 
+def _not_above(epoch: int) -> Document:
+    """Filter: no newer owner has put its epoch on the row."""
+    return {"owner_epoch": {"$not": {"$gt": epoch}}}
+
+
 class _Moved(Exception):
     """An order is not any more as it was read: nothing of the transaction may stay."""
 
@@ -111,7 +116,7 @@ class ExecutionStore:
             {
                 "_id": {"$in": ids},
                 "status": OrderStatus.PENDING,
-                "owner_epoch": {"$not": {"$gt": epoch}},
+                **_not_above(epoch),
             },
             {
                 "$set": changes,
@@ -129,12 +134,18 @@ class ExecutionStore:
         return [fields | changes for fields in kept_fields]
 
     def move(
-        self, client_order_id: str, *, before: OrderStatus, after: OrderStatus, text: str = ""
+        self,
+        client_order_id: str,
+        *,
+        before: OrderStatus,
+        after: OrderStatus,
+        epoch: int,
+        text: str = "",
     ) -> bool:
-        """Compare-and-set of a status that changes nothing else."""
+        """Compare-and-set of a status that changes nothing else; not on a newer owner's order."""
         now = utc_now()
         changed = self._store["orders"].update_one(
-            {"_id": client_order_id, "status": before},
+            {"_id": client_order_id, "status": before, **_not_above(epoch)},
             {
                 "$set": {"status": after, "updated_at": now, "text": text},
                 "$push": {"events": event(after, now, now, text)},
@@ -142,12 +153,12 @@ class ExecutionStore:
         )
         return bool(changed.modified_count)
 
-    def give_up(self, client_order_id: str, *, before: OrderStatus) -> None:
+    def give_up(self, client_order_id: str, *, before: OrderStatus, epoch: int) -> None:
         """The broker does not have this order: back to PENDING, and counted."""
         now = utc_now()
         text = "the broker does not have it"
         self._store["orders"].update_one(
-            {"_id": client_order_id, "status": before},
+            {"_id": client_order_id, "status": before, **_not_above(epoch)},
             {
                 "$set": {"status": OrderStatus.PENDING, "updated_at": now, "text": text},
                 "$push": {"events": event(OrderStatus.PENDING, now, now, text)},
