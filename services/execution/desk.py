@@ -164,8 +164,10 @@ class Desk:
         if self._reconciler.due():
             self._compare()
         if self._is_time("kills", _TICK_SECONDS):
-            self._put(self._kills.step(self._counter.broker, utc_now()))
-            failpoint(FailPoint.KILL_STEP)
+            woken = self._kills.step(self._counter.broker, utc_now())
+            if woken:
+                failpoint(FailPoint.KILL_STEP)
+            self._put(woken)
         if self._is_time("squaring", _SQUARING_SECONDS):
             self._put(self._squaring.run(utc_now()))
         if self._is_time("algos", _TICK_SECONDS):

@@ -180,7 +180,6 @@ class Intents:
             self._store["orders"].insert_many(
                 [_attached(guard, epoch) for guard in guards], session=session
             )
-            failpoint(FailPoint.GUARDS_STORED)
 
 
 def _sort(verdicts: Sequence[tuple[Document, Verdict]], seen: Seen, judged: Judged) -> Seen:
