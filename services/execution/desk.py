@@ -159,6 +159,16 @@ class Desk:
             if self._is_time("open", _RECONNECT_SECONDS[0]):
                 self._open()
             return False
+        self._look_around()
+        self._put(self._tending.run())
+        self._put(self._take_rung())
+        batch = self._agenda.take(self._counter.budget.orders_now(_BATCH))
+        if batch:
+            self._work(batch)
+        return bool(len(self._agenda)) and self._counter.budget.orders_now(1) > 0
+
+    def _look_around(self) -> None:
+        """Everything that is due by the time, or because a person asked for it."""
         if self._is_time("outcomes", self._pace.outcomes_seconds):
             self._put(self._outcomes.ask())
         if self._reconciler.due():
@@ -172,12 +182,6 @@ class Desk:
             self._put(self._squaring.run(utc_now()))
         if self._is_time("algos", _TICK_SECONDS):
             self._tending.due_by_time()
-        self._put(self._tending.run())
-        self._put(self._take_rung())
-        batch = self._agenda.take(self._counter.budget.orders_now(_BATCH))
-        if batch:
-            self._work(batch)
-        return bool(len(self._agenda)) and self._counter.budget.orders_now(1) > 0
 
     def _is_time(self, what: str, seconds: float) -> bool:
         now = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from pymongo.client_session import ClientSession
 
@@ -255,6 +254,12 @@ class ExecutionStore:
             {"_id": parent_id}, {"$addToSet": {"children": {"$each": list(ids)}}}
         )
 
+    def note_lost(self, client_order_id: str, roles: Sequence[OrderRole]) -> None:
+        """Remember which guards of an entry have ended by themselves."""
+        self._store["orders"].update_one(
+            {"_id": client_order_id}, {"$set": {"guards_lost": list(roles)}}
+        )
+
     def legs(self, signal_id: str, account_id: str) -> list[Document]:
         """The orders that Cerebro made of a signal's legs in an account, by leg."""
         query = {"signal_id": signal_id, "account_id": account_id}
@@ -284,26 +289,19 @@ class ExecutionStore:
         """One position of the books."""
         return self._store["positions"].find_one({"_id": key})
 
-    def closing(self, account_id: str, strategy_id: str, instrument: Instrument) -> Decimal:
-        """What exits that are not at their end still close of a strategy's position."""
+    def exits(self, account_id: str, strategy_id: str, instrument: Instrument) -> list[Document]:
+        """Exits of a strategy's position that are not at their end, what guards it left out."""
         query = {
             "working": True,
             "account_id": account_id,
             "instrument_key": instrument.key,
             "strategy_id": strategy_id,
         }
-        rows = [
-            (from_document(Order, row["order"]), row["filled_quantity"])
-            for row in self._store["orders"].find(query, {"order": 1, "filled_quantity": 1})
+        return [
+            row
+            for row in self._store["orders"].find(query)
+            if Intent(row["order"]["intent"]).reduces_risk and row["order"]["role"] not in GUARDS
         ]
-        return sum(
-            (
-                order.quantity - filled
-                for order, filled in rows
-                if order.intent.reduces_risk and order.role not in (*GUARDS, OrderRole.SLICE)
-            ),
-            ZERO,
-        )
 
     def note_absent(self, client_order_id: str, since: datetime) -> None:
         """Remember when the broker first said that it does not have an order."""

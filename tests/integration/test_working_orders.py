@@ -338,7 +338,7 @@ def test_a_working_order_is_changed_at_the_broker_and_in_the_books(store, desk):
 
 def test_a_change_without_an_answer_is_what_the_broker_says_later(store, bench, desk):
     order_id = rested(desk, store, resting())
-    bench.break_next("ACCEPT_THEN_SILENCE", on="modify", seconds=3)
+    bench.break_next("ACCEPT_THEN_SILENCE", on="MODIFY", seconds=3)
     change(store, order_id, quantity=Decimal(10), limit_price=Decimal(141))
     wait_for(lambda: stored(store, order_id)["order"]["limit_price"] == 141, 30)
     assert stored(store, order_id)["status"] == "SUBMITTED"
@@ -364,7 +364,7 @@ def test_what_has_not_filled_by_its_time_is_canceled(store, desk):
 
 def test_a_canceled_order_that_fills_is_booked_and_told(store, bench, desk):
     order_id = rested(desk, store, resting())
-    bench.break_next("FILL_AFTER_CANCEL", on="cancel", seconds=0.5)
+    bench.break_next("FILL_AFTER_CANCEL", on="CANCEL", seconds=0.5)
     store["orders"].update_one({"_id": order_id}, {"$set": {"cancel_requested_at": utc_now()}})
     wait_for(lambda: stored(store, order_id)["status"] == "FILLED")
     assert held(store) == 10
@@ -374,7 +374,7 @@ def test_a_canceled_order_that_fills_is_booked_and_told(store, bench, desk):
 
 def test_a_cancel_without_an_answer_is_resolved_not_guessed(store, bench, desk):
     order_id = rested(desk, store, resting())
-    bench.break_next("DROP_BEFORE_ACCEPT", on="cancel", seconds=3)
+    bench.break_next("DROP_BEFORE_ACCEPT", on="CANCEL", seconds=3)
     store["orders"].update_one({"_id": order_id}, {"$set": {"cancel_requested_at": utc_now()}})
     wait_for(lambda: stored(store, order_id)["status"] == "CANCEL_PENDING")
     wait_for(lambda: stored(store, order_id)["status"] == "CANCELED", 30)
@@ -427,3 +427,29 @@ def test_a_strategy_is_flat_after_its_time_of_the_day(store, desk):
     assert stored(store, entry)["status"] == "CANCELED"
     wait_for(lambda: not store["orders"].count_documents({"working": True}))
     assert agrees(store, desk)
+
+
+def test_an_exit_that_rests_goes_beside_the_guards_and_ends_with_them(store, bench, desk):
+    order = guarded()
+    settle(desk, store, add_order(store, order))
+    wait_for(lambda: len(guards(store, order)) == 2)
+    far = leave(order_type=OrderType.LIMIT, limit_price=Decimal(170))
+    order_id = rested(desk, store, far)
+    assert live(store, order) == 10  # still protected
+    bench.set_price(AAPL, "139")
+    wait_for(lambda: "STOP_LOSS" in guards(store, order, "FILLED"))
+    wait_for(lambda: stored(store, order_id)["status"] == "CANCELED")
+    assert held(store) == 0
+    assert agrees(store, desk)
+
+
+def test_a_position_whose_guard_is_gone_is_told_until_it_is_closed(store, desk):
+    order = guarded(take_profit=None)
+    settle(desk, store, add_order(store, order))
+    guard = wait_for(lambda: guards(store, order).get("STOP_LOSS"))
+    gone = {"cancel_requested_at": utc_now()}
+    store["orders"].update_one({"_id": guard["_id"]}, {"$set": gone})
+    lost = {"kind": "GUARD_LOST"}
+    wait_for(lambda: (store["incidents"].find_one(lost) or {}).get("status") == "OPEN")
+    settle(desk, store, add_order(store, leave()))
+    wait_for(lambda: store["incidents"].find_one(lost)["status"] == "CLEARED")
