@@ -18,6 +18,7 @@ from brokers.mock.faults import Faults
 from brokers.mock.feeds import FeedRunner, read_feed
 from brokers.mock.journal import Journal
 from brokers.mock.market import Market
+from brokers.mock.rates import Rates
 from services.common import http
 from services.common.daemon import Process, main
 from services.common.settings import MockBrokerSettings
@@ -53,10 +54,11 @@ def build(process: Process[MockBrokerSettings]) -> None:
     app = FastAPI(title="Mathematricks mock broker", version="1", lifespan=api.enough_threads)
     http.add_routes(app, process.health)
     faults = Faults()
-    api.add_routes(app, exchange, Calls(faults, lambda: exchange.market.latency_ms))
+    calls = Calls(faults, Rates(exchange.capabilities), lambda: exchange.market.latency_ms)
+    api.add_routes(app, exchange, calls)
     feeds = FeedRunner(exchange.set_price)
     commands.add_routes(app, exchange, faults, feeds)
-    app.add_middleware(CuttingConnections)
+    app.middleware_stack = CuttingConnections(app.build_middleware_stack())
     server = http.HttpServer(app, arguments.host, arguments.port, on_death=process.fail)
     process.add(server)
     process.add(feeds)
