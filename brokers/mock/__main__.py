@@ -10,7 +10,7 @@ from typing import TypeVar
 from fastapi import FastAPI
 
 from brokers.mock import api, commands
-from brokers.mock.abilities import EVERYTHING, changed
+from brokers.mock.abilities import read_abilities
 from brokers.mock.books import Books
 from brokers.mock.calls import Calls, CuttingConnections
 from brokers.mock.exchange import Exchange
@@ -45,9 +45,9 @@ def build(process: Process[MockBrokerSettings]) -> None:
     exchange = Exchange(
         journal,
         books,
-        market=_setting("MOCK_MARKET", lambda: Market.model_validate(settings.mock_market)),
+        market=_setting("MOCK_MARKET", lambda: Market.model_validate_json(settings.mock_market)),
         capabilities=_setting(
-            "MOCK_CAPABILITIES", lambda: changed(EVERYTHING, settings.mock_capabilities)
+            "MOCK_CAPABILITIES", lambda: read_abilities(settings.mock_capabilities)
         ),
     )
     process.on_exit(exchange.close)
@@ -63,8 +63,8 @@ def build(process: Process[MockBrokerSettings]) -> None:
     process.add(server)
     process.add(feeds)
     process.add(exchange)  # stopped before the server, which waits for its readers
-    if (path := settings.mock_feed) is not None:
-        feeds.play(_setting("MOCK_FEED", lambda: read_feed(path)))
+    if settings.mock_feed:
+        feeds.play(_setting("MOCK_FEED", lambda: read_feed(Path(settings.mock_feed))))
 
 
 def _setting(name: str, read: Callable[[], T]) -> T:

@@ -37,3 +37,11 @@ def changed(before: Capabilities, wanted: Mapping[str, object]) -> Capabilities:
     except ValidationError as error:
         faults = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())
         raise ValueError(f"these are no capabilities: {faults}") from error
+
+
+def read_abilities(text: str) -> Capabilities:
+    """Everything, with what a JSON object names in the place of it. Raises: ValueError."""
+    wanted = json.loads(text)
+    if not isinstance(wanted, dict):
+        raise ValueError(f"expected a JSON object, was {text[:100]!r}")
+    return changed(EVERYTHING, wanted)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -248,13 +248,11 @@ class MockBrokerSettings(CommonSettings):
     mock_commission_minimum: Decimal = Field(
         Decimal(1), ge=0, description="account currency for each execution"
     )
-    mock_market: dict[str, Any] = Field(
-        default_factory=dict, description="JSON of spread, depth, slippage, latency and hours"
+    mock_market: str = Field("{}", description="JSON of spread, depth, slippage, latency and hours")
+    mock_capabilities: str = Field(
+        "{}", description="JSON of what its accounts can do, where that is not everything"
     )
-    mock_capabilities: dict[str, Any] = Field(
-        default_factory=dict, description="JSON of what its accounts can do, where not everything"
-    )
-    mock_feed: Path | None = Field(None, description="file of prices that move by themselves")
+    mock_feed: str = Field("", description="file of prices that move by themselves; empty = none")
 
 
 ALL_SETTINGS: tuple[type[CommonSettings], ...] = (

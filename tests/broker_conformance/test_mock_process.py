@@ -193,6 +193,8 @@ def test_what_the_broker_can_do_is_a_setting(tmp_path, monkeypatch):
     [
         ("MOCK_INITIAL_CASH", "-1"),
         ("MOCK_CAPABILITIES", '{"wings": true}'),
+        ("MOCK_CAPABILITIES", "[]"),
+        ("MOCK_CAPABILITIES", "{"),
         ("MOCK_MARKET", '{"depth": 0}'),
         ("MOCK_FEED", "/nowhere/feed.csv"),
     ],
