@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from brokers.mock import api, commands
 from brokers.mock.abilities import read_abilities
@@ -18,6 +19,7 @@ from brokers.mock.faults import Faults
 from brokers.mock.feeds import FeedRunner, read_feed
 from brokers.mock.journal import Journal
 from brokers.mock.market import Market
+from brokers.mock.messages import in_words
 from brokers.mock.rates import Rates
 from services.common import http
 from services.common.daemon import Process, main
@@ -70,8 +72,10 @@ def build(process: Process[MockBrokerSettings]) -> None:
 def _setting(name: str, read: Callable[[], T]) -> T:
     try:
         return read()
+    except ValidationError as error:
+        raise ConfigurationError(f"{name}: {in_words(error)}") from error
     except (ValueError, OSError) as error:
-        raise ConfigurationError(f"{name}: {' '.join(str(error).split())}") from error
+        raise ConfigurationError(f"{name}: {error}") from error
 
 
 if __name__ == "__main__":

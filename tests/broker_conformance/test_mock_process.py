@@ -127,6 +127,8 @@ def test_a_connection_that_is_cut_ends_without_a_byte(server, step):
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
+        ("POST", "/v1/accounts/Odd/orders", {"quantity": "NaN"}),
+        ("POST", "/v1/accounts/Odd/orders", None),
         ("PUT", "/v1/market", {"depth": -1}),
         ("PUT", "/v1/market", {"hours": {"STOCK": {"timezone": "X", "opens": "1", "closes": "2"}}}),
         ("PUT", "/v1/accounts/Odd/capabilities", {"wings": True}),
