@@ -152,7 +152,7 @@ class Reconciler:
         looked_at = row.get("looked_at")
         since = None if everything or looked_at is None else looked_at - _OVERLAP
         answers = self._ask(since)
-        news = self._news(answers, since, now)
+        news = self._news(answers, now)
         if news.reports:
             self._book(news.reports)
         self._differences.tell_strays(news.told.strays)
@@ -204,8 +204,8 @@ class Reconciler:
             sums[key] = sums.get(key, ZERO) + position.quantity
         return sums
 
-    def _news(self, answers: _Answers, since: datetime | None, now: datetime) -> _News:
-        executions = self._ours.not_booked(answers.executions, since)
+    def _news(self, answers: _Answers, now: datetime) -> _News:
+        executions = self._ours.not_booked(answers.executions)
         ids = {each.client_order_id for each in executions if each.client_order_id}
         rows = self._orders(ids)
         news = told(executions, rows)
