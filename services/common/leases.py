@@ -1,7 +1,9 @@
 """Leases with fencing tokens: one owner at a time, and a stale owner can be told from the live one.
 
 A lease lives in MongoDB. Each change of hands raises its `epoch`; what the owner writes carries
-the epoch, so that the writes of an owner that was paused past its time can be refused.
+the epoch, so that the writes of an owner that was paused past its time can be refused. A
+transaction that an owner died in, or was paused in, is aborted by the next one: the database would
+keep its rows locked for a minute, and the next owner waiting.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ class Lease:
 
     Attributes:
         epoch: fencing token of the present holding; 0 before the first.
+        session: what the owner does in transactions, one at a time, it does in this one.
     """
 
     def __init__(self, store: Store, name: str, *, ttl_seconds: float) -> None:
@@ -36,6 +39,7 @@ class Lease:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._held_until = 0.0
         self.epoch = 0
+        self.session = store.client.start_session()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -62,11 +66,10 @@ class Lease:
     def _take_over(self, now: object, until: object) -> bool:
         leases = self._store["leases"]
         present = leases.find_one({"_id": self.name})
+        ours = {"owner": self._owner, "session": self.session.session_id, "expires_at": until}
         if present is None:
             try:
-                leases.insert_one(
-                    {"_id": self.name, "owner": self._owner, "epoch": 1, "expires_at": until}
-                )
+                leases.insert_one({"_id": self.name, "epoch": 1, **ours})
             except DuplicateKeyError:
                 return False
             self.epoch = 1
@@ -74,12 +77,23 @@ class Lease:
         epoch = int(present["epoch"])
         taken = leases.update_one(
             {"_id": self.name, "epoch": epoch, "expires_at": {"$lt": now}},
-            {"$set": {"owner": self._owner, "epoch": epoch + 1, "expires_at": until}},
+            {"$set": {"epoch": epoch + 1, **ours}},
         )
         if taken.modified_count:
+            self._abort(present.get("session"))
             self.epoch = epoch + 1
             _log.info("lease %s taken with epoch %s", self.name, self.epoch)
         return bool(taken.modified_count)
+
+    def _abort(self, session: object) -> None:
+        """End the session of the owner before, and with it the transaction that it left open."""
+        if session is None:
+            return
+        try:
+            self._store.client.admin.command("killSessions", [session])
+        except PyMongoError as error:
+            # Not fatal: the database does the same after a minute.
+            _log.warning("lease %s: an old session lives on: %s", self.name, error)
 
     def start(self) -> None:
         """Keep trying to hold the lease until `stop`."""
@@ -99,6 +113,7 @@ class Lease:
         self._stop.set()
         if self._thread:
             self._thread.join(timeout=self._ttl)
+        self.session.end_session()
         if not self.held():
             return
         self._held_until = 0.0

@@ -67,6 +67,10 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
             {"partialFilterExpression": {"working": True}},
         ),
         ([("created_at", DESCENDING)], {}),
+        (
+            [("tended", ASCENDING), ("account_id", ASCENDING)],
+            {"partialFilterExpression": {"tended": True}},
+        ),
         # Orders without a known outcome are few; every decision looks for them.
         ([("status", ASCENDING)], {"partialFilterExpression": {"status": "UNKNOWN"}}),
     ],
@@ -98,11 +102,16 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "reservations": [([("account_id", ASCENDING)], {})],
     "sequences": [],
     "controls": [],
+    "kill_runs": [
+        ([("open", ASCENDING)], {"partialFilterExpression": {"open": True}}),
+        ([("requested_at", DESCENDING)], {}),
+    ],
     "risk_limits": [],
     "risk_locks": [],
     "risk_resets": [],
     "contention_ledger": [([("decided_at", DESCENDING)], {})],
     "futures_margins": [],
+    "square_offs": [],
     "market_prices": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
     "margin_previews": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
     "funds": [],
@@ -189,15 +198,23 @@ class Store:
         self.ping()
         return "answers"
 
-    def transaction(self, work: Callable[[ClientSession], T]) -> T:
+    def transaction(
+        self, work: Callable[[ClientSession], T], *, session: ClientSession | None = None
+    ) -> T:
         """Run `work` in one transaction; it may run several times, so it touches only the store.
+
+        Args:
+            work: what is done, all or nothing.
+            session: that it runs in, one transaction at a time; None = one of its own.
 
         Raises:
             TransientError: the database could not be reached or stayed in conflict.
         """
         try:
-            with self.client.start_session() as session:
+            if session is not None:
                 return session.with_transaction(work)
+            with self.client.start_session() as own:
+                return own.with_transaction(work)
         except DuplicateKeyError:
             raise
         except ConnectionFailure as error:

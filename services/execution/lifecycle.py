@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from services.domain.errors import IllegalTransition
 from services.domain.orders import TERMINAL, Execution, Order, OrderReport, check_transition
-from services.domain.risk import Control, scopes_of, state_for
 from services.domain.values import ZERO, Frozen, NonNegative
-from services.domain.words import OrderStatus, TradingState
+from services.domain.words import OrderStatus
 
 
 class OrderState(Frozen):
@@ -148,25 +146,3 @@ def _overfill(state: OrderState, filled: Decimal) -> Incident:
 def _named(state: OrderState, sentence: str) -> str:
     order = state.order
     return f"order {order.client_order_id} ({order.side} {order.instrument.symbol}): {sentence}"
-
-
-def gate(order: Order, *, controls: Sequence[Control], now: datetime) -> Incident | None:
-    """The last look before an order leaves; the reason why it may not, or None.
-
-    Args:
-        order: what would leave.
-        controls: everything that persons have set; those of the order's scopes count.
-        now: the time.
-    """
-    scopes = scopes_of(
-        account_id=order.account_id, strategy_id=order.strategy_id, instruments=(order.instrument,)
-    )
-    state, control = state_for(controls, scopes)
-    of = f" for {control.in_words}" if control else ""
-    if state is TradingState.HALTED:
-        return Incident("TRADING_HALTED", f"trading is HALTED{of}")
-    if state is TradingState.REDUCING and not order.intent.reduces_risk:
-        return Incident("TRADING_REDUCING", f"no entries: trading is REDUCING{of}")
-    if order.expires_at is not None and now > order.expires_at:
-        return Incident("SIGNAL_EXPIRED", f"valid until {order.expires_at.isoformat()}")
-    return None

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from pymongo.errors import OperationFailure
 
 from services.common.leases import Lease
 
@@ -39,3 +40,18 @@ def test_renewing_keeps_the_epoch(store):
     assert lease.try_acquire()
     assert lease.try_acquire()
     assert lease.epoch == 1
+
+
+def test_taking_over_aborts_the_transaction_that_the_owner_before_left_open(store):
+    """Without it the row stays locked for a minute, and whoever writes it waits."""
+    dead, heir = (Lease(store, "x", ttl_seconds=0.2) for _ in range(2))
+    assert dead.try_acquire()
+    store["positions"].insert_one({"_id": "p", "quantity": 1})
+    dead.session.start_transaction()
+    store["positions"].update_one({"_id": "p"}, {"$set": {"quantity": 2}}, session=dead.session)
+    time.sleep(0.3)
+    assert heir.try_acquire()
+    store["positions"].update_one({"_id": "p"}, {"$inc": {"quantity": 10}})
+    assert store["positions"].find_one({"_id": "p"})["quantity"] == 11
+    with pytest.raises(OperationFailure, match=r"NoSuchTransaction|aborted"):
+        dead.session.commit_transaction()
