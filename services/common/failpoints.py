@@ -2,7 +2,8 @@
 
 `CRASH_AT=execution.intent_stored` ends the process the first time it comes there, `…:3` the third
 time: at once, with exit code 137 like a `kill -9`, nothing flushed, no handler run. `PAUSE_AT`
-stops it there as a SIGSTOP does, until a SIGCONT. Without them a point costs one attribute check.
+stops it there as a SIGSTOP does, until a SIGCONT; `HOLD_AT` holds only the thread that comes there,
+until the file `go_on` is in MT_HOME. Without them a point costs one attribute check.
 docs/decisions/0012-crash-points.md says what each point proves.
 """
 
@@ -11,8 +12,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from services.domain.errors import ConfigurationError
@@ -20,6 +23,7 @@ from services.domain.errors import ConfigurationError
 EXIT_CODE: Final = 137
 CRASH: Final = "CRASH_AT"
 PAUSE: Final = "PAUSE_AT"
+HOLD: Final = "HOLD_AT"
 
 
 class FailPoint(StrEnum):
@@ -47,10 +51,16 @@ def _crash() -> None:
 
 
 def _pause() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
+    # To this thread: one that is sent to the process lets it run on until another has taken it.
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
-_ACTIONS: Final[dict[str, Callable[[], None]]] = {CRASH: _crash, PAUSE: _pause}
+def _hold() -> None:
+    while not Path(os.environ["MT_HOME"], "go_on").exists():
+        time.sleep(0.01)
+
+
+_ACTIONS: Final[dict[str, Callable[[], None]]] = {CRASH: _crash, PAUSE: _pause, HOLD: _hold}
 
 
 class _Armed:

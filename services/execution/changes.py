@@ -45,6 +45,7 @@ class Changes:
             stored["_id"],
             before=status,
             after=pending,
+            epoch=self._counter.lease.epoch,
             text=stored.get("cancel_reason") or "cancel requested",
             changes={"cancel_sent_at": now},
         )
@@ -59,6 +60,7 @@ class Changes:
                 stored["_id"],
                 before=pending,
                 after=status,
+                epoch=self._counter.lease.epoch,
                 text="cancel not sent",
                 forget=("cancel_sent_at",),
             )

@@ -25,6 +25,7 @@ from services.domain.words import OrderStatus
 from services.execution.bookkeeper import Bookkeeper
 from services.execution.documents import event
 from services.execution.gate import Seen, Verdict, Working, judge
+from services.execution.store import not_above
 
 _LIMITS_SECONDS = 0.5
 _PER_GROUP_REFUSAL = "GROUP_REFUSED"
@@ -244,7 +245,7 @@ def _intent(leaving: Leaving, epoch: int, guards: Sequence[Order]) -> UpdateOne:
         {
             "_id": stored["_id"],
             "status": OrderStatus.PENDING,
-            "owner_epoch": {"$not": {"$gt": epoch}},
+            **not_above(epoch),
         },
         {
             "$set": changes,

@@ -108,7 +108,8 @@ class Outcomes:
             return []
         if self._may_resend(order, row):
             _log.warning("order %s never reached the broker: it is sent once more", row["_id"])
-            self._counter.queries.give_up(row["_id"], before=OrderStatus(row["status"]))
+            before, epoch = OrderStatus(row["status"]), self._counter.lease.epoch
+            self._counter.queries.give_up(row["_id"], before=before, epoch=epoch)
             return [row["_id"]]
         if row["status"] == OrderStatus.SUBMITTING:
             report = local(order, OrderStatus.UNKNOWN, "sent twice, and the broker has neither")
@@ -143,7 +144,10 @@ class Outcomes:
         by = f"by {decided['by']}: {decided['reason']}"
         clear_incident(self._counter.store, kind="ORDER_UNKNOWN", key=row["_id"])
         if decided["decision"] == "RESEND":
-            self._counter.queries.give_up(row["_id"], before=OrderStatus.UNKNOWN, text=by)
+            epoch = self._counter.lease.epoch
+            self._counter.queries.give_up(
+                row["_id"], before=OrderStatus.UNKNOWN, epoch=epoch, text=by
+            )
             return [row["_id"]]
         report = local(order, OrderStatus.CANCELED, f"never arrived, {by}")
         self._counter.books.book([(row, report)], self._counter.lease)

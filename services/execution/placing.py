@@ -87,11 +87,11 @@ class Placing:
         for unit in self._units(judged.leaving):
             if trouble is None and time.monotonic() - judged_at > _VERDICT_SECONDS:
                 again += [each.stored for each in unit.members]
-                self._take_back(unit, "its turn comes again")
+                self._take_back(unit, "its turn comes again", ground.epoch)
                 continue
             if trouble is None:
                 try:
-                    reports = self._send(unit)
+                    reports = self._send(unit, ground.epoch)
                 except (BrokerUnavailable, TransientError) as error:
                     trouble = error
                 else:
@@ -103,7 +103,7 @@ class Placing:
                         answered, booked_at = [], time.monotonic()
                     continue
             # A broker in trouble is not sent more: what has not left waits until it answers.
-            self._take_back(unit, f"not sent: {trouble}")
+            self._take_back(unit, f"not sent: {trouble}", ground.epoch)
         self._counter.books.book(answered, self._counter.lease)
         return Placed(judged.waiting, again, trouble)
 
@@ -158,16 +158,22 @@ class Placing:
             units[key] = _Unit((*known.members, each), guards) if known else _Unit((each,), guards)
         return list(units.values())
 
-    def _take_back(self, unit: _Unit, text: str) -> None:
+    def _take_back(self, unit: _Unit, text: str, epoch: int) -> None:
         self._counter.queries.take_back(
             [each.order.client_order_id for each in unit.members],
             [guard.client_order_id for guard in unit.guards],
             text=text,
+            epoch=epoch,
         )
 
-    def _send(self, unit: _Unit) -> list[tuple[Document, OrderReport]]:
-        """Call the broker, once. Raises: BrokerUnavailable, TransientError: it did not leave."""
-        if not self._counter.lease.held():  # paused since the intent: it may be another's
+    def _send(self, unit: _Unit, epoch: int) -> list[tuple[Document, OrderReport]]:
+        """Call the broker, once, under the lease of `epoch`, which stored the intent.
+
+        Raises: BrokerUnavailable, TransientError: it did not leave.
+        """
+        lease = self._counter.lease
+        # Paused since the intent: it may be another's, or ours again after another had it.
+        if not lease.held() or lease.epoch != epoch:
             raise TransientError(f"account {self._counter.account_id} was lost before it left")
         orders = [each.order for each in unit.members]
         rows = [each.stored for each in unit.members]

@@ -28,6 +28,11 @@ class AccountRow:
         self.account_type = AccountType(document["account_type"])
 
 
+def not_above(epoch: int) -> Document:
+    """Filter: no newer owner has put its epoch on the row."""
+    return {"owner_epoch": {"$not": {"$gt": epoch}}}
+
+
 class ExecutionStore:
     """Orders and books."""
 
@@ -80,17 +85,21 @@ class ExecutionStore:
         found = self._store["orders"].find(query, {"order": 1, "sent_at": 1})
         return [(from_document(Order, row["order"]), row["sent_at"]) for row in found]
 
-    def move(
+    def move(  # noqa: PLR0913 - what a move may change, by name
         self,
         client_order_id: str,
         *,
         before: OrderStatus,
         after: OrderStatus,
+        epoch: int,
         text: str = "",
         changes: Document | None = None,
         forget: Sequence[str] = (),
     ) -> bool:
-        """Compare-and-set of a status that changes nothing else but `changes` and `forget`."""
+        """Compare-and-set of a status that changes nothing else but `changes` and `forget`.
+
+        Not on an order that a newer owner than `epoch` has taken over.
+        """
         now = utc_now()
         update: Document = {
             "$set": {"status": after, "updated_at": now, "text": text, **(changes or {})},
@@ -99,32 +108,41 @@ class ExecutionStore:
         if forget:
             update["$unset"] = dict.fromkeys(forget, "")
         changed = self._store["orders"].update_one(
-            {"_id": client_order_id, "status": before}, update
+            {"_id": client_order_id, "status": before, **not_above(epoch)}, update
         )
         return bool(changed.modified_count)
 
-    def take_back(self, orders: Sequence[str], guards: Sequence[str], *, text: str) -> None:
+    def take_back(
+        self, orders: Sequence[str], guards: Sequence[str], *, text: str, epoch: int
+    ) -> None:
         """What has not left is PENDING again, and guards that would have gone with it are not."""
         for order_id in orders:
             self.move(
                 order_id,
                 before=OrderStatus.SUBMITTING,
                 after=OrderStatus.PENDING,
+                epoch=epoch,
                 text=text,
                 forget=("children", "native_guards", "sent_at"),
             )
         if guards:
             self._store["orders"].delete_many(
-                {"_id": {"$in": list(guards)}, "status": OrderStatus.SUBMITTING}
+                {
+                    "_id": {"$in": list(guards)},
+                    "status": OrderStatus.SUBMITTING,
+                    **not_above(epoch),
+                }
             )
 
-    def give_up(self, client_order_id: str, *, before: OrderStatus, text: str = "") -> None:
+    def give_up(
+        self, client_order_id: str, *, before: OrderStatus, epoch: int, text: str = ""
+    ) -> None:
         """The broker does not have this order: back to PENDING, and counted."""
         row = self.order(client_order_id)
         now = utc_now()
         text = text or "the broker does not have it"
         changed = self._store["orders"].update_one(
-            {"_id": client_order_id, "status": before},
+            {"_id": client_order_id, "status": before, **not_above(epoch)},
             {
                 "$set": {"status": OrderStatus.PENDING, "updated_at": now, "text": text},
                 "$push": {"events": event(OrderStatus.PENDING, now, now, text)},

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from services.common.settings import CommonSettings
 from services.common.store import Store
+from tests.support.execution_process import MockBrokerBooks, Trade, trade
 from tests.support.servers import Server, start_bus, start_database
 
 
@@ -55,3 +57,27 @@ def store(connection: dict[str, Any]) -> Iterator[Store]:
         opened.client.drop_database(connection["mongodb_database"])
     finally:
         opened.close()
+
+
+@pytest.fixture(scope="session")
+def mock_books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockBrokerBooks]:
+    """A mock broker that tests share; each has accounts and instruments of its own there."""
+    books = MockBrokerBooks(tmp_path_factory.mktemp("mock"))
+    books.start()
+    yield books
+    books.stop()
+
+
+@pytest.fixture
+def open_trade(
+    store: Store, bus_connection: dict[str, Any], mock_books: MockBrokerBooks, tmp_path: Path
+) -> Iterator[Callable[..., Trade]]:
+    """Opens what execution processes need: `accounts` of its own, at `broker` or the shared one."""
+    with ExitStack() as opened:
+
+        def open_(accounts: int = 1, broker: MockBrokerBooks = mock_books) -> Trade:
+            names = tuple(f"Crash-{uuid.uuid4().hex[:8]}" for _ in range(accounts))
+            made = trade(store, bus_connection, broker, tmp_path, accounts=names)
+            return opened.enter_context(made)
+
+        yield open_

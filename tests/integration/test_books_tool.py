@@ -13,8 +13,8 @@ from services.common.locks import locks
 from services.common.settings import known_names
 from services.domain.orders import UNATTRIBUTED
 from services.execution.ledger import Ledger
+from services.execution.posting import Posting
 from services.execution.reconciler import Reconciler
-from services.execution.store import ExecutionStore
 from tests.fakes.booked import BookedBroker
 from tests.support.builders import ACCOUNT, STRATEGY, make_instrument
 from tests.support.rows import add_account, add_strategy, allow_trading
@@ -43,13 +43,12 @@ def broker():
 
 @pytest.fixture
 def reconciler(store, broker):
-    queries = ExecutionStore(store)
     return Reconciler(
         store,
         Ledger(store),
         broker,
         ACCOUNT,
-        book=lambda reports: queries.book(reports, epoch=1),
+        book=lambda reports: Posting(store).book(reports, epoch=1),
         every_seconds=60,
         settle_seconds=0,
     )

@@ -12,8 +12,8 @@ from services.common.orders import order_document
 from services.domain.orders import UNATTRIBUTED, client_order_id_for
 from services.domain.words import LockRule, OrderStatus, Scope
 from services.execution.ledger import Ledger
+from services.execution.posting import Posting
 from services.execution.reconciler import Reconciler, request_look
-from services.execution.store import ExecutionStore
 from tests.fakes.booked import BookedBroker
 from tests.support.builders import ACCOUNT, STRATEGY, make_instrument, make_order
 from tests.support.rows import add_account, allow_trading
@@ -36,13 +36,12 @@ def books(store, broker):
 
 
 def make_reconciler(store, broker):
-    queries = ExecutionStore(store)
     return Reconciler(
         store,
         Ledger(store),
         broker,
         ACCOUNT,
-        book=lambda reports: queries.book(reports, epoch=1),
+        book=lambda reports: Posting(store).book(reports, epoch=1),
         every_seconds=60,
     )
 

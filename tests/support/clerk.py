@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from brokers.errors import BrokerError, OrderRejected, OrderStateUnknown
 from services.common.clock import utc_now
+from services.common.leases import Lease
 from services.common.store import from_document
 from services.domain.orders import Order, OrderReport
 from services.domain.words import OrderStatus
+from services.execution.bookkeeper import Bookkeeper
+from services.execution.intents import Ground, Intents
 from services.execution.kill_runs import KillRuns
+from services.execution.posting import Posting
 from services.execution.store import ExecutionStore
+from tests.support.rows import SilentPublisher
+
+GROUND = Ground(1, "", lambda _: "")
 
 _CANCELABLE = {OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED, OrderStatus.CANCEL_PENDING}
 
@@ -19,6 +26,10 @@ class Clerk:
     def __init__(self, store, broker):
         self.store, self.broker = store, broker
         self.queries = ExecutionStore(store)
+        lease = Lease(store, f"account|{broker.account_id}", ttl_seconds=600)
+        lease.try_acquire()  # a second clerk works under the first one's
+        books = Bookkeeper(broker.account_id, store, SilentPublisher())
+        self.intents = Intents(store, broker.account_id, lease=lease, books=books)
         self.restart()
 
     def restart(self):
@@ -48,11 +59,12 @@ class Clerk:
                 self._cancel(row, order)
 
     def _send(self, row, order):
-        refusal = self.queries.refusal(order)
-        if refusal is not None:
-            self._book(row, _local(order, OrderStatus.DENIED, refusal.kind))
+        judged = self.intents.pass_gate([[row]], GROUND, lambda _: ())
+        for refused, verdict in judged.refused:
+            self._book(refused, _local(order, OrderStatus.DENIED, verdict.code))
+        if not judged.leaving:
             return
-        (taken,) = self.queries.begin([row], epoch=1)
+        taken, order = judged.leaving[0]
         try:
             report = self.broker.place_order(order)
         except OrderRejected as error:
@@ -67,6 +79,7 @@ class Clerk:
                 row["_id"],
                 before=OrderStatus(row["status"]),
                 after=OrderStatus.CANCEL_PENDING,
+                epoch=1,
             )
         try:
             report = self.broker.cancel_order(order)
@@ -75,7 +88,7 @@ class Clerk:
         self._book({**row, "status": OrderStatus.CANCEL_PENDING}, report)
 
     def _book(self, row, report):
-        self.queries.book([(row, report)], epoch=1)
+        Posting(self.store).book([(row, report)], epoch=1)
 
 
 def _local(order, status, text):

@@ -14,12 +14,15 @@ import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 
 import urllib3
+from google.pubsub_v1 import PublisherClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
 from services.cerebro.__main__ import UNTAKEN
-from services.common.bus import Publisher, Ring, create_topology
+from services.common.bus import Publisher, Ring, create_topology, insecure_channel
 from services.common.clock import utc_now
 from services.common.orders import order_document
 from services.common.settings import CommonSettings
@@ -37,6 +40,8 @@ ORDER_TIMEOUT_SECONDS = 1
 CASH = Decimal(1_000_000)
 _LOOK_EVERY_SECONDS = "0.3"
 _SEVERAL_LOOKS_SECONDS = 1.0
+#: Longer than execution needs to prove an absence and act on it (twice the time-out and a second).
+_PERSON_SECONDS = 8
 #: Fields of rows that a look at the broker may touch without telling anything new.
 _STAMPS = {"updated_at", "recorded_at", "owner_epoch", "last_seen_at", "count", "checked_at"}
 _BOOKS = ("orders", "execution_confirmations", "positions", "reservations", "signal_store")
@@ -62,6 +67,7 @@ class ExecutionProcess:
 
     def __init__(self, home, environment, broker_port):
         home.mkdir(parents=True, exist_ok=True)
+        self._home = home
         self.log = home / "execution.out"
         self._health = f"http://127.0.0.1:{(port := free_port())}/health"
         ports = {"execution": port, "mock_broker": broker_port}
@@ -103,6 +109,14 @@ class ExecutionProcess:
         """Until it stands still at the point where it was told to."""
         _, status = os.waitpid(self.process.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status), self.tail()
+
+    def holds(self):
+        """Until one of its threads stands still at the point where it was told to."""
+        wait_until(lambda: "HOLD_AT: " in self.tail(), lambda: f"it never came:\n{self.tail()}")
+
+    def go_on(self):
+        """Let that thread go."""
+        (self._home / "go_on").touch()
 
     def signal(self, number):
         """Send it a signal."""
@@ -191,10 +205,9 @@ class Trade:
     def close(self):
         """End every process of it."""
         self._sweeper.stop()
-        for each in self._started:
-            each.kill()
+        self.kill_all()
 
-    def start(self, *, crash_at=None, pause_at=None):
+    def start(self, *, crash_at="", pause_at="", hold_at=""):
         """One more execution process, beside those that run."""
         settings = self._settings
         environment = dict(os.environ) | {
@@ -207,23 +220,19 @@ class Trade:
             "LEASE_TTL_S": str(LEASE_SECONDS),
             "ORDER_TIMEOUT_S": str(ORDER_TIMEOUT_SECONDS),
             "RECONCILE_INTERVAL_S": _LOOK_EVERY_SECONDS,
-            **({"CRASH_AT": crash_at} if crash_at else {}),
-            **({"PAUSE_AT": pause_at} if pause_at else {}),
+            "CRASH_AT": crash_at,
+            "PAUSE_AT": pause_at,
+            "HOLD_AT": hold_at,
         }
         name = f"execution-{len(self._started) + 1}"
         started = ExecutionProcess(self._home / name, environment, self.broker.port)
         self._started.append(started)
         return started
 
-    def owned(self, account_id=None, *, above=0):
-        """Until an owner after epoch `above` holds the account; its epoch."""
-
-        def epoch():
-            name = f"account|{account_id or self.accounts[0]}"
-            lease = self.store["leases"].find_one({"_id": name}) or {"epoch": 0}
-            return lease["epoch"] if lease["epoch"] > above else 0
-
-        return wait_until(epoch, lambda: f"nobody took the account:\n{self._said()}")
+    def kill_all(self):
+        """Kill every execution process of it."""
+        for each in self._started:
+            each.kill()
 
     def add(self, number=0, *, account_id=None, **fields):
         """Put one order into the store as Cerebro does; its domain value."""
@@ -258,6 +267,14 @@ class Trade:
         ]
         assert self._publisher.ring(TRADING_ORDERS, rings)
 
+    def publish(self, data, *, key):
+        """Put bytes on the orders' topic as they are."""
+        path = PublisherClient.topic_path(self._settings.project_id, TRADING_ORDERS)
+        messages = [{"data": data, "attributes": {"key": key}}]
+        channel = insecure_channel(self._settings.pubsub_host)
+        with PublisherClient(transport=PublisherGrpcTransport(channel=channel)) as client:
+            client.publish(request={"topic": path, "messages": messages}, timeout=10)
+
     def cancel(self, order):
         """Ask for a cancel, as whoever decides does."""
         self.store["orders"].update_one(
@@ -289,39 +306,76 @@ class Trade:
         listed = self.broker.get(order.account_id, "orders")
         return sum(1 for each in listed if each["client_order_id"] == order.client_order_id)
 
-    def settled(self, *orders):
-        """The oracle: every order has ended, exists at the broker once, and all books agree.
+    def settled(self, *, resting=(), unresolved=False):
+        """The oracle: all orders have ended, each is at the broker once, and all books agree.
 
         Then execution is started anew, and a second reconciliation changes nothing.
+
+        Args:
+            resting: ids of orders that go on working at the broker.
+            unresolved: whether orders may be left to a person: UNKNOWN, not at the broker, told.
         """
-        for order in orders:
-            self.becomes(order, *TERMINAL)
-        wait_until(lambda: not self.differences(orders), lambda: self._disagree(orders))
+        wait_until(
+            lambda: not self.differences(resting=resting, unresolved=unresolved),
+            lambda: self._disagreement(resting=resting, unresolved=unresolved),
+        )
         before = self.snapshot()
-        for each in self._started:
-            each.kill()
+        self.kill_all()
         self.start().opens(*self.accounts)
         time.sleep(_SEVERAL_LOOKS_SECONDS)
         assert self.snapshot() == before
-        assert not self.differences(orders)
+        assert not self.differences(resting=resting, unresolved=unresolved)
 
-    def differences(self, orders):
+    def differences(self, *, resting=(), unresolved=False):
         """What does not agree with the broker now; empty = all does."""
+        wrong, working = [], set(resting)
+        sent = Counter(
+            each["client_order_id"]
+            for account_id in self.accounts
+            for each in self.broker.get(account_id, "orders")
+        )
+        for row in self.store["orders"].find():
+            name, status, count = row["_id"], row["status"], sent.pop(row["_id"], 0)
+            if unresolved and status == "UNKNOWN" and not count and self._told(name):
+                working.add(name)
+                continue
+            wanted = 0 if row["order"]["algo"] else 1
+            stayed_here = status in {"DENIED", "EXPIRED", "CANCELED"} and not count
+            if count != wanted and not stayed_here:
+                wrong.append(f"{name}: {status}, {count} at the broker")
+            if (status in TERMINAL) is (name in working):
+                wrong.append(f"{name}: {status}: {row['text']}")
+        if sent:
+            wrong.append(f"orders at the broker that we do not know: {sent}")
+        return (
+            wrong
+            + self._left(working)
+            + [
+                each
+                for account_id in self.accounts
+                for each in self._account_differences(account_id)
+            ]
+        )
+
+    def _told(self, name):
+        """Whether a person was asked about this order, and not only a moment ago."""
+        asked = self.store["incidents"].find_one({"_id": f"ORDER_UNKNOWN|{name}", "status": "OPEN"})
+        return asked and utc_now() - asked["opened_at"] > timedelta(seconds=_PERSON_SECONDS)
+
+    def _left(self, working):
+        """What ended orders left behind."""
         wrong = []
-        for order in orders:
-            status, sent = self.row(order)["status"], self.sent(order)
-            never_left = status in {"DENIED", "EXPIRED", "CANCELED"} and not sent
-            if sent != 1 and not never_left:
-                wrong.append(f"{order.client_order_id}: {status}, {sent} at the broker")
-        held = self.store["reservations"].count_documents({})
-        working = self.store["orders"].count_documents({"working": True})
+        held = {row["_id"] for row in self.store["reservations"].find()} - working
+        if held:
+            wrong.append(f"reservations of orders that have ended: {held}")
+        marked = {row["_id"] for row in self.store["orders"].find({"working": True})}
+        if marked != working:
+            wrong.append(f"marked as working: {marked}, expected {working}")
         undone = self.store["signal_store"].count_documents(
             {"status": {"$in": ["DECIDED", "WORKING"]}}
         )
-        if held or working or undone:
-            wrong.append(f"{held} reservations, {working} orders working, {undone} signals undone")
-        for account_id in self.accounts:
-            wrong += self._account_differences(account_id)
+        if undone != len(working):
+            wrong.append(f"{undone} signals without an end, expected {len(working)}")
         return wrong
 
     def _account_differences(self, account_id):
@@ -368,8 +422,10 @@ class Trade:
             for name in _BOOKS
         }
 
-    def _disagree(self, orders):
-        return "\n".join(self.differences(orders)) + f"\n{self._said()}"
+    def _disagreement(self, **more):
+        rows = self.store["orders"].find({"working": True}, {"events": 1, "status": 1})
+        lines = [*self.differences(**more), *map(str, rows), *map(str, self.incidents())]
+        return "\n".join(lines) + f"\n{self._said()}"
 
     def _said(self):
         return "\n".join(each.tail() for each in self._started)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,33 @@ def test_a_pause_stands_still_until_it_is_told_to_go_on() -> None:
         assert paused.wait(60) == 0
     finally:
         paused.kill()
+
+
+def test_a_held_thread_waits_for_its_file_and_the_others_go_on(tmp_path: Path) -> None:
+    program = (
+        "import threading\n"
+        "from services.common.failpoints import FailPoint, failpoint\n"
+        "held = threading.Thread(target=failpoint, args=(FailPoint.BOOKED,))\n"
+        "held.start()\n"
+        "failpoint(FailPoint.SENT)\n"
+        "print('the others go on', flush=True)\n"
+        "held.join()\n"
+    )
+    held = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={"HOLD_AT": "execution.booked", "MT_HOME": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert held.stdout is not None
+        assert held.stdout.readline() == "the others go on\n"
+        assert held.poll() is None
+        (tmp_path / "go_on").touch()
+        held.communicate(timeout=60)
+        assert held.returncode == 0
+    finally:
+        held.kill()
 
 
 @pytest.mark.parametrize("wanted", ["execution.nowhere", "intent_stored", "execution.sent:0"])
