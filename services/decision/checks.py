@@ -16,7 +16,6 @@ from services.domain.risk import (
     RiskLock,
     TradingHours,
     scope_in_words,
-    scope_key,
     scopes_of,
 )
 from services.domain.signals import Leg, Signal
@@ -76,7 +75,7 @@ def check_locks(
         account_id: only locks within this account are looked at; None = only those of all.
     """
     for lock in context.locks:
-        if lock.account_id != account_id or scope_key(lock.scope, lock.scope_id) not in keys:
+        if lock.account_id != account_id or lock.scoped not in keys:
             continue
         if lock.expires_at is not None and lock.expires_at <= context.now:
             continue

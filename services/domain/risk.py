@@ -235,7 +235,12 @@ class RiskLock(Frozen):
     def key(self) -> str:
         """Key of the row: one lock for each rule of a scope, and account where it has one."""
         within = f"|{self.account_id}" if self.account_id else ""
-        return f"{self.rule}|{scope_key(self.scope, self.scope_id)}{within}"
+        return f"{self.rule}|{self.scoped}{within}"
+
+    @property
+    def scoped(self) -> str:
+        """Key of the scope that it is about."""
+        return scope_key(self.scope, self.scope_id)
 
 
 class EquityMarks(Frozen):

@@ -10,7 +10,6 @@ from pymongo.client_session import ClientSession
 from services.common.store import Store, from_document
 from services.domain.books import Position, position_id, rank
 from services.domain.orders import Execution
-from services.domain.values import ZERO
 from services.domain.words import FillOrigin
 from services.execution.documents import Owner
 from services.execution.ledger import Ledger, rank_of
@@ -61,21 +60,17 @@ class Books:
         found = self._store["cash_flows"].find({"account_id": self._account_id})
         return {row["currency"]: row["fills"] - row["commissions"] for row in found}
 
-    def broken(self) -> list[tuple[str, str]]:
-        """Open positions that are not the sum of their fills, with a sentence each."""
-        found = []
-        for position in self.open_positions():
-            key = position_id(position.strategy_id, self._account_id, position.instrument)
-            held, more = self._store.transaction(lambda session: self._unexplained(key, session))  # noqa: B023 - called at once
-            if more:
-                total = held - more
-                found.append((key, f"position {key} is {held:f}, its fills sum to {total:f}"))
-        return found
+    def broken(self, session: ClientSession) -> list[tuple[str, str]]:
+        """Open positions that are not the sum of their fills, with a sentence each.
 
-    def _unexplained(self, key: str, session: ClientSession) -> tuple[Decimal, Decimal]:
-        """Quantity of a position and what of it no fill explains, both as of one moment."""
-        row = self._store["positions"].find_one({"_id": key}, session=session)
-        if row is None:
-            return ZERO, ZERO
-        position = from_document(Position, row)
-        return position.quantity, self._ledger.unexplained(position, session)
+        Args:
+            session: of one transaction, so that both are of one moment.
+        """
+        found = []
+        for position in self.open_positions(session):
+            key = position_id(position.strategy_id, self._account_id, position.instrument)
+            if more := self._ledger.unexplained(position, session):
+                held = position.quantity
+                sentence = f"position {key} is {held:f}, its fills sum to {held - more:f}"
+                found.append((key, sentence))
+        return found

@@ -8,12 +8,12 @@ import pytest
 from brokers.mock.adapter import MockBroker
 from services.common.clock import utc_now
 from services.common.orders import order_document
-from services.domain.books import UNATTRIBUTED
+from services.domain.orders import UNATTRIBUTED
 from services.domain.words import InstrumentType, Intent, OrderStatus, Side
 from services.execution.ledger import Ledger
+from services.execution.posting import Posting
 from services.execution.reconciler import Reconciler
 from services.execution.statement import statement
-from services.execution.store import ExecutionStore
 from tests.support.builders import ACCOUNT, STRATEGY, make_instrument, make_order
 from tests.support.rows import add_account, allow_trading
 from tests.support.servers import start_mock_broker
@@ -35,13 +35,14 @@ def broker(tmp_path):
 def books(store, broker):
     allow_trading(store)
     add_account(store)
-    queries = ExecutionStore(store)
+    posting = Posting(store)
     return Reconciler(
         store,
         Ledger(store),
         broker,
         ACCOUNT,
-        book=lambda reports: queries.book(reports, epoch=1),
+        book=lambda reports: posting.book(reports, epoch=1),
+        transact=store.transaction,
         every_seconds=60,
     )
 
