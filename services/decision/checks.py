@@ -79,13 +79,10 @@ def check_locks(
             continue
         if lock.expires_at is not None and lock.expires_at <= context.now:
             continue
+        words = ("{}, {}", lock.sentence, lock.ends)
         if lock.rule is LockRule.POSITION_MISMATCH:
-            words = "{}; no entries until they agree"
-            waterfall.require("lock", False, "POSITION_MISMATCH", words, lock.sentence)
-        until = f"until {lock.expires_at:%Y-%m-%d %H:%M} UTC" if lock.expires_at else "until reset"
-        waterfall.require(
-            "lock", False, "ENTRIES_LOCKED", "{}, {}", lock.sentence, until, rule=lock.key
-        )
+            waterfall.require("lock", False, "POSITION_MISMATCH", *words, rule=lock.key)
+        waterfall.require("lock", False, "ENTRIES_LOCKED", *words, rule=lock.key)
 
 
 def check_limits_of_signal(
