@@ -78,7 +78,8 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         ([("signal_id", ASCENDING)], {}),
         ([("strategy_id", ASCENDING), ("occurred_at", DESCENDING)], {}),
         ([("account_id", ASCENDING), ("execution_id", ASCENDING)], {}),
-        # The fills of a position in their order, and the newest ones of an account.
+        ([("account_id", ASCENDING), ("occurred_at", DESCENDING)], {}),
+        # The fills of a position in their order.
         (
             [
                 ("account_id", ASCENDING),

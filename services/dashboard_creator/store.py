@@ -35,9 +35,7 @@ class DashboardStore:
             if control.state is not TradingState.ACTIVE or control.scale_ratio != 1
         ]
         locked = [
-            f"entries locked: {lock.sentence}, "
-            + (f"until {lock.expires_at:%Y-%m-%d %H:%M} UTC" if lock.expires_at else "until reset")
-            for lock in locks(self._store, now)
+            f"entries locked: {lock.sentence}, {lock.ends}" for lock in locks(self._store, now)
         ]
         return (*set_by_hand, *locked)
 

@@ -235,7 +235,19 @@ class RiskLock(Frozen):
     def key(self) -> str:
         """Key of the row: one lock for each rule of a scope, and account where it has one."""
         within = f"|{self.account_id}" if self.account_id else ""
-        return f"{self.rule}|{scope_key(self.scope, self.scope_id)}{within}"
+        return f"{self.rule}|{self.scoped}{within}"
+
+    @property
+    def ends(self) -> str:
+        """When entries go again, to end a sentence with."""
+        if self.rule is LockRule.POSITION_MISMATCH:
+            return "until books and broker agree"
+        return f"until {self.expires_at:%Y-%m-%d %H:%M} UTC" if self.expires_at else "until reset"
+
+    @property
+    def scoped(self) -> str:
+        """Key of the scope that it is about."""
+        return scope_key(self.scope, self.scope_id)
 
 
 class EquityMarks(Frozen):

@@ -26,7 +26,7 @@ from services.domain.values import ZERO
 from services.domain.words import FillOrigin, Scope
 from services.execution.books import Books
 from services.execution.documents import Owner, confirmation_key, position_key, position_of_row
-from services.execution.ledger import Ledger
+from services.execution.ledger import Ledger, counts
 from services.execution.reconcile import Difference, adoptable, side_of
 
 
@@ -171,8 +171,14 @@ def _adopt_execution(
 
 
 def _foreign(store: Store, execution_id: str, session: ClientSession) -> Document:
-    query = {"execution_id": execution_id, "void": {"$ne": True}}
-    rows = list(store["execution_confirmations"].find(query, session=session))
+    rows = [
+        row
+        for account in store["trading_accounts"].find({}, {"_id": 1}, session=session)
+        for row in store["execution_confirmations"].find(
+            {"account_id": account["_id"], "execution_id": execution_id}, session=session
+        )
+        if counts(row)
+    ]
     if len(rows) != 1:
         named = f"in {', '.join(sorted(row['account_id'] for row in rows))}" if rows else "nowhere"
         raise ConfigurationError(

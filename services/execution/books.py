@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 
 from pymongo.client_session import ClientSession
 
-from services.common.store import Document, Store, from_document
-from services.domain.books import Position, rank
+from services.common.store import Store, from_document
+from services.domain.books import Position, position_id, rank
 from services.domain.orders import Execution
-from services.domain.values import ZERO
-from services.domain.words import FillOrigin, Side
-from services.execution.documents import Owner, position_of_row
+from services.domain.words import FillOrigin
+from services.execution.documents import Owner
 from services.execution.ledger import Ledger, rank_of
 
 
@@ -26,13 +24,12 @@ class Books:
         self._account_id = account_id
         self._rows = store["execution_confirmations"]
 
-    def not_booked(
-        self, executions: Sequence[Execution], since: datetime | None
-    ) -> tuple[Execution, ...]:
-        """Those of the account's executions since then that are not booked yet, or not so."""
-        query: Document = {"account_id": self._account_id}
-        if since is not None:
-            query["occurred_at"] = {"$gte": since}
+    def not_booked(self, executions: Sequence[Execution]) -> tuple[Execution, ...]:
+        """Those of the account's executions that are not booked yet, or not so."""
+        if not executions:
+            return ()
+        oldest = min(each.occurred_at for each in executions)
+        query = {"account_id": self._account_id, "occurred_at": {"$gte": oldest}}
         fields = {"execution_id": 1, "revision": 1, "busted": 1}
         booked = {(row["execution_id"], *rank_of(row)) for row in self._rows.find(query, fields)}
         left = [each for each in executions if (each.execution_id, *rank(each)) not in booked]
@@ -63,29 +60,17 @@ class Books:
         found = self._store["cash_flows"].find({"account_id": self._account_id})
         return {row["currency"]: row["fills"] - row["commissions"] for row in found}
 
-    def broken(self) -> list[tuple[str, str]]:
-        """Positions that are not the sum of their fills, with a sentence each."""
-        suspects = self._unequal()
-        if not suspects:
-            return []
-        # Both were read at different moments: what still differs within one transaction, differs.
-        return self._store.transaction(self._unequal)
+    def broken(self, session: ClientSession) -> list[tuple[str, str]]:
+        """Open positions that are not the sum of their fills, with a sentence each.
 
-    def _unequal(self, session: ClientSession | None = None) -> list[tuple[str, str]]:
-        query: Document = {"account_id": self._account_id, "void": {"$ne": True}}
-        fields = {"strategy_id": 1, "account_id": 1, "instrument_key": 1, "side": 1, "quantity": 1}
-        sums: dict[str, Decimal] = {}
-        for row in self._rows.find(query, fields, session=session):
-            key = position_of_row(row)
-            sums[key] = sums.get(key, ZERO) + row["quantity"] * Side(row["side"]).sign
-        held = {
-            row["_id"]: row["quantity"]
-            for row in self._store["positions"].find(
-                {"account_id": self._account_id}, {"quantity": 1}, session=session
-            )
-        }
-        return [
-            (key, f"position {key} is {held.get(key, ZERO):f}, its fills sum to {total:f}")
-            for key in sorted(sums.keys() | held.keys())
-            if held.get(key, ZERO) != (total := sums.get(key, ZERO))
-        ]
+        Args:
+            session: of one transaction, so that both are of one moment.
+        """
+        found = []
+        for position in self.open_positions(session):
+            key = position_id(position.strategy_id, self._account_id, position.instrument)
+            if more := self._ledger.unexplained(position, session):
+                held = position.quantity
+                sentence = f"position {key} is {held:f}, its fills sum to {held - more:f}"
+                found.append((key, sentence))
+        return found

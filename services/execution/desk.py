@@ -82,7 +82,9 @@ class Desk:
             counter.broker,
             counter.account_id,
             book=lambda reports: counter.books.book(reports, counter.lease),
+            transact=lambda work: counter.books.transact(counter.lease, work),
             every_seconds=pace.books_seconds,
+            asked=counter.budget.asked,
         )
         self._entries_stopped = "the account was not compared with the broker yet"
         self._rung: set[str] = set()

@@ -106,8 +106,7 @@ def _entry(order: Order, seen: Seen, scopes: set[str]) -> Verdict:
     if seen.entries_stopped:
         return Verdict(order, "ACCOUNT_NOT_RECONCILED", seen.entries_stopped, waits=True)
     for lock in seen.locks:
-        scope, _, _ = lock.key.partition("|")
-        if lock.key.removeprefix(f"{scope}|") in scopes:
+        if lock.account_id in (None, order.account_id) and lock.scoped in scopes:
             return Verdict(order, "ENTRIES_LOCKED", lock.sentence)
     refused = _size(order, seen, scopes) or _beside(order, seen)
     if refused is not None:

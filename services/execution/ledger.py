@@ -8,10 +8,11 @@ back, together with the position, from the last fill before it after which nothi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 
-from pymongo import DESCENDING, InsertOne, ReplaceOne, UpdateOne
+from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 
 from services.common.incidents import raise_incident
@@ -41,6 +42,7 @@ from services.execution.documents import (
 
 _AS_FIRST_TOLD = (0, False)
 _CONTENT = ("side", "quantity", "price")
+_STRETCHES = tuple(timedelta(seconds=each) for each in (5, 300, 86_400, 2_592_000))
 
 
 class News(NamedTuple):
@@ -99,7 +101,7 @@ class Ledger:
             booked = known.get(execution.execution_id)
             if booked is None or rank(execution) > rank_of(booked):
                 fresh.append(execution)
-                if booked is not None and not booked.get("void"):
+                if booked is not None and counts(booked):
                     replaced.append(execution_of(booked, execution.instrument))
             elif rank(execution) == rank_of(booked):
                 self._compare(booked, execution)
@@ -216,18 +218,11 @@ class Ledger:
             for owner, each in fills
             if rank(each) != _AS_FIRST_TOLD
         }
-        return [
-            row
-            for account_id, execution_id in sorted(corrections)
-            for row in self._rows.find(
-                {
-                    "account_id": account_id,
-                    "execution_id": execution_id,
-                    "void": {"$ne": True},
-                },
-                session=session,
-            )
-        ]
+        found = []
+        for account_id, execution_id in sorted(corrections):
+            query = {"account_id": account_id, "execution_id": execution_id}
+            found += [row for row in self._rows.find(query, session=session) if counts(row)]
+        return found
 
     def _moved(
         self,
@@ -258,34 +253,26 @@ class Ledger:
         ]
         return _Moved(after, by_id, rewritten)
 
+    def unexplained(self, position: Position, session: ClientSession) -> Decimal:
+        """What of a position its fills do not sum up to, since nothing was held; signed."""
+        if position.updated_at is None:
+            return position.quantity
+        end = position.updated_at + timedelta(milliseconds=1)
+        return self._tail(position, end, session).opening.quantity
+
     def _tail(self, position: Position, since: datetime, session: ClientSession) -> _Tail:
         """The fills of a position from the last one before `since` after which nothing was held."""
-        query: Document = {
-            "account_id": position.account_id,
-            "instrument_key": position.instrument.key,
-            "strategy_id": position.strategy_id,
-            "void": {"$ne": True},
-        }
-        settled = self._rows.find_one(
-            {**query, "occurred_at": {"$lt": since}, "flat": True},
-            sort=[("occurred_at", DESCENDING)],
-            session=session,
-        )
-        if settled is not None:
-            query["occurred_at"] = {"$gte": settled["occurred_at"]}
         told = [
             (row, execution_of(row, position.instrument))
-            for row in self._rows.find(query, session=session)
+            for row in self._back_to_flat(position, since, session)
         ]
         told.sort(key=lambda each: booking_order(each[1]))
-        start = max(
-            (
-                place + 1
-                for place, (row, each) in enumerate(told)
-                if row.get("flat") and each.occurred_at < since
-            ),
-            default=0,
-        )
+        places = [
+            place + 1
+            for place, (row, each) in enumerate(told)
+            if row.get("flat") and each.occurred_at < since
+        ]
+        start = max(places, default=0)
         rows = [row for row, _ in told[start:]]
         orders = self._orders(rows, session)
         fills = [Fill(each, orders.get(row["client_order_id"])) for row, each in told[start:]]
@@ -295,6 +282,32 @@ class Ledger:
             place = {"updated_at": last.occurred_at, "last_execution_id": last.execution_id}
             opening = opening.model_copy(update=place)
         return _Tail(opening, rows, fills)
+
+    def _back_to_flat(
+        self, position: Position, since: datetime, session: ClientSession
+    ) -> list[Document]:
+        """Rows that count, back until one before `since` after which nothing was held.
+
+        Read in ever longer stretches of time, each by an index: a fill is mostly late by seconds.
+        """
+        rows: list[Document] = []
+        until: datetime | None = None
+        for stretch in (*_STRETCHES, None):
+            query: Document = {
+                "account_id": position.account_id,
+                "instrument_key": position.instrument.key,
+                "strategy_id": position.strategy_id,
+            }
+            begin = None if stretch is None else since - stretch
+            bounds = {"$gte": begin, "$lt": until}
+            if bounds := {name: bound for name, bound in bounds.items() if bound is not None}:
+                query["occurred_at"] = bounds
+            found = self._rows.find(query, session=session)
+            rows += [row for row in found if counts(row)]
+            if any(row.get("flat") and row["occurred_at"] < since for row in rows):
+                break
+            until = begin
+        return rows
 
     def _orders(self, rows: Iterable[Document], session: ClientSession) -> dict[str, Order]:
         ids = sorted({row["client_order_id"] for row in rows if row["client_order_id"]})
@@ -315,6 +328,14 @@ def _newest(executions: Sequence[Execution]) -> tuple[Execution, ...]:
 def rank_of(row: Document) -> tuple[int, bool]:
     """`rank` of a stored telling."""
     return row.get("revision", 0), row.get("busted", False)
+
+
+def counts(row: Document) -> bool:
+    """Whether a stored telling is the newest of its fill, and not taken back.
+
+    Asked of rows, not of the database: the embedded one leaves its index for such a condition.
+    """
+    return not row.get("void")
 
 
 def _step_of(row: Document) -> Step:

@@ -11,7 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+from pymongo.client_session import ClientSession
 
 from brokers.broker import AccountState, Broker, BrokerPosition, OpenOrder
 from brokers.errors import OrderStateUnknown
@@ -39,17 +42,27 @@ from services.execution.reconcile import (
 )
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 #: An order that moved a moment ago is being booked by its desk.
 _RESTING: Final = timedelta(seconds=5)
 #: Executions are asked for again this far back: brokers' clocks and late corrections.
 _OVERLAP: Final = timedelta(hours=1)
 #: How many foreign executions go into one transaction.
 _AT_ONCE: Final = 200
+#: How many one look asks of the broker.
+_QUESTIONS: Final = 5
 #: How often a request of an operator is looked for.
 _LOOK_SECONDS: Final = 0.5
 
 #: Books reports of the account's orders as every other report is booked.
 Booker = Callable[[Sequence[tuple[Document, OrderReport]]], object]
+
+
+class Transact(Protocol):
+    """Runs something in a transaction of the account."""
+
+    def __call__(self, work: Callable[[ClientSession], T], /) -> T:
+        """What `work` returns. Raises: TransientError, PyMongoError."""
 
 
 class Outcome(Frozen):
@@ -102,15 +115,32 @@ class Reconciler:
         account_id: str,
         *,
         book: Booker,
+        transact: Transact,
         every_seconds: float,
         settle_seconds: float = 3.0,
+        asked: Callable[[], None] = lambda: None,
     ) -> None:
+        """A reconciler that has not looked yet.
+
+        Args:
+            store: the database.
+            ledger: of it.
+            broker: of the account.
+            account_id: which.
+            book: for fills of orders.
+            transact: for everything else that is booked.
+            every_seconds: between two looks.
+            settle_seconds: how long a difference must stay the same before it is believed.
+            asked: called with each question, for the account's budget.
+        """
         self._store = store
         self._ledger = ledger
         self._ours = Books(store, ledger, account_id)
         self._broker = broker
         self._account_id = account_id
         self._book = book
+        self._transact = transact
+        self._asked = asked
         self._every = every_seconds
         self._settle = timedelta(seconds=settle_seconds)
         self._differences = Differences(store, account_id)
@@ -151,7 +181,7 @@ class Reconciler:
         looked_at = row.get("looked_at")
         since = None if everything or looked_at is None else looked_at - _OVERLAP
         answers = self._ask(since)
-        news = self._news(answers, since, now)
+        news = self._news(answers, now)
         if news.reports:
             self._book(news.reports)
         self._differences.tell_strays(news.told.strays)
@@ -167,7 +197,7 @@ class Reconciler:
         cash, base = self._cash(row, answers.state, now, quiet=not moving)
         self._differences.tell_cash(cash)
         if everything:
-            self._differences.tell_broken(self._ours.broken())
+            self._differences.tell_broken(self._transact(self._ours.broken))
         outcome = Outcome(
             account_id=self._account_id,
             looked_at=now,
@@ -186,6 +216,8 @@ class Reconciler:
     def _ask(self, since: datetime | None) -> _Answers:
         """Executions and books are read before and after: what moved meanwhile is not compared."""
         books = self._books()
+        for _ in range(_QUESTIONS):
+            self._asked()
         first = self._broker.executions(since=since)
         positions = self._broker.positions()
         state = self._broker.account_state()
@@ -203,8 +235,8 @@ class Reconciler:
             sums[key] = sums.get(key, ZERO) + position.quantity
         return sums
 
-    def _news(self, answers: _Answers, since: datetime | None, now: datetime) -> _News:
-        executions = self._ours.not_booked(answers.executions, since)
+    def _news(self, answers: _Answers, now: datetime) -> _News:
+        executions = self._ours.not_booked(answers.executions)
         ids = {each.client_order_id for each in executions if each.client_order_id}
         rows = self._orders(ids)
         news = told(executions, rows)
@@ -214,6 +246,8 @@ class Reconciler:
                 moving |= {each.instrument.key for each in found}
             else:
                 resting[order_id] = found
+        if resting:
+            self._asked()
         try:
             reports = self._broker.find_orders(sorted(resting)) if resting else {}
         except OrderStateUnknown:  # e.g. two orders of one id: fills are booked all the same
@@ -243,7 +277,7 @@ class Reconciler:
             nobody = Owner(UNATTRIBUTED, self._account_id, origin=FillOrigin.FOREIGN)
             fills = [(owners.get(each.execution_id, nobody), each) for each in part]
             self._differences.tell_foreign(fills)
-            self._store.transaction(lambda session: self._ledger.book_owned(fills, session))  # noqa: B023 - called at once
+            self._transact(partial(self._ledger.book_owned, fills))
         return len(executions)
 
     def _cash(

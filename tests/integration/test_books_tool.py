@@ -49,6 +49,7 @@ def reconciler(store, broker):
         broker,
         ACCOUNT,
         book=lambda reports: Posting(store).book(reports, epoch=1),
+        transact=store.transaction,
         every_seconds=60,
         settle_seconds=0,
     )

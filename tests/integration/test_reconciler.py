@@ -42,6 +42,7 @@ def make_reconciler(store, broker):
         broker,
         ACCOUNT,
         book=lambda reports: Posting(store).book(reports, epoch=1),
+        transact=store.transaction,
         every_seconds=60,
     )
 

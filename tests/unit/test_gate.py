@@ -207,6 +207,20 @@ def test_a_lock_stops_entries_of_its_scope_only():
     assert said(ENTRY, locks=(elsewhere,)) is None
 
 
+def test_books_that_differ_stop_entries_of_the_instrument_in_that_account_only():
+    lock = RiskLock(
+        scope=Scope.INSTRUMENT,
+        scope_id=ENTRY.instrument.key,
+        account_id=ENTRY.account_id,
+        rule=LockRule.POSITION_MISMATCH,
+        sentence="the broker holds 9, our books say 4",
+        locked_at=NOW,
+    )
+    assert said(ENTRY, locks=(lock,)) == "ENTRIES_LOCKED"
+    assert said(EXIT, locks=(lock,)) is None
+    assert said(ENTRY, locks=(lock.model_copy(update={"account_id": "other"}),)) is None
+
+
 @pytest.mark.parametrize(
     ("limit", "code"),
     [

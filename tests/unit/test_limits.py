@@ -412,7 +412,7 @@ def differing(account_id=ACCOUNT, symbol="AAPL"):
 def test_books_that_differ_from_the_broker_stop_entries_until_they_agree():
     decision = entered(locks=(differing(),))
     assert decision.code == "POSITION_MISMATCH"
-    wanted = "Mock-1, AAPL: the broker holds 9, our books say 4; no entries until they agree"
+    wanted = "Mock-1, AAPL: the broker holds 9, our books say 4, until books and broker agree"
     assert wanted in decision.reason
 
 
