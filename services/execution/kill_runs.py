@@ -8,7 +8,7 @@ rows, and the desk carries both out like any other.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -45,8 +45,8 @@ from services.execution.kill_views import Books, BrokerWord, Figures, OrderRow, 
 
 #: A switch acts on what leaves within 0.2 s; what left before that is in the rows by then.
 _SWITCH_SECONDS = 0.5
-_ASK_SECONDS = 1.0
-_INCOMPLETE_SECONDS = 2.0
+_ASK_SECONDS = 0.5
+_SLOW_SECONDS = 2.0
 
 
 class _Look(NamedTuple):
@@ -59,7 +59,6 @@ class _Look(NamedTuple):
     run: KillRun
     mine: AccountKill
     now: datetime
-    switches: Sequence[Control]
 
 
 class _Asked(NamedTuple):
@@ -78,6 +77,7 @@ class KillRuns:
         store: Store,
         account_id: str,
         *,
+        on_asked: Callable[[], None] = lambda: None,
         idle_seconds: float = 1.0,
         settle_seconds: float = 5.0,
     ) -> None:
@@ -86,12 +86,14 @@ class KillRuns:
         Args:
             store: where runs, orders and books are.
             account_id: whose.
+            on_asked: called with each question to the broker, which counts in its rate budget.
             idle_seconds: between looks for runs while there is none.
             settle_seconds: what the broker holds beyond our books must not have changed for so
                 long before it is believed: a fill may be on its way.
         """
         self._store = store
         self._account_id = account_id
+        self._on_asked = on_asked
         self._idle = idle_seconds
         self._settle = settle_seconds
         self._quiet_until = 0.0
@@ -136,9 +138,13 @@ class KillRuns:
         books = self._books(run.run_id)
         going = to_cancel(run, mine, books)
         asked = tuple(sorted({*mine.asked, *(row.order_id for row in going)}))
-        look = _Look(run, mine.model_copy(update={"looked_at": now, "asked": asked}), now, switches)
-        if asked != mine.asked and not save_account(self._store, run.run_id, look.mine, now=now):
-            return []
+        looked = mine.model_copy(update={"looked_at": now, "asked": asked})
+        if asked != mine.asked:
+            kept = save_account(self._store, run.run_id, looked, now=now)
+            if kept is None:
+                return []
+            looked = kept
+        look = _Look(run, looked, now)
         wake = self._cancel(look, going)
         if wake and mine.looked_at is None:
             return wake  # cancels leave first, questions come after
@@ -149,10 +155,8 @@ class KillRuns:
         ids = [row.order_id for row in going if not row.asked_to_cancel]
         if ids:
             run = look.run
-            marks = {
-                "cancel_requested_at": look.now,
-                "cancel_request": {"by": run.by, "reason": f"{run.run_id}: {run.reason}"},
-            }
+            why = f"{run.run_id} of {run.by}: {run.reason}"
+            marks = {"cancel_requested_at": look.now, "cancel_reason": why}
             self._store["orders"].update_many(
                 {"_id": {"$in": ids}, "working": True, "cancel_requested_at": None},
                 {"$set": marks},
@@ -194,16 +198,20 @@ class KillRuns:
         run_id, now = look.run.run_id, time.monotonic()
         before = self._asked.get(run_id)
         seen = (books.working, books.closings, books.positions)
-        incomplete = look.mine.state is RunState.INCOMPLETE
-        pause = _INCOMPLETE_SECONDS if incomplete else _ASK_SECONDS
-        if before is not None and before.books == seen and now - before.last < pause:
+        slow = look.mine.trouble or look.mine.state is RunState.INCOMPLETE
+        pause = _SLOW_SECONDS if slow else _ASK_SECONDS
+        moved = before is None or (before.books != seen and not look.mine.trouble)
+        if before is not None and not moved and now - before.last < pause:
             return False
         self._asked[run_id] = _Asked(before.first if before else now, now, seen)
         return True
 
     def _word(self, broker: Broker, now: datetime) -> BrokerWord:
         """Open orders and positions. Raises: BrokerError: neither is known."""
-        open_orders, positions = broker.open_orders(), broker.positions()
+        self._on_asked()
+        open_orders = broker.open_orders()
+        self._on_asked()
+        positions = broker.positions()
         ids = [each.report.client_order_id for each in open_orders if each.report.client_order_id]
         query = {"_id": {"$in": ids}, "account_id": self._account_id}
         found = self._store["orders"].find(query, {"strategy_id": 1}) if ids else ()
@@ -236,7 +244,6 @@ class KillRuns:
             look.mine,
             books=books,
             word=word,
-            controls=look.switches,
             settled=settled,
         )
 

@@ -36,7 +36,8 @@ def _typed_on_this_store(store, connection, monkeypatch):
 def broker(store):
     held = make_position("100")
     key = position_id(STRATEGY, ACCOUNT, held.instrument)
-    store["positions"].insert_one({"_id": key, "open": True, **to_document(held)})
+    row = {"_id": key, "open": True, "instrument_key": held.instrument.key, **to_document(held)}
+    store["positions"].insert_one(row)
     made = AccountBroker(ACCOUNT)
     made.hold(held.instrument, "100")
     return made
@@ -58,6 +59,7 @@ def execution(store, broker):
     finally:
         stop.set()
         thread.join()
+        clerk.stop()
 
 
 def typed(monkeypatch, line):
