@@ -103,9 +103,15 @@ def _add_market(app: FastAPI, exchange: Exchange, faults: Faults) -> None:
         faults.add(fault)
 
     @app.delete("/v1/faults", status_code=204)
-    def clear_faults() -> None:
-        """Let nothing go wrong any more."""
+    def clear_faults(account_id: str | None = None) -> None:
+        """Let nothing go wrong any more, with one account or with all."""
+        faults.clear(account_id)
+
+    @app.post("/v1/start-over", status_code=204)
+    def start_over() -> None:
+        """Forget everything: all accounts, orders, prices, faults."""
         faults.clear()
+        exchange.start_over()
 
 
 def _add_accounts(app: FastAPI, exchange: Exchange) -> None:

@@ -47,8 +47,10 @@ class Engine:
     def add(self, account_id: str, order: Order) -> StoredOrder:
         """Take an order in; nothing has happened to it yet."""
         stored = self._journal.add_order(account_id, order, self.now)
-        if not self.capabilities(account_id).oco:
+        if stored.standing.group is not None and not self.capabilities(account_id).oco:
             stored.change(group=None)
+        if (group := stored.standing.group) is not None:
+            stored.change(taken=self._journal.filled_of_group(account_id, group))
         return stored
 
     def place(self, account_id: str, order: Order, refusal: Refusal | None = None) -> StoredOrder:
@@ -57,6 +59,9 @@ class Engine:
         refusal = refusal or self.refusal(stored)
         if refusal is not None:
             self.end(stored, _S.REJECTED, str(refusal))
+            return stored
+        if stored.standing.left <= 0:
+            self.end(stored, _S.CANCELED, "its group has filled already")
             return stored
         self.work(stored, self.price_for(order), first=True)
         return stored
@@ -207,6 +212,8 @@ class Engine:
             self.work(guard, self._journal.price(guard.key) or takes[-1].price)
 
     def _take_off_the_group(self, stored: StoredOrder, quantity: Decimal) -> None:
+        if (group := stored.standing.group) is not None:
+            self._journal.add_to_group(stored.account_id, group, quantity)
         for other in links.siblings_of(stored, self.working_of(stored)):
             if not other.works:
                 continue

@@ -17,7 +17,7 @@ from brokers.mock.books import Books
 from brokers.mock.engine import Engine
 from brokers.mock.journal import Journal, StoredOrder
 from brokers.mock.margin import Refusal
-from brokers.mock.market import Market, is_open
+from brokers.mock.market import Market
 from brokers.mock.matching import Take
 from brokers.mock.messages import LastPrice
 from brokers.mock.twists import PLAIN, Twist
@@ -26,6 +26,8 @@ from services.domain.orders import Order, OrderReport, OrderTerms
 
 _REPORTS_AT_ONCE = 500
 _CLOCK_SECONDS = 0.1
+#: Looking at the sessions of all orders is not free.
+_LOOKS_AT_HOURS = 10
 _ORDERS = Counter("mock_broker_orders", "Orders taken, by their first status", ["status"])
 _OPEN_ORDERS = Gauge("mock_broker_open_orders", "Orders that rest")
 
@@ -46,7 +48,8 @@ class Exchange:
         self._usual = capabilities
         self._given: dict[str, Capabilities] = {}
         kept = journal.setting("market")
-        market = Market.model_validate_json(kept) if kept else market or Market()
+        self._first_market = market or Market()
+        market = Market.model_validate_json(kept) if kept else self._first_market
         self._engine = Engine(journal, books, capabilities=self.capabilities, market=market)
         self._lock = threading.RLock()
         # One for each account: news of one do not wake the readers of all others.
@@ -56,7 +59,7 @@ class Exchange:
         self._later: list[tuple[float, Callable[[], object]]] = []
         self._ended = threading.Event()
         self._clock = threading.Thread(target=self._tick_tock, name="clock", daemon=True)
-        self._closed_kinds = {kind for kind in market.hours if not self._is_open(kind)}
+        self._closed = market.closed(datetime.now(UTC))
         _OPEN_ORDERS.set_function(self._open_orders)
 
     def _open_orders(self) -> int:
@@ -80,11 +83,11 @@ class Exchange:
             self._journal.close()
 
     @contextmanager
-    def _turn(self, twist: Twist = PLAIN) -> Iterator[Engine]:
+    def _turn(self, twist: Twist = PLAIN, now: datetime | None = None) -> Iterator[Engine]:
         """One thing that happens: all of it or nothing, and then its readers are woken."""
         engine = self._engine
         with self._lock:
-            engine.now, engine.said = datetime.now(UTC), []
+            engine.now, engine.said = now or datetime.now(UTC), []
             with self._journal.transaction():
                 yield engine
                 told = twist.tells(engine.said)
@@ -149,7 +152,10 @@ class Exchange:
         if not stored.works:
             return engine.report(stored)
         if twist.only_says is not None:
-            said = {"status": twist.only_says, "text": "canceled by request"}
+            if (after := twist.done_after_seconds) is not None:
+                ids = stored.account_id, stored.order.client_order_id
+                self.later(after, lambda: self.cancel(*ids))
+            said = {"status": twist.only_says, "text": "cancel requested"}
             return engine.report(stored, engine.now).model_copy(update=said)
         engine.cancel(stored)
         answer = engine.report(stored, engine.now)
@@ -280,19 +286,21 @@ class Exchange:
             engine.market = market
         self.pass_time()
 
-    def pass_time(self) -> None:
+    def pass_time(self, now: datetime | None = None) -> None:
         """What the clock alone brings: sessions that end and that begin."""
-        with self._lock:
-            closed = {kind for kind in self.market.hours if not self._is_open(kind)}
-            opened, self._closed_kinds = self._closed_kinds - closed, closed
-        if opened or self.market.hours:
-            with self._turn() as engine:
-                engine.expire()
-                engine.open(opened)
+        with self._turn(now=now) as engine:
+            closed = engine.market.closed(engine.now)
+            opened, self._closed = self._closed - closed, closed
+            engine.expire()
+            engine.open(opened)
 
-    def _is_open(self, kind: object) -> bool:
-        hours = {str(each): found for each, found in self.market.hours.items()}
-        return is_open(hours.get(str(kind)), datetime.now(UTC))
+    def start_over(self) -> None:
+        """Forget everything: empty books, no market, as on the first day."""
+        with self._lock:
+            self._journal.wipe()
+            self._given, self._hidden, self._later = {}, {}, []
+            self._engine.market = self._first_market
+            self._closed = self._first_market.closed(datetime.now(UTC))
 
     def later(self, seconds: float, happens: Callable[[], object]) -> None:
         """Something that happens by itself after a while, unless the process ends before."""
@@ -300,14 +308,16 @@ class Exchange:
             self._later.append((time.monotonic() + seconds, happens))
 
     def _tick_tock(self) -> None:
+        looks = 0
         while not self._ended.wait(_CLOCK_SECONDS):
+            looks += 1
             with self._lock:
                 now = time.monotonic()
                 due = [happens for at, happens in self._later if at <= now]
                 self._later = [each for each in self._later if each[0] > now]
             for happens in due:
                 happens()
-            if self.market.hours:
+            if self.market.hours and looks % _LOOKS_AT_HOURS == 0:
                 self.pass_time()
 
     def _hides(self, number: int | None) -> bool:

@@ -79,7 +79,6 @@ _TWISTS = {
     _K.BUST_FILL: Twist(after=twists.bust_the_fill),
     _K.FILL_AFTER_CANCEL: Twist(after=twists.fill_the_rest),
     _K.CANCEL_IGNORED: Twist(only_says=OrderStatus.CANCELED),
-    _K.CANCEL_LATE: Twist(only_says=OrderStatus.SUBMITTED),
 }
 
 
@@ -110,6 +109,8 @@ class Fault(Frozen):
         """What it changes about what happens."""
         if self.kind is FaultKind.HIDE_ORDER:
             return Twist(hide_seconds=self.seconds)
+        if self.kind is FaultKind.CANCEL_LATE:
+            return Twist(only_says=OrderStatus.SUBMITTED, done_after_seconds=self.seconds)
         return _TWISTS.get(self.kind, PLAIN)
 
 
@@ -142,10 +143,14 @@ class Faults:
             else:
                 self._waiting += [fault] * fault.count
 
-    def clear(self) -> None:
-        """Let nothing go wrong any more."""
+    def clear(self, account_id: str | None = None) -> None:
+        """Let nothing go wrong any more; for all accounts where none is given."""
         with self._lock:
-            self._waiting, self._out_until = [], {}
+            if account_id is None:
+                self._waiting, self._out_until = [], {}
+            else:
+                self._waiting = [each for each in self._waiting if each.account_id != account_id]
+                self._out_until.pop(account_id, None)
 
     def is_out(self, account_id: str) -> bool:
         """Whether every call of an account is refused now."""

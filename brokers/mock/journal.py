@@ -106,6 +106,13 @@ class Journal:
         """Close the file."""
         self._database.close()
 
+    def wipe(self) -> None:
+        """Empty every table, numbers too."""
+        with self.transaction():
+            for (table,) in self._all("SELECT name FROM sqlite_master WHERE type = 'table'"):
+                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own tables
+        self._read()
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or nothing."""
@@ -334,6 +341,22 @@ class Journal:
             "INSERT INTO depth_gone VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
             "SET quantity = excluded.quantity",
             (instrument_key, side, str(gone)),
+        )
+
+    def filled_of_group(self, account_id: str, name: str) -> Decimal:
+        """What has filled of all orders of an OCO group, of those that have ended too."""
+        rows = self._all(
+            "SELECT quantity FROM group_fills WHERE account_id = ? AND name = ?", account_id, name
+        )
+        return Decimal(rows[0][0]) if rows else ZERO
+
+    def add_to_group(self, account_id: str, name: str, quantity: Decimal) -> None:
+        """Keep that an order of an OCO group has filled."""
+        filled = self.filled_of_group(account_id, name) + quantity
+        self._database.execute(
+            "INSERT INTO group_fills VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
+            "SET quantity = excluded.quantity",
+            (account_id, name, str(filled)),
         )
 
     def setting(self, name: str) -> str | None:

@@ -51,6 +51,10 @@ class Market(Frozen):
         default_factory=dict
     )
 
+    def closed(self, now: datetime) -> set[InstrumentType]:
+        """What does not trade now."""
+        return {kind for kind, hours in self.hours.items() if not is_open(hours, now)}
+
 
 class Level(NamedTuple):
     """One price of the book; `quantity` None = endless."""

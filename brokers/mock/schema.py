@@ -28,6 +28,9 @@ CREATE TABLE IF NOT EXISTS prices (instrument_key TEXT PRIMARY KEY, price TEXT N
 CREATE TABLE IF NOT EXISTS depth_gone (
     instrument_key TEXT NOT NULL, side TEXT NOT NULL, quantity TEXT NOT NULL,
     PRIMARY KEY (instrument_key, side));
+CREATE TABLE IF NOT EXISTS group_fills (
+    account_id TEXT NOT NULL, name TEXT NOT NULL, quantity TEXT NOT NULL,
+    PRIMARY KEY (account_id, name));
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
 _INDEXES = """

@@ -41,6 +41,7 @@ class Twist:
         telling: of what this call causes.
         after: happens once the answer is settled, before anybody can ask.
         only_says: a cancel is answered with this status, and not done.
+        done_after_seconds: it is done after a while; None = never.
     """
 
     refusal: Refusal | None = None
@@ -48,6 +49,7 @@ class Twist:
     telling: Telling = Telling.ONCE
     after: Callable[[Engine, Journal, StoredOrder], object] | None = None
     only_says: OrderStatus | None = None
+    done_after_seconds: float | None = None
 
     def tells(self, said: Told) -> Told:
         """What goes into the stream."""

@@ -110,6 +110,7 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "risk_resets": [],
     "contention_ledger": [([("decided_at", DESCENDING)], {})],
     "futures_margins": [],
+    "square_offs": [],
     "market_prices": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
     "margin_previews": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
     "funds": [],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -18,9 +18,6 @@ from services.domain.lots import Lot, closed, opened, total
 from services.domain.orders import Execution, Order
 from services.domain.values import ZERO, Exact, Frozen, Instant, NonNegative
 from services.domain.words import Side
-
-#: Whose a trade or a position is that belongs to no strategy.
-UNATTRIBUTED: Final = "UNATTRIBUTED"
 
 
 class Position(Frozen):

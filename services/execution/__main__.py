@@ -45,7 +45,9 @@ def build(process: Process[ExecutionSettings]) -> None:
             lease=Lease(store, f"account|{account.account_id}", ttl_seconds=settings.lease_ttl_s),
             budget=Budget(broker.capabilities, time.monotonic),
         )
-        pace = Pace(settings.reconcile_interval_s, settings.absence_proof_s)
+        pace = Pace(
+            settings.reconcile_interval_s, settings.absence_proof_s, settings.reconcile_books_s
+        )
         throttle = Throttle(settings.repeated_orders_max, settings.repeated_orders_window_s)
         return Desk(counter, pace, throttle)
 

@@ -18,10 +18,10 @@ from services.common.clock import utc_now
 from services.common.incidents import clear_incident
 from services.common.scopes import check_exists, check_signed
 from services.common.store import Document, Store, from_document, to_document
-from services.domain.books import UNATTRIBUTED, Position
+from services.domain.books import Position
 from services.domain.errors import ConfigurationError
 from services.domain.instruments import Instrument
-from services.domain.orders import Execution
+from services.domain.orders import UNATTRIBUTED, Execution
 from services.domain.values import ZERO
 from services.domain.words import FillOrigin, Scope
 from services.execution.books import Books

@@ -100,6 +100,15 @@ class Bookkeeper:
             raise_incident(
                 self._store, kind=incident.kind, key=booking.order_id, sentence=incident.sentence
             )
+        order = state.order
+        if state.status is OrderStatus.REJECTED and order.intent.reduces_risk:
+            raise_incident(
+                self._store,
+                kind="EXIT_REJECTED",
+                key=booking.order_id,
+                sentence=f"{order.strategy_id}: {order.role} {order.side} {order.quantity:f} "
+                f"{order.instrument.symbol} in {self._account_id} was rejected: {report.text}",
+            )
         was_absent = "absent_since" in booking.stored or booking.stored.get("resend_count")
         if was_absent and state.status not in NO_OUTCOME:
             clear_incident(self._store, kind="ORDER_UNKNOWN", key=booking.order_id)

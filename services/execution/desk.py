@@ -25,8 +25,12 @@ from services.execution.counter import Counter
 from services.execution.documents import Booking
 from services.execution.gate import GUARDS
 from services.execution.intents import Ground, Intents
+from services.execution.kill_runs import KillRuns
+from services.execution.ledger import Ledger
 from services.execution.outcomes import Outcomes
 from services.execution.placing import Placing
+from services.execution.reconciler import Reconciler
+from services.execution.squaring import Squaring
 from services.execution.tending import Tending
 from services.execution.throttle import Throttle
 
@@ -34,6 +38,7 @@ _log = logging.getLogger(__name__)
 _BATCH = 16
 _POLL_SECONDS = 1.0
 _TICK_SECONDS = 0.25
+_SQUARING_SECONDS = 5.0
 _SAVE_CURSOR_SECONDS = 1.0
 _RECONNECT_SECONDS = (0.5, 10.0)
 
@@ -45,10 +50,12 @@ class Pace(NamedTuple):
         outcomes_seconds: at orders that are not at their end.
         proof_seconds: how long an order must stay away from the broker's books to count as never
             received.
+        books_seconds: at positions, executions, foreign orders and cash.
     """
 
     outcomes_seconds: float
     proof_seconds: float
+    books_seconds: float
 
 
 class Desk:
@@ -67,11 +74,23 @@ class Desk:
         self._changes = Changes(counter)
         self._outcomes = Outcomes(counter, self._changes, proof_seconds=pace.proof_seconds)
         self._tending = Tending(counter)
+        self._squaring = Squaring(counter)
+        self._kills = KillRuns(counter.store, counter.account_id)
+        self._reconciler = Reconciler(
+            counter.store,
+            Ledger(counter.store),
+            counter.broker,
+            counter.account_id,
+            book=lambda reports: counter.books.book(reports, counter.lease),
+            every_seconds=pace.books_seconds,
+        )
+        self._entries_stopped = "the account was not compared with the broker yet"
         self._rung: set[str] = set()
         self._rung_lock = threading.Lock()
         self._bell = threading.Event()
         self._stop = threading.Event()
         self._adopted_epoch = 0
+        self._compared_epoch = 0
         self._open_epoch = 0
         self._trouble = "not reconciled yet"
         self._tries = 0
@@ -142,6 +161,13 @@ class Desk:
             return False
         if self._is_time("outcomes", self._pace.outcomes_seconds):
             self._put(self._outcomes.ask())
+        if self._reconciler.due():
+            self._compare()
+        if self._is_time("kills", _TICK_SECONDS):
+            self._put(self._kills.step(self._counter.broker, utc_now()))
+            failpoint(FailPoint.KILL_STEP)
+        if self._is_time("squaring", _SQUARING_SECONDS):
+            self._put(self._squaring.run(utc_now()))
         if self._is_time("algos", _TICK_SECONDS):
             self._tending.due_by_time()
         self._put(self._tending.run())
@@ -199,6 +225,8 @@ class Desk:
                 self._throttle.note(order, left_at)
             self._adopted_epoch = epoch
         again = self._outcomes.ask()
+        self._compare(everything=epoch != self._compared_epoch)
+        self._compared_epoch = epoch
         self._tending.load()
         if not self._streaming:
             cursor = queries.cursor(self.account_id)
@@ -211,6 +239,16 @@ class Desk:
         _log.info("account %s is open, epoch %s", self.account_id, epoch)
         self._put(again)
         self._soon("poll")
+
+    def _compare(self, *, everything: bool = False) -> None:
+        """Books against the broker; while that fails exits go and entries wait."""
+        try:
+            self._reconciler.run(utc_now(), everything=everything)
+        except BrokerError as error:
+            self._entries_stopped = f"books could not be compared with the broker: {error}"
+            _log.warning("account %s: %s", self.account_id, self._entries_stopped)
+        else:
+            self._entries_stopped = ""
 
     def _poll(self) -> None:
         """Everything that waits in the store, also what no doorbell rang for; and the time."""
@@ -259,7 +297,7 @@ class Desk:
 
     def _place(self, pending: Sequence[Document]) -> None:
         groups = self._grouped(pending)
-        ground = Ground(self._counter.lease.epoch, "", self._repeated)
+        ground = Ground(self._counter.lease.epoch, self._entries_stopped, self._repeated)
         placed = self._placing.place(groups, ground)
         self._tending.add(self._counter.queries.orders([row["_id"] for row in pending]))
         for _, verdict in placed.waiting:

@@ -14,8 +14,7 @@ from brokers.broker import OpenOrder
 from services.common.controls import set_control
 from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Document, Store, to_document
-from services.domain.books import UNATTRIBUTED
-from services.domain.orders import Execution, has_our_form
+from services.domain.orders import UNATTRIBUTED, Execution, has_our_form
 from services.domain.risk import RiskLock
 from services.domain.words import LockRule, Scope, TradingState
 from services.execution.documents import Owner

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from services.domain.books import Position
-from services.domain.orders import Order
+from services.domain.orders import UNATTRIBUTED, Order
 from services.domain.risk import Control, LimitSet, RiskLock, scopes_of, state_for
 from services.domain.signals import plain
 from services.domain.values import ZERO
@@ -201,7 +201,7 @@ def _exit(order: Order, seen: Seen, position: Position | None) -> Verdict:
     verdict = _within_parent(order, seen)
     if verdict.code or order.role in GUARDS:
         return verdict
-    if order.role is OrderRole.FLATTEN and position is None:
+    if order.role is OrderRole.FLATTEN and order.strategy_id == UNATTRIBUTED:
         return verdict  # of what our books do not know; capped by the broker's own position
     held = position.quantity if position is not None else ZERO
     mine = [

@@ -17,8 +17,7 @@ from brokers.broker import AccountState, Broker, BrokerPosition, OpenOrder
 from brokers.errors import OrderStateUnknown
 from services.common.clock import utc_now
 from services.common.store import Document, Store, from_document, to_document
-from services.domain.books import UNATTRIBUTED
-from services.domain.orders import Execution, OrderReport
+from services.domain.orders import UNATTRIBUTED, Execution, OrderReport
 from services.domain.values import ZERO, Frozen, Instant
 from services.domain.words import FillOrigin, OrderStatus
 from services.execution.books import Books

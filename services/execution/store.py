@@ -10,6 +10,7 @@ from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
 from services.common.store import Document, Store, from_document, to_document
+from services.domain.books import Position
 from services.domain.instruments import Instrument
 from services.domain.orders import Order, OrderTerms
 from services.domain.values import ZERO
@@ -245,6 +246,21 @@ class ExecutionStore:
             if row["order"].get("role", OrderRole.LEG) == OrderRole.LEG
         ]
         return sorted(found, key=lambda row: row["order"]["leg_index"])
+
+    def squaring_off(self, account_id: str) -> list[Document]:
+        """Strategies of the account whose positions are closed at a time of the day."""
+        query = {"accounts.account_id": account_id, "square_off": {"$ne": None}}
+        return list(self._store["strategies"].find(query, {"square_off": 1}))
+
+    def working_of(self, account_id: str, strategy_id: str) -> list[Document]:
+        """A strategy's orders in the account that are not at their end."""
+        query = {"working": True, "account_id": account_id, "strategy_id": strategy_id}
+        return list(self._store["orders"].find(query))
+
+    def open_positions(self, account_id: str, strategy_id: str) -> list[Position]:
+        """What a strategy holds in the account."""
+        query = {"open": True, "account_id": account_id, "strategy_id": strategy_id}
+        return [from_document(Position, row) for row in self._store["positions"].find(query)]
 
     def position(self, key: str) -> Document | None:
         """One position of the books."""

@@ -11,7 +11,7 @@ from scripts import books as tool
 from services.common.clock import utc_now
 from services.common.locks import locks
 from services.common.settings import known_names
-from services.domain.books import UNATTRIBUTED
+from services.domain.orders import UNATTRIBUTED
 from services.execution.ledger import Ledger
 from services.execution.reconciler import Reconciler
 from services.execution.store import ExecutionStore

@@ -61,6 +61,15 @@ def test_every_kind_of_decision_is_replayed_bit_for_bit(decided):
     assert dict(again(decided, rows(decided))) == {row["_id"]: [] for row in rows(decided)}
 
 
+def test_what_execution_made_of_an_order_is_not_taken_for_decided(decided):
+    parent = decided["orders"].find_one({"signal_id": "approved"})
+    child = parent["order"] | {"parent_order_id": parent["_id"], "client_order_id": "MTCHILD"}
+    decided["orders"].insert_one(
+        parent | {"_id": "MTCHILD", "client_order_id": "MTCHILD", "order": child}
+    )
+    assert dict(again(decided, rows(decided)))["approved"] == []
+
+
 def test_a_decision_that_was_tampered_with_is_found(decided):
     decided["orders"].update_one(
         {"signal_id": "approved"}, {"$set": {"order.quantity": Decimal("10.0")}}

@@ -9,8 +9,7 @@ from brokers.errors import BrokerUnavailable
 from services.common.clock import utc_now
 from services.common.locks import locks
 from services.common.orders import order_document
-from services.domain.books import UNATTRIBUTED
-from services.domain.orders import client_order_id_for
+from services.domain.orders import UNATTRIBUTED, client_order_id_for
 from services.domain.words import LockRule, OrderStatus, Scope
 from services.execution.ledger import Ledger
 from services.execution.reconciler import Reconciler, request_look

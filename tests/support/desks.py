@@ -20,7 +20,14 @@ from tests.support.rows import SilentPublisher
 
 
 def make_desk(
-    store, broker, *, ttl_seconds=5.0, proof_seconds=0.3, most_repeated=60, publisher=None
+    store,
+    broker,
+    *,
+    ttl_seconds=5.0,
+    proof_seconds=0.3,
+    books_seconds=60.0,
+    most_repeated=60,
+    publisher=None,
 ):
     """Not started. It looks at orders without an outcome ten times a second."""
     account_id = broker.account_id
@@ -33,7 +40,7 @@ def make_desk(
         lease=Lease(store, f"account|{account_id}", ttl_seconds=ttl_seconds),
         budget=Budget(broker.capabilities, time.monotonic),
     )
-    return Desk(counter, Pace(0.1, proof_seconds), Throttle(most_repeated, 60))
+    return Desk(counter, Pace(0.1, proof_seconds, books_seconds), Throttle(most_repeated, 60))
 
 
 def wait_for(condition, seconds=15):
