@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from decimal import Decimal
+from typing import Final
 
 from pydantic import Field
 
@@ -25,6 +26,8 @@ from services.domain.words import (
     TimeInForce,
 )
 
+#: In place of a strategy, for what an account holds that is none's.
+UNATTRIBUTED: Final = "UNATTRIBUTED"
 _S = OrderStatus
 #: RFC 4648's alphabet, and where each of 18 letters is in 90 bits.
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"

@@ -12,10 +12,9 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from brokers.broker import OpenOrder
-from services.domain.books import UNATTRIBUTED
 from services.domain.instruments import Instrument
 from services.domain.kills import AccountKill, KillRun, KillStage, Remaining, RunState
-from services.domain.orders import TERMINAL, Order
+from services.domain.orders import TERMINAL, UNATTRIBUTED, Order
 from services.domain.signals import plain
 from services.domain.values import ZERO
 from services.domain.words import OrderRole, OrderStatus, Scope, Side

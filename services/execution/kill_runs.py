@@ -41,7 +41,8 @@ from services.execution.kill_documents import (
     order_rows,
     outcome,
 )
-from services.execution.kill_views import Books, BrokerWord, Figures, OrderRow, holdings
+from services.execution.kill_views import Books, BrokerWord, Figures, OrderRow
+from services.execution.kill_witness import Witness
 
 #: A switch acts on what leaves within 0.2 s; what left before that is in the rows by then.
 _SWITCH_SECONDS = 0.5
@@ -93,13 +94,11 @@ class KillRuns:
         """
         self._store = store
         self._account_id = account_id
-        self._on_asked = on_asked
+        self._witness = Witness(store, account_id, on_asked=on_asked, settle_seconds=settle_seconds)
         self._idle = idle_seconds
-        self._settle = settle_seconds
         self._quiet_until = 0.0
         # Only when to be in no hurry: a desk that forgets this is slower, never wrong.
         self._asked: dict[str, _Asked] = {}
-        self._figures: dict[str, tuple[Figures, float]] = {}
 
     def step(self, broker: Broker, now: datetime) -> Sequence[str]:
         """Work on every open run of the account; cheap while there is none.
@@ -112,24 +111,46 @@ class KillRuns:
 
         Raises: PyMongoError, TransientError: nothing is lost, the next step goes on.
         """
+        return [
+            order_id for run in self._runs() for order_id in self._work(run, now, broker=broker)
+        ]
+
+    def wait(self, trouble: str, now: datetime) -> None:
+        """The same for a desk that cannot ask its broker: marks what has to go, and says why.
+
+        Args:
+            trouble: why the broker cannot be asked.
+            now: the time.
+
+        Raises: PyMongoError, TransientError: as `step`.
+        """
+        for run in self._runs():
+            self._work(run, now, trouble=trouble)
+
+    def _runs(self) -> list[KillRun]:
+        """Runs that a person still wants; asks the store now and then while there is none."""
         if time.monotonic() < self._quiet_until:
-            return ()
+            return []
         runs = open_runs(self._store, self._account_id)
         if not runs:
             self._asked.clear()
-            self._figures.clear()
+            self._witness.forget()
             self._quiet_until = time.monotonic() + self._idle
-            return ()
+            return []
         switches = controls(self._store)
-        return [order_id for run in runs for order_id in self._work(run, broker, switches, now)]
+        return [run for run in runs if self._is_wanted(run, switches)]
 
-    def _work(
-        self, run: KillRun, broker: Broker, switches: Sequence[Control], now: datetime
-    ) -> list[str]:
+    def _is_wanted(self, run: KillRun, switches: Sequence[Control]) -> bool:
+        """Whether its switch is still set; a run whose switch was released ends."""
         switch = next((each for each in switches if each.key == run.key), None)
         if switch is None or switch.trading_state is TradingState.ACTIVE:
             abandon_released(self._store, run, switch)
-            return []
+            return False
+        return True
+
+    def _work(
+        self, run: KillRun, now: datetime, *, broker: Broker | None = None, trouble: str = ""
+    ) -> list[str]:
         mine = run.account(self._account_id)
         if mine is None or mine.state is RunState.DONE:
             if run.at(now) != run:
@@ -148,7 +169,13 @@ class KillRuns:
         wake = self._cancel(look, going)
         if wake and mine.looked_at is None:
             return wake  # cancels leave first, questions come after
-        return wake + self._ask(look, broker, self._books(run.run_id) if wake else books)
+        books = self._books(run.run_id) if wake else books
+        if not self._is_time(look, books):
+            return wake
+        if broker is None:
+            self._save(look, books, _without_word(look, books, trouble))
+            return wake
+        return wake + self._ask(look, broker, books)
 
     def _cancel(self, look: _Look, going: Sequence[OrderRow]) -> list[str]:
         """Mark what has to go and is not marked; the desk cancels it, or never sends it."""
@@ -165,14 +192,12 @@ class KillRuns:
 
     def _ask(self, look: _Look, broker: Broker, books: Books) -> list[str]:
         """Compare our books with the broker's word, close what may be closed, keep the proof."""
-        if not self._is_time(look, books):
-            return []
         try:
-            word = self._word(broker, look.now)
+            word = self._witness.ask(broker, look.now)
         except BrokerError as error:
             self._save(look, books, _without_word(look, books, f"{type(error).__name__}: {error}"))
             return []
-        settled = self._settled(books, word)
+        settled = self._witness.settled(books, word)
         situation = self._situation(look, books, word, settled)
         made: list[str] = []
         if situation.closes():
@@ -205,36 +230,6 @@ class KillRuns:
             return False
         self._asked[run_id] = _Asked(before.first if before else now, now, seen)
         return True
-
-    def _word(self, broker: Broker, now: datetime) -> BrokerWord:
-        """Open orders and positions. Raises: BrokerError: neither is known."""
-        self._on_asked()
-        open_orders = broker.open_orders()
-        self._on_asked()
-        positions = broker.positions()
-        ids = [each.report.client_order_id for each in open_orders if each.report.client_order_id]
-        query = {"_id": {"$in": ids}, "account_id": self._account_id}
-        found = self._store["orders"].find(query, {"strategy_id": 1}) if ids else ()
-        return BrokerWord(
-            now, open_orders, positions, {row["_id"]: row["strategy_id"] for row in found}
-        )
-
-    def _settled(self, books: Books, word: BrokerWord) -> dict[str, Figures]:
-        """What has not changed for a while, where none of our orders can have changed it."""
-        now = time.monotonic()
-        moving = {row.order.instrument.key for row in books.working}
-        before, self._figures = self._figures, {}
-        for holding in holdings(books.positions, word.positions):
-            key, figures = holding.instrument.key, holding.figures
-            if key not in moving:
-                known = before.get(key)
-                since = known[1] if known is not None and known[0] == figures else now
-                self._figures[key] = (figures, since)
-        return {
-            key: figures
-            for key, (figures, since) in self._figures.items()
-            if now - since >= self._settle
-        }
 
     def _situation(
         self, look: _Look, books: Books, word: BrokerWord, settled: dict[str, Figures]

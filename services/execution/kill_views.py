@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from brokers.broker import BrokerPosition, OpenOrder
-from services.domain.books import UNATTRIBUTED, Position
+from services.domain.books import Position
 from services.domain.instruments import Instrument
-from services.domain.orders import Order
+from services.domain.orders import UNATTRIBUTED, Order
 from services.domain.signals import plain
 from services.domain.values import ZERO, Frozen, NonNegative
 from services.domain.words import OrderRole, OrderStatus, Scope, Side

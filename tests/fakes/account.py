@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from brokers.broker import Broker, BrokerPosition, Capabilities, OpenOrder
+from brokers.broker import AccountState, Broker, BrokerPosition, Capabilities, OpenOrder
 from brokers.errors import BrokerUnavailable, OrderRejected, OrderStateUnknown
 from services.common.clock import utc_now
 from services.domain.orders import TERMINAL, Execution, OrderReport, OrderTerms
@@ -154,7 +154,20 @@ class AccountBroker(Broker):
         ]
 
     def account_state(self):
-        raise BrokerUnavailable("the fake keeps no account")
+        self._reach()
+        paid = sum(each.quantity * each.side.sign * each.price for each in self.executions())
+        cash = Decimal(1_000_000) - paid
+        return AccountState(
+            account_id=self.account_id,
+            currency="USD",
+            equity=cash,
+            cash=cash,
+            initial_margin=0,
+            maintenance_margin=0,
+            available_funds=cash,
+            buying_power=cash,
+            as_of=utc_now(),
+        )
 
     def last_price(self, instrument):
         raise BrokerUnavailable("the fake knows no prices")

@@ -16,9 +16,10 @@ from services.common.kills import (
 )
 from services.common.orders import order_document
 from services.common.store import to_document
-from services.domain.books import UNATTRIBUTED, Position, position_id
+from services.domain.books import Position, position_id
 from services.domain.errors import ConfigurationError
 from services.domain.kills import KillStage, RunState
+from services.domain.orders import UNATTRIBUTED
 from services.domain.words import (
     Intent,
     OrderRole,
@@ -335,6 +336,20 @@ def test_a_broker_that_cannot_be_asked_never_counts_as_zero(store, clerk):
     clerk.broker.down = False
     run_until(clerk, run_id)
     assert store["incidents"].find_one({"key": run_id})["status"] == "CLEARED"
+
+
+def test_a_desk_that_is_closed_marks_what_has_to_go_and_says_why(store, clerk):
+    working, waiting = add_order(clerk, "s1"), add_order(clerk, "s2", at_broker=False)
+    run_id = ask(store, KillStage.CANCEL, timeout=1)
+    for _ in range(2):  # cancels are marked first, what is known is told next
+        clerk.runs.wait("BrokerUnavailable: connection refused", utc_now())
+    assert {bool(row(store, each).get("cancel_requested_at")) for each in (working, waiting)} == {
+        True
+    }
+    proof = mine(store, run_id)
+    assert (proof.orders_left, proof.trouble) == (None, "BrokerUnavailable: connection refused")
+    assert "not proven: broker not reached since" in reasons(store, run_id)
+    assert f"order {working}: BUY 17 AAPL" in reasons(store, run_id)
 
 
 def test_a_foreign_order_is_told_and_not_touched(store, clerk):

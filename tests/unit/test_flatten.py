@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokers.broker import BrokerPosition, OpenOrder
-from services.domain.books import UNATTRIBUTED
 from services.domain.kills import AccountKill, KillRun, KillStage, RunState
-from services.domain.orders import OrderReport
+from services.domain.orders import UNATTRIBUTED, OrderReport
 from services.domain.words import (
     Intent,
     OrderRole,
