@@ -76,6 +76,8 @@ class Exchange:
         with self._lock:
             for account_id in self._news:
                 self._wake(account_id)
+        if self._clock.is_alive():
+            self._clock.join(timeout=5)
 
     def close(self) -> None:
         """Close the books."""
