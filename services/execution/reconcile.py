@@ -120,12 +120,10 @@ def strange(open_orders: Iterable[OpenOrder], known: Collection[str]) -> list[Op
     return [each for each in open_orders if each.report.client_order_id not in known]
 
 
-def moved(before: Iterable[Execution], after: Iterable[Execution]) -> frozenset[str]:
-    """Instruments that were traded between two answers."""
-    one = {(each.execution_id, *rank(each)): each.instrument.key for each in before}
-    two = {(each.execution_id, *rank(each)): each.instrument.key for each in after}
-    different = one.keys() ^ two.keys()
-    return frozenset((one | two)[each] for each in different)
+def told_since(before: Iterable[Execution], after: Iterable[Execution]) -> list[Execution]:
+    """What a later answer tells that an earlier one did not, corrections too."""
+    known = {(each.execution_id, *rank(each)) for each in before}
+    return [each for each in after if (each.execution_id, *rank(each)) not in known]
 
 
 def compare(

@@ -36,17 +36,18 @@ from services.execution.reconcile import (
     cash_judged,
     compare,
     judged,
-    moved,
     strange,
     told,
+    told_since,
 )
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 #: An order that moved a moment ago is being booked by its desk.
 _RESTING: Final = timedelta(seconds=5)
-#: Executions are asked for again this far back: brokers' clocks and late corrections.
-_OVERLAP: Final = timedelta(hours=1)
+#: Executions are asked for again this far back: brokers' clocks. What is corrected later than that
+#: comes by the stream, or with a look at everything.
+_OVERLAP: Final = timedelta(minutes=2)
 #: How many foreign executions go into one transaction.
 _AT_ONCE: Final = 200
 #: How many one look asks of the broker.
@@ -222,10 +223,13 @@ class Reconciler:
         positions = self._broker.positions()
         state = self._broker.account_state()
         open_orders = self._broker.open_orders()
-        last = self._broker.executions(since=since)
+        newest = max((each.occurred_at for each in first), default=since)
+        last = self._broker.executions(since=newest)
+        news = told_since(first, last)
         after = self._books()
-        booked = {key for key in books | after if books.get(key) != after.get(key)}
-        return _Answers(positions, state, open_orders, last, moved(first, last) | booked)
+        moving = {key for key in books | after if books.get(key) != after.get(key)}
+        moving |= {each.instrument.key for each in news}
+        return _Answers(positions, state, open_orders, (*first, *news), frozenset(moving))
 
     def _books(self) -> dict[str, Decimal]:
         """What we hold of each instrument, over all strategies and what is nobody's."""
@@ -267,8 +271,10 @@ class Reconciler:
         return {row["_id"]: row for row in self._store["orders"].find(query)}
 
     def _strange(self, open_orders: Sequence[OpenOrder]) -> list[OpenOrder]:
-        ids = {each.report.client_order_id for each in open_orders}
-        return strange(open_orders, self._orders(ids - {""}))
+        ids = {each.report.client_order_id for each in open_orders} - {""}
+        working = {"working": True, "account_id": self._account_id}
+        known = {row["_id"] for row in self._store["orders"].find(working, {"_id": 1})}
+        return strange(open_orders, known | self._orders(ids - known).keys())
 
     def _book_foreign(self, executions: Sequence[Execution]) -> int:
         for start in range(0, len(executions), _AT_ONCE):

@@ -15,8 +15,8 @@ from services.execution.reconcile import (
     cash_judged,
     compare,
     judged,
-    moved,
     told,
+    told_since,
 )
 from tests.support.builders import NOW, make_execution, make_instrument, make_position
 
@@ -125,12 +125,12 @@ def test_the_form_of_our_ids(order_id, is_ours):
     assert has_our_form(order_id) is is_ours
 
 
-def test_instruments_traded_between_two_answers():
-    one = make_execution(execution_id="X1")
+def test_what_a_later_answer_tells_anew():
+    one, two = make_execution(execution_id="X1"), make_execution(execution_id="X2")
     again = one.model_copy(update={"revision": 1})
-    assert moved([one], [one]) == frozenset()
-    assert moved([], [one]) == {one.instrument.key}
-    assert moved([one], [one, again]) == {one.instrument.key}
+    assert told_since([one], [one]) == []
+    assert told_since([one], [two]) == [two]
+    assert told_since([one], [one, again]) == [again]
 
 
 def cash(before, broker, flows, *, at=0, base=None):
