@@ -204,6 +204,7 @@ def _told(row: Document, children: Sequence[Document], fills: Sequence[Document]
         yield (
             f"  fill {each['execution_id']}: {each['side']} {plain(each['quantity'])} at "
             f"{plain(each['price'])}, commission {plain(each['commission'])}"
+            f"{'  taken back' if each.get('void') else ''}"
         )
     for each in children:
         yield f"  child {line(each)}"

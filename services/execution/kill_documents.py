@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from services.common.store import Document, from_document, to_document
 from services.domain.books import position_id
@@ -65,8 +66,17 @@ def closing_reservation(order: Order) -> Document:
     return {"_id": order.client_order_id, **to_document(held)}
 
 
-def closing_order(run: KillRun, account_id: str, close: Close) -> Order:
-    """The order that closes a position; a repeat has the same id, and collides."""
+def closing_order(
+    run: KillRun, account_id: str, close: Close, *, price: Decimal | None = None
+) -> Order:
+    """The order that closes a position; a repeat has the same id, and collides.
+
+    Args:
+        run: what it is made for.
+        account_id: where.
+        close: what it closes.
+        price: where the broker says that the market is; None = it does not say.
+    """
     instrument = close.instrument
     parent = f"{run.run_id}|{position_id(close.strategy_id, account_id, instrument)}"
     return Order(
@@ -81,6 +91,7 @@ def closing_order(run: KillRun, account_id: str, close: Close) -> Order:
         quantity=close.quantity,
         order_type=OrderType.MARKET,
         time_in_force=TimeInForce.DAY,
+        reference_price=price if price and price > 0 else None,
         environment=Environment.PRODUCTION,
         role=OrderRole.FLATTEN,
     )

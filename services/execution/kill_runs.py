@@ -245,12 +245,18 @@ class KillRuns:
     def _close(self, look: _Look, word: BrokerWord, settled: dict[str, Figures]) -> list[str]:
         """Make closing orders, on the books of one instant that no other decision can change."""
         make_guard(self._store, self._account_id)
+        prices = {each.instrument.key: each.market_price for each in word.positions}
 
         def work(session: ClientSession) -> list[str]:
             exclude_others(self._store, [self._account_id], session)
             books = self._books(look.run.run_id, session)
             closes = self._situation(look, books, word, settled).closes()
-            orders = [closing_order(look.run, self._account_id, close) for close in closes]
+            orders = [
+                closing_order(
+                    look.run, self._account_id, close, price=prices.get(close.instrument.key)
+                )
+                for close in closes
+            ]
             if not orders:
                 return []
             rows = [order_document(each, at=look.now) for each in orders]
