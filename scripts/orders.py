@@ -192,7 +192,9 @@ def line(row: Document) -> str:
 def _told(row: Document, children: Sequence[Document], fills: Sequence[Document]) -> Iterator[str]:
     yield line(row)
     yield f"  signal {row['signal_id']}, at the broker {row['broker_order_id'] or 'not known'}"
-    for name in ("cancel_request", "modify_requested", "resolution"):
+    if row.get("cancel_reason"):
+        yield f"  cancel: {row['cancel_reason']}"
+    for name in ("modify_requested", "resolution"):
         if row.get(name):
             yield f"  {name.replace('_', ' ')}: {_pairs(row[name])}"
     for each in row["events"]:

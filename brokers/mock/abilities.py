@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from brokers.broker import Capabilities
+from brokers.mock.messages import in_words
 from services.domain.words import InstrumentType, OrderType, TimeInForce
 
 EVERYTHING = Capabilities(
@@ -35,5 +36,12 @@ def changed(before: Capabilities, wanted: Mapping[str, object]) -> Capabilities:
         told = json.dumps(before.model_dump(mode="json") | dict(wanted))
         return Capabilities.model_validate_json(told)
     except ValidationError as error:
-        faults = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())
-        raise ValueError(f"these are no capabilities: {faults}") from error
+        raise ValueError(f"these are no capabilities: {in_words(error)}") from error
+
+
+def read_abilities(text: str) -> Capabilities:
+    """Everything, with what a JSON object names in the place of it. Raises: ValueError."""
+    wanted = json.loads(text)
+    if not isinstance(wanted, dict):
+        raise ValueError(f"expected a JSON object, was {text[:100]!r}")
+    return changed(EVERYTHING, wanted)

@@ -7,15 +7,17 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Final
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import Body, FastAPI, Query
+from fastapi import Body, FastAPI, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from brokers.broker import BrokerPosition
 from brokers.mock.calls import Calls, problem, raw
 from brokers.mock.exchange import Exchange
 from brokers.mock.faults import Step
 from brokers.mock.margin import Refusal
+from brokers.mock.messages import in_words
 from brokers.mock.twists import Twist
 from services.domain.accounts import PreviewLeg
 from services.domain.orders import Order, OrderReport, OrderTerms
@@ -50,15 +52,25 @@ def add_routes(app: FastAPI, exchange: Exchange, calls: Calls) -> None:
 
 
 def _add_placing(app: FastAPI, exchange: Exchange, calls: Calls) -> None:
-    @app.post("/v1/accounts/{account_id}/orders")
-    def place(account_id: str, order: Order) -> Response:
-        """Send an order: 200 with its report, 422 where it is rejected."""
+    async def place(request: Request) -> Response:
+        """Send an order: 200 with its report, 422 where it is rejected or cannot be read."""
+        body = await request.body()
+        return await run_in_threadpool(take, request.path_params["account_id"], body)
+
+    def take(account_id: str, body: bytes) -> Response:
+        try:
+            order = Order.model_validate_json(body)
+        except ValidationError as error:
+            return problem("BAD_ORDER", f"the order cannot be read: {in_words(error)}", 422)
 
         def carry_out(twist: Twist) -> Response:
             report = exchange.place(account_id, order, twist=twist)
             return _refused([report]) or raw(report.model_dump_json())
 
         return calls.run(account_id, Step.PLACE, carry_out)
+
+    # Not FastAPI's own way: it would cost as much again as everything else that an order does.
+    app.add_route("/v1/accounts/{account_id}/orders", place, methods=["POST"])
 
     @app.post("/v1/accounts/{account_id}/brackets")
     def place_bracket(account_id: str, bracket: Bracket) -> Response:

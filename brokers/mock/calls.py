@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from brokers.mock.faults import BEFORE, Fault, FaultKind, Faults, Step
 from brokers.mock.messages import NOT_TAKEN
+from brokers.mock.rates import Rates
 from brokers.mock.twists import PLAIN, Twist
 
 _K = FaultKind
@@ -46,8 +47,9 @@ class CuttingConnections:
 class Calls:
     """All calls of all accounts."""
 
-    def __init__(self, faults: Faults, latency_ms: Callable[[], float]) -> None:
+    def __init__(self, faults: Faults, rates: Rates, latency_ms: Callable[[], float]) -> None:
         self._faults = faults
+        self._rates = rates
         self._latency_ms = latency_ms
 
     def run(self, account_id: str, step: Step, carry_out: Callable[[Twist], Response]) -> Response:
@@ -55,10 +57,11 @@ class Calls:
         if self._faults.is_out(account_id):
             return problem(NOT_TAKEN, "out of order: nothing was taken", 503)
         fault = self._faults.next_for(account_id, step)
+        throttled = fault is not None and fault.kind is _K.THROTTLE
+        if throttled or not self._rates.takes(account_id, step):
+            return problem(NOT_TAKEN, "too many calls: nothing was taken", 429)
         if fault is None:
             answer = carry_out(PLAIN)
-        elif fault.kind is _K.THROTTLE:
-            return problem(NOT_TAKEN, "too many calls: nothing was taken", 429)
         elif fault.kind in BEFORE:
             answer = _unanswered(fault)
         else:

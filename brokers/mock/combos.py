@@ -68,7 +68,10 @@ def _takes_of_all(
         middle, place_in_book = engine.price_for(leg.order), (leg.key, leg.order.side)
         if middle is None or not engine.trades(leg.order):
             return None
-        leg.standing = moved(leg.order, leg.standing, middle)
+        after = moved(leg.order, leg.standing, middle)
+        if after is not leg.standing:
+            leg.standing = after
+            engine.save(leg)
         takes = engine.takes(leg, middle, leg.standing.left, also[place_in_book])
         quantity = sum((take.quantity for take in takes), ZERO)
         if quantity < leg.standing.left:

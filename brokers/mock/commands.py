@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from brokers.mock.calls import problem, raw
 from brokers.mock.exchange import Exchange
 from brokers.mock.faults import Fault, Faults
+from brokers.mock.feeds import Feed, FeedRunner
 from brokers.mock.margin import Refusal
 from brokers.mock.market import Market
 from brokers.mock.matching import Take
@@ -69,13 +70,14 @@ class ForcedFill(Frozen):
     price: Positive
 
 
-def add_routes(app: FastAPI, exchange: Exchange, faults: Faults) -> None:
+def add_routes(app: FastAPI, exchange: Exchange, faults: Faults, feeds: FeedRunner) -> None:
     """What no broker's client could ask."""
-    _add_market(app, exchange, faults)
+    _add_market(app, exchange, feeds)
+    _add_faults(app, exchange, faults, feeds)
     _add_accounts(app, exchange)
 
 
-def _add_market(app: FastAPI, exchange: Exchange, faults: Faults) -> None:
+def _add_market(app: FastAPI, exchange: Exchange, feeds: FeedRunner) -> None:
     @app.put("/v1/prices/{instrument_key:path}")  # a key may hold a slash: FOREX:EUR/USD:USD
     def set_price(instrument_key: str, wanted: Price) -> dict[str, int]:
         """Move the market of an instrument; how many resting orders it filled."""
@@ -97,6 +99,18 @@ def _add_market(app: FastAPI, exchange: Exchange, faults: Faults) -> None:
         exchange.set_market(wanted)
         return exchange.market
 
+    @app.post("/v1/feeds", status_code=204)
+    def play(feed: Feed) -> None:
+        """Let prices move by themselves, by a script or a random walk, in place of another."""
+        feeds.play(feed)
+
+    @app.delete("/v1/feeds", status_code=204)
+    def stop_feed() -> None:
+        """Leave prices where they are."""
+        feeds.stop()
+
+
+def _add_faults(app: FastAPI, exchange: Exchange, faults: Faults, feeds: FeedRunner) -> None:
     @app.post("/v1/faults", status_code=204)
     def add_fault(fault: Fault) -> None:
         """Make the next calls of an account go wrong."""
@@ -110,6 +124,7 @@ def _add_market(app: FastAPI, exchange: Exchange, faults: Faults) -> None:
     @app.post("/v1/start-over", status_code=204)
     def start_over() -> None:
         """Forget everything: all accounts, orders, prices, faults."""
+        feeds.stop()
         faults.clear()
         exchange.start_over()
 

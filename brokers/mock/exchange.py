@@ -76,6 +76,8 @@ class Exchange:
         with self._lock:
             for account_id in self._news:
                 self._wake(account_id)
+        if self._clock.is_alive():
+            self._clock.join(timeout=5)
 
     def close(self) -> None:
         """Close the books."""
@@ -258,19 +260,19 @@ class Exchange:
 
     def capabilities(self, account_id: str) -> Capabilities:
         """What this account can do."""
-        if account_id not in self._given:
-            kept = self._journal.setting(f"capabilities of {account_id}")
-            self._given[account_id] = (
-                self._usual if kept is None else Capabilities.model_validate_json(kept)
-            )
-        return self._given[account_id]
+        if (given := self._given.get(account_id)) is not None:
+            return given
+        with self._lock:
+            kept = self._journal.setting(_capabilities_of(account_id))
+            given = self._usual if kept is None else Capabilities.model_validate_json(kept)
+            self._given[account_id] = given
+        return given
 
     def set_capabilities(self, account_id: str, wanted: Mapping[str, object]) -> Capabilities:
         """Take something from an account, or give it back. Raises: ValueError."""
         with self._turn():
             given = abilities.changed(self.capabilities(account_id), wanted)
-            name = f"capabilities of {account_id}"
-            self._journal.set_setting(name, given.model_dump_json())
+            self._journal.set_setting(_capabilities_of(account_id), given.model_dump_json())
             self._given[account_id] = given
             return given
 
@@ -348,3 +350,7 @@ class Exchange:
                     return found
                 news.wait(min(left, _CLOCK_SECONDS) if self._hidden else left)
         return []
+
+
+def _capabilities_of(account_id: str) -> str:
+    return f"capabilities of {account_id}"

@@ -12,11 +12,9 @@ from services.domain.values import ZERO
 def siblings_of(stored: StoredOrder, working: Iterable[StoredOrder]) -> list[StoredOrder]:
     """The other working orders of its OCO group."""
     group = stored.standing.group
-    return [
-        other
-        for other in working
-        if group is not None and other.standing.group == group and other is not stored
-    ]
+    if group is None:
+        return []
+    return [other for other in working if other.standing.group == group and other is not stored]
 
 
 def guards_of(entry: StoredOrder, working: Iterable[StoredOrder]) -> list[StoredOrder]:
@@ -27,11 +25,9 @@ def guards_of(entry: StoredOrder, working: Iterable[StoredOrder]) -> list[Stored
 def legs_of(stored: StoredOrder, working: Iterable[StoredOrder]) -> list[StoredOrder]:
     """The other working legs of its combo."""
     combo = stored.standing.combo
-    return [
-        other
-        for other in working
-        if combo is not None and other.standing.combo == combo and other is not stored
-    ]
+    if combo is None:
+        return []
+    return [other for other in working if other.standing.combo == combo and other is not stored]
 
 
 def alive(stored: StoredOrder, entry: StoredOrder | None) -> Decimal:

@@ -146,6 +146,13 @@ def by_id(answer: bytes) -> dict[str, OrderReport]:
     return found
 
 
+def in_words(error: ValidationError) -> str:
+    """What cannot be read, field by field, on one line."""
+    return "; ".join(
+        f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}" for each in error.errors()
+    )
+
+
 def legs_body(legs: Sequence[PreviewLeg]) -> bytes:
     """The question of a margin preview."""
     return _LEGS.dump_json(legs)

@@ -52,7 +52,7 @@ class KillRequest(Frozen):
 def request_kill(store: Store, asked: KillRequest, *, timeout_seconds: float) -> KillRun:
     """Set the switch and start a run; runs of the same scope that do no more than it end.
 
-    CANCEL leaves a HALTED scope halted. FLATTEN makes it REDUCING: closing orders have to go out.
+    CANCEL and FLATTEN leave a HALTED scope halted: closing orders of a run go out all the same.
 
     Args:
         store: where both are kept, with the audit log, in one transaction.
@@ -94,7 +94,7 @@ def _request(
     before = _switch(controls(store, session), scope_key(*place))
     _check_confirmed(asked, before)
     # A HALT keeps the name and the reason of whoever set it.
-    if asked.stage is not KillStage.CANCEL or before is not TradingState.HALTED:
+    if asked.stage is KillStage.REDUCE or before is not TradingState.HALTED:
         signed = {"by": asked.by, "reason": asked.reason}
         set_trading_state(store, place, TradingState.REDUCING, session, **signed)
     now = utc_now()
@@ -185,18 +185,20 @@ def open_runs(store: Store, account_id: str) -> list[KillRun]:
     return sorted((from_document(KillRun, row) for row in found), key=lambda run: run.requested_at)
 
 
-def save_account(store: Store, run_id: str, account: AccountKill, *, now: datetime) -> bool:
+def save_account(
+    store: Store, run_id: str, account: AccountKill, *, now: datetime
+) -> AccountKill | None:
     """Keep what a desk has done; the run ends with the last account that is proven.
 
-    Returns: False, with nothing written, where the run has ended meanwhile or another desk has
-        looked at the account later than this one.
+    Returns: what is kept; None, with nothing written, where the run has ended meanwhile, or another
+        desk has worked on the account since `account` was read.
     """
     found = store.transaction(lambda session: _save(store, run_id, account, now, session))
     if found is None:
-        return False
+        return None
     before, after = found
     _tell(store, before, after)
-    return True
+    return after.account(account.account_id)
 
 
 def _save(
@@ -207,17 +209,14 @@ def _save(
         return None
     before = from_document(KillRun, row)
     known = before.account(account.account_id)
-    if known is None or _is_later(known.looked_at, account.looked_at):
+    if known is None or known.looks != account.looks:
         return None
-    after = before.with_account(account).at(now)
+    looked = account.model_copy(update={"looks": account.looks + 1})
+    after = before.with_account(looked).at(now)
     if after.state is RunState.DONE:
         after = after.model_copy(update={"ended_at": now})
     store["kill_runs"].replace_one({"_id": run_id}, _document(after), session=session)
     return before, after
-
-
-def _is_later(known: datetime | None, looked_at: datetime | None) -> bool:
-    return known is not None and looked_at is not None and known > looked_at
 
 
 def note_overdue(store: Store, run: KillRun, now: datetime) -> None:

@@ -74,7 +74,7 @@ def request_cancel(store: Store, order_id: str, signed: Signed) -> str:
         if before is not None:
             raise ConfigurationError(f"{order_id} is being canceled since {_at(before)}")
         request = {"by": by, "reason": reason}
-        marks = {"cancel_requested_at": utc_now(), "cancel_request": request}
+        marks = {"cancel_requested_at": utc_now(), "cancel_reason": f"canceled by {by}: {reason}"}
         _set(store, row, marks, session)
         _audit(store, "ORDER_CANCEL_REQUESTED", row, request, session)
         return f"{order_id} ({row['status']}) is to be canceled"

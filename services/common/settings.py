@@ -263,6 +263,11 @@ class MockBrokerSettings(CommonSettings):
     mock_commission_minimum: Decimal = Field(
         Decimal(1), ge=0, description="account currency for each execution"
     )
+    mock_market: str = Field("{}", description="JSON of spread, depth, slippage, latency and hours")
+    mock_capabilities: str = Field(
+        "{}", description="JSON of what its accounts can do, where that is not everything"
+    )
+    mock_feed: str = Field("", description="file of prices that move by themselves; empty = none")
 
 
 ALL_SETTINGS: tuple[type[CommonSettings], ...] = (

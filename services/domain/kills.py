@@ -65,6 +65,7 @@ class AccountKill(Frozen):
     """What one account's desk has done for a run, and what the broker said in the end.
 
     Attributes:
+        looks: how often a desk has kept what it did; one that was paused has missed some.
         looked_at: when a desk last worked on it; None = no desk has.
         asked: client_order_ids of all orders it wanted canceled.
         orders: what became of them.
@@ -83,6 +84,7 @@ class AccountKill(Frozen):
 
     account_id: str
     state: RunState = RunState.RUNNING
+    looks: int = 0
     looked_at: Instant | None = None
     asked: tuple[str, ...] = ()
     orders: tuple[OrderOutcome, ...] = ()

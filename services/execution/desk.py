@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 from brokers.errors import BrokerError
 from services.common.clock import utc_now
 from services.common.failpoints import FailPoint, failpoint
+from services.common.incidents import raise_incident
 from services.common.store import Document, from_document
 from services.domain.errors import TransientError
 from services.domain.orders import TERMINAL, Order, OrderReport
@@ -31,6 +32,7 @@ from services.execution.outcomes import Outcomes
 from services.execution.placing import Placing
 from services.execution.reconciler import Reconciler
 from services.execution.squaring import Squaring
+from services.execution.store import tell_unreadable
 from services.execution.tending import Tending
 from services.execution.throttle import Throttle
 
@@ -149,6 +151,12 @@ class Desk:
             except (BrokerError, PyMongoError, TransientError) as error:
                 self._in_trouble(error)
                 busy = False
+            except Exception as error:  # noqa: BLE001 - see below
+                # The account's only hand: it must neither die silently nor go on as if well.
+                _log.exception("desk %s", self.account_id)
+                self._in_trouble(error)
+                self._tell_failed(error)
+                busy = False
             if not busy:
                 self._bell.wait(_TICK_SECONDS)
             self._bell.clear()
@@ -161,23 +169,29 @@ class Desk:
             if self._is_time("open", _RECONNECT_SECONDS[0]):
                 self._open()
             return False
-        if self._is_time("outcomes", self._pace.outcomes_seconds):
-            self._put(self._outcomes.ask())
-        if self._reconciler.due():
-            self._compare()
-        if self._is_time("kills", _TICK_SECONDS):
-            self._put(self._kills.step(self._counter.broker, utc_now()))
-            failpoint(FailPoint.KILL_STEP)
-        if self._is_time("squaring", _SQUARING_SECONDS):
-            self._put(self._squaring.run(utc_now()))
-        if self._is_time("algos", _TICK_SECONDS):
-            self._tending.due_by_time()
+        self._look_around()
         self._put(self._tending.run())
         self._put(self._take_rung())
         batch = self._agenda.take(self._counter.budget.orders_now(_BATCH))
         if batch:
             self._work(batch)
         return bool(len(self._agenda)) and self._counter.budget.orders_now(1) > 0
+
+    def _look_around(self) -> None:
+        """Everything that is due by the time, or because a person asked for it."""
+        if self._is_time("outcomes", self._pace.outcomes_seconds):
+            self._put(self._outcomes.ask())
+        if self._reconciler.due():
+            self._compare()
+        if self._is_time("kills", _TICK_SECONDS):
+            woken = self._kills.step(self._counter.broker, utc_now())
+            if woken:
+                failpoint(FailPoint.KILL_STEP)
+            self._put(woken)
+        if self._is_time("squaring", _SQUARING_SECONDS):
+            self._put(self._squaring.run(utc_now()))
+        if self._is_time("algos", _TICK_SECONDS):
+            self._tending.due_by_time()
 
     def _is_time(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
@@ -203,6 +217,12 @@ class Desk:
                 elif row.get("working"):
                     self._agenda.put(row)
 
+    def _put_on_agenda(self, row: Document) -> None:
+        try:
+            self._agenda.put(row)
+        except (KeyError, ValueError) as error:
+            tell_unreadable(self._counter.store, row["_id"], error)
+
     def _in_trouble(self, error: Exception) -> None:
         """Closed until the broker has been asked about everything again."""
         self._trouble = f"{type(error).__name__}: {error}"
@@ -212,6 +232,18 @@ class Desk:
         self._next["open"] = time.monotonic() + min(
             _RECONNECT_SECONDS[0] * 2 ** (self._tries - 1), _RECONNECT_SECONDS[1]
         )
+
+    def _tell_failed(self, error: Exception) -> None:
+        try:
+            raise_incident(
+                self._counter.store,
+                kind="DESK_FAILED",
+                key=self.account_id,
+                sentence=f"account {self.account_id} is closed and tries again: "
+                f"{type(error).__name__}: {error}",
+            )
+        except PyMongoError as storing:
+            _log.warning("that could not be recorded: %s", type(storing).__name__)
 
     def _open(self) -> None:
         """Reconcile, then trade: nothing leaves before the broker was asked about every order."""
@@ -264,7 +296,7 @@ class Desk:
             if status is OrderStatus.PENDING and not self._is_open() and _has_expired(row, now):
                 self._expire(row["_id"])
             elif status is OrderStatus.PENDING or _is_asked(row):
-                self._agenda.put(row)
+                self._put_on_agenda(row)
             if row.get("resolution"):
                 self._soon("outcomes")
 

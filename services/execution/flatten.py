@@ -6,7 +6,7 @@ what the strategy holds in our books, by what the broker holds, and by what is b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -15,10 +15,9 @@ from brokers.broker import OpenOrder
 from services.domain.instruments import Instrument
 from services.domain.kills import AccountKill, KillRun, KillStage, Remaining, RunState
 from services.domain.orders import TERMINAL, UNATTRIBUTED, Order
-from services.domain.risk import Control, scopes_of, state_for
 from services.domain.signals import plain
 from services.domain.values import ZERO
-from services.domain.words import OrderRole, OrderStatus, Scope, Side, TradingState
+from services.domain.words import OrderRole, OrderStatus, Scope, Side
 from services.execution.kill_views import (
     Books,
     BrokerWord,
@@ -84,7 +83,6 @@ class Situation:
         mine: what has been done of it in this account.
         books: the account by our books.
         word: the account by the broker's word.
-        controls: every kill switch and override.
         settled: figures of instruments, by key, that have stood long enough to owe nothing to a
             message that is still on its way.
     """
@@ -96,14 +94,12 @@ class Situation:
         *,
         books: Books,
         word: BrokerWord,
-        controls: Sequence[Control],
         settled: Mapping[str, Figures],
     ) -> None:
         self._run = run
         self._mine = mine
         self._books = books
         self._word = word
-        self._controls = controls
         self._settled = settled
         self._going = to_cancel(run, mine, books)
         self._closing = [
@@ -178,7 +174,7 @@ class Situation:
             return waits
         if len(made) >= MAX_ROUNDS:
             return f"{len(made)} closing orders have filled, and it is still held"
-        return self._halted(strategy_id, instrument)
+        return ""
 
     def _waits_for(self, strategy_id: str, instrument: Instrument) -> Iterator[str]:
         for row in (*self._going, *self._closing):
@@ -191,15 +187,6 @@ class Situation:
             name = each.report.client_order_id
             if each.instrument.key == instrument.key and name in self._word.ours:
                 yield f"the broker still shows order {name}"
-
-    def _halted(self, strategy_id: str, instrument: Instrument) -> str:
-        scopes = scopes_of(
-            account_id=self._mine.account_id, strategy_id=strategy_id, instruments=(instrument,)
-        )
-        state, control = state_for(self._controls, scopes)
-        if state is not TradingState.HALTED:
-            return ""
-        return f"trading is HALTED for {control.in_words if control else 'it'}"
 
     @cached_property
     def _open_orders(self) -> list[OpenOrder]:

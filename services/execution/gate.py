@@ -212,7 +212,8 @@ def _exit(order: Order, seen: Seen, position: Position | None) -> Verdict:
     ]
     closing = sum((each.left for each in mine if _closes_too(each, order)), ZERO)
     free = max(ZERO, -held * order.side.sign) - closing
-    guarding = _guarding(mine, order)
+    # What rests far away goes beside the guards, and is cut when they have filled.
+    guarding = _guarding(mine, order) if order.order_type is OrderType.MARKET else ZERO
     if guarding and order.quantity > free - guarding:
         sentence = f"guards of the position over {plain(guarding)} are cut first"
         return Verdict(order, "GUARDS_WORKING", sentence, waits=True)

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from services.domain.lots import Lot, closed, total
 from services.domain.orders import TERMINAL, Order, OrderTerms, child_order_id_for
 from services.domain.values import ZERO
 from services.domain.words import (
@@ -44,9 +45,7 @@ class EntryView(NamedTuple):
     Attributes:
         order: the entry; its `stop_loss` and `take_profit` are the guards' prices.
         filled_quantity: of the entry, of its slices where an algo works it.
-        held_quantity: what is open of it in the books: its lots of this strategy, account and
-            instrument, without a sign. What exits are about to close at once (MARKET, flattening)
-            is taken off before; an exit that rests far away is not.
+        held_quantity: what is open of it in the books, without a sign (`open_of`).
         is_live: it may still fill.
         native: the broker holds its guards (`place_bracket`) and brings them to life itself, each
             for no more than has filled.
@@ -106,6 +105,13 @@ class Change(NamedTuple):
     terms: OrderTerms
 
 
+class Closing(NamedTuple):
+    """An exit under way: what it may still close, of which entry first; None = the oldest."""
+
+    quantity: Decimal
+    entry_signal_id: str | None = None
+
+
 class _Open(NamedTuple):
     """What is to be guarded now, and what a broker that holds guards back may hold at most."""
 
@@ -132,6 +138,24 @@ class GuardPlan(NamedTuple):
     def is_done(self) -> bool:
         """Whether there is nothing to do."""
         return not (self.create or self.change or self.cancel)
+
+
+def open_of(entry_signal_id: str, lots: Sequence[Lot], closings: Iterable[Closing]) -> Decimal:
+    """What is open of one entry once the exits under way have filled, in the order of the books.
+
+    An exit that names another entry, or reaches only older ones, leaves its guards as they are.
+
+    Args:
+        entry_signal_id: of the entry's signal.
+        lots: of the position, `Position.all_lots`.
+        closings: the exits that are to close before a guard does: MARKET, flattening. An exit that
+            rests away from the market is none of them, or the position has no stop meanwhile.
+    """
+    for each in closings:
+        lots = closed(
+            lots, each.quantity, entry_signal_id=each.entry_signal_id, sender_quantity=None
+        )
+    return total([lot for lot in lots if lot.entry_signal_id == entry_signal_id])
 
 
 def guards_due(

@@ -25,7 +25,7 @@ from services.domain.words import OrderStatus
 from services.execution.bookkeeper import Bookkeeper
 from services.execution.documents import event
 from services.execution.gate import Seen, Verdict, Working, judge
-from services.execution.store import not_above
+from services.execution.store import not_above, readable
 
 _LIMITS_SECONDS = 0.5
 _PER_GROUP_REFUSAL = "GROUP_REFUSED"
@@ -137,9 +137,8 @@ class Intents:
         keys = sorted({order.instrument.key for order in orders})
         query = {"working": True, "account_id": self._account_id, "instrument_key": {"$in": keys}}
         fields = {"order": 1, "status": 1, "filled_quantity": 1}
-        working = [
-            _working(row) for row in self._store["orders"].find(query, fields, session=session)
-        ]
+        found = self._store["orders"].find(query, fields, session=session)
+        working = [_working(row) for row in readable(self._store, found)]
         places = sorted({_place(order) for order in orders if order.intent.reduces_risk})
         held = self._store["positions"].find({"_id": {"$in": places}}, session=session)
         return Seen(
@@ -180,7 +179,6 @@ class Intents:
             self._store["orders"].insert_many(
                 [_attached(guard, epoch) for guard in guards], session=session
             )
-            failpoint(FailPoint.GUARDS_STORED)
 
 
 def _sort(verdicts: Sequence[tuple[Document, Verdict]], seen: Seen, judged: Judged) -> Seen:

@@ -8,7 +8,7 @@ rows, and the desk carries both out like any other.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -41,12 +41,13 @@ from services.execution.kill_documents import (
     order_rows,
     outcome,
 )
-from services.execution.kill_views import Books, BrokerWord, Figures, OrderRow, holdings
+from services.execution.kill_views import Books, BrokerWord, Figures, OrderRow
+from services.execution.kill_witness import Witness
 
 #: A switch acts on what leaves within 0.2 s; what left before that is in the rows by then.
 _SWITCH_SECONDS = 0.5
-_ASK_SECONDS = 1.0
-_INCOMPLETE_SECONDS = 2.0
+_ASK_SECONDS = 0.5
+_SLOW_SECONDS = 2.0
 
 
 class _Look(NamedTuple):
@@ -59,7 +60,6 @@ class _Look(NamedTuple):
     run: KillRun
     mine: AccountKill
     now: datetime
-    switches: Sequence[Control]
 
 
 class _Asked(NamedTuple):
@@ -78,6 +78,7 @@ class KillRuns:
         store: Store,
         account_id: str,
         *,
+        on_asked: Callable[[], None] = lambda: None,
         idle_seconds: float = 1.0,
         settle_seconds: float = 5.0,
     ) -> None:
@@ -86,18 +87,18 @@ class KillRuns:
         Args:
             store: where runs, orders and books are.
             account_id: whose.
+            on_asked: called with each question to the broker, which counts in its rate budget.
             idle_seconds: between looks for runs while there is none.
             settle_seconds: what the broker holds beyond our books must not have changed for so
                 long before it is believed: a fill may be on its way.
         """
         self._store = store
         self._account_id = account_id
+        self._witness = Witness(store, account_id, on_asked=on_asked, settle_seconds=settle_seconds)
         self._idle = idle_seconds
-        self._settle = settle_seconds
         self._quiet_until = 0.0
         # Only when to be in no hurry: a desk that forgets this is slower, never wrong.
         self._asked: dict[str, _Asked] = {}
-        self._figures: dict[str, tuple[Figures, float]] = {}
 
     def step(self, broker: Broker, now: datetime) -> Sequence[str]:
         """Work on every open run of the account; cheap while there is none.
@@ -110,24 +111,46 @@ class KillRuns:
 
         Raises: PyMongoError, TransientError: nothing is lost, the next step goes on.
         """
+        return [
+            order_id for run in self._runs() for order_id in self._work(run, now, broker=broker)
+        ]
+
+    def wait(self, trouble: str, now: datetime) -> None:
+        """The same for a desk that cannot ask its broker: marks what has to go, and says why.
+
+        Args:
+            trouble: why the broker cannot be asked.
+            now: the time.
+
+        Raises: PyMongoError, TransientError: as `step`.
+        """
+        for run in self._runs():
+            self._work(run, now, trouble=trouble)
+
+    def _runs(self) -> list[KillRun]:
+        """Runs that a person still wants; asks the store now and then while there is none."""
         if time.monotonic() < self._quiet_until:
-            return ()
+            return []
         runs = open_runs(self._store, self._account_id)
         if not runs:
             self._asked.clear()
-            self._figures.clear()
+            self._witness.forget()
             self._quiet_until = time.monotonic() + self._idle
-            return ()
+            return []
         switches = controls(self._store)
-        return [order_id for run in runs for order_id in self._work(run, broker, switches, now)]
+        return [run for run in runs if self._is_wanted(run, switches)]
 
-    def _work(
-        self, run: KillRun, broker: Broker, switches: Sequence[Control], now: datetime
-    ) -> list[str]:
+    def _is_wanted(self, run: KillRun, switches: Sequence[Control]) -> bool:
+        """Whether its switch is still set; a run whose switch was released ends."""
         switch = next((each for each in switches if each.key == run.key), None)
         if switch is None or switch.trading_state is TradingState.ACTIVE:
             abandon_released(self._store, run, switch)
-            return []
+            return False
+        return True
+
+    def _work(
+        self, run: KillRun, now: datetime, *, broker: Broker | None = None, trouble: str = ""
+    ) -> list[str]:
         mine = run.account(self._account_id)
         if mine is None or mine.state is RunState.DONE:
             if run.at(now) != run:
@@ -136,23 +159,31 @@ class KillRuns:
         books = self._books(run.run_id)
         going = to_cancel(run, mine, books)
         asked = tuple(sorted({*mine.asked, *(row.order_id for row in going)}))
-        look = _Look(run, mine.model_copy(update={"looked_at": now, "asked": asked}), now, switches)
-        if asked != mine.asked and not save_account(self._store, run.run_id, look.mine, now=now):
-            return []
+        looked = mine.model_copy(update={"looked_at": now, "asked": asked})
+        if asked != mine.asked:
+            kept = save_account(self._store, run.run_id, looked, now=now)
+            if kept is None:
+                return []
+            looked = kept
+        look = _Look(run, looked, now)
         wake = self._cancel(look, going)
         if wake and mine.looked_at is None:
             return wake  # cancels leave first, questions come after
-        return wake + self._ask(look, broker, self._books(run.run_id) if wake else books)
+        books = self._books(run.run_id) if wake else books
+        if not self._is_time(look, books):
+            return wake
+        if broker is None:
+            self._save(look, books, _without_word(look, books, trouble))
+            return wake
+        return wake + self._ask(look, broker, books)
 
     def _cancel(self, look: _Look, going: Sequence[OrderRow]) -> list[str]:
         """Mark what has to go and is not marked; the desk cancels it, or never sends it."""
         ids = [row.order_id for row in going if not row.asked_to_cancel]
         if ids:
             run = look.run
-            marks = {
-                "cancel_requested_at": look.now,
-                "cancel_request": {"by": run.by, "reason": f"{run.run_id}: {run.reason}"},
-            }
+            why = f"{run.run_id} of {run.by}: {run.reason}"
+            marks = {"cancel_requested_at": look.now, "cancel_reason": why}
             self._store["orders"].update_many(
                 {"_id": {"$in": ids}, "working": True, "cancel_requested_at": None},
                 {"$set": marks},
@@ -161,14 +192,12 @@ class KillRuns:
 
     def _ask(self, look: _Look, broker: Broker, books: Books) -> list[str]:
         """Compare our books with the broker's word, close what may be closed, keep the proof."""
-        if not self._is_time(look, books):
-            return []
         try:
-            word = self._word(broker, look.now)
+            word = self._witness.ask(broker, look.now)
         except BrokerError as error:
             self._save(look, books, _without_word(look, books, f"{type(error).__name__}: {error}"))
             return []
-        settled = self._settled(books, word)
+        settled = self._witness.settled(books, word)
         situation = self._situation(look, books, word, settled)
         made: list[str] = []
         if situation.closes():
@@ -194,39 +223,13 @@ class KillRuns:
         run_id, now = look.run.run_id, time.monotonic()
         before = self._asked.get(run_id)
         seen = (books.working, books.closings, books.positions)
-        incomplete = look.mine.state is RunState.INCOMPLETE
-        pause = _INCOMPLETE_SECONDS if incomplete else _ASK_SECONDS
-        if before is not None and before.books == seen and now - before.last < pause:
+        slow = look.mine.trouble or look.mine.state is RunState.INCOMPLETE
+        pause = _SLOW_SECONDS if slow else _ASK_SECONDS
+        moved = before is None or (before.books != seen and not look.mine.trouble)
+        if before is not None and not moved and now - before.last < pause:
             return False
         self._asked[run_id] = _Asked(before.first if before else now, now, seen)
         return True
-
-    def _word(self, broker: Broker, now: datetime) -> BrokerWord:
-        """Open orders and positions. Raises: BrokerError: neither is known."""
-        open_orders, positions = broker.open_orders(), broker.positions()
-        ids = [each.report.client_order_id for each in open_orders if each.report.client_order_id]
-        query = {"_id": {"$in": ids}, "account_id": self._account_id}
-        found = self._store["orders"].find(query, {"strategy_id": 1}) if ids else ()
-        return BrokerWord(
-            now, open_orders, positions, {row["_id"]: row["strategy_id"] for row in found}
-        )
-
-    def _settled(self, books: Books, word: BrokerWord) -> dict[str, Figures]:
-        """What has not changed for a while, where none of our orders can have changed it."""
-        now = time.monotonic()
-        moving = {row.order.instrument.key for row in books.working}
-        before, self._figures = self._figures, {}
-        for holding in holdings(books.positions, word.positions):
-            key, figures = holding.instrument.key, holding.figures
-            if key not in moving:
-                known = before.get(key)
-                since = known[1] if known is not None and known[0] == figures else now
-                self._figures[key] = (figures, since)
-        return {
-            key: figures
-            for key, (figures, since) in self._figures.items()
-            if now - since >= self._settle
-        }
 
     def _situation(
         self, look: _Look, books: Books, word: BrokerWord, settled: dict[str, Figures]
@@ -236,7 +239,6 @@ class KillRuns:
             look.mine,
             books=books,
             word=word,
-            controls=look.switches,
             settled=settled,
         )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
 
+from pydantic import ValidationError
 from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
+from services.common.incidents import raise_incident
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.books import Position
 from services.domain.instruments import Instrument
@@ -33,6 +34,30 @@ def not_above(epoch: int) -> Document:
     return {"owner_epoch": {"$not": {"$gt": epoch}}}
 
 
+def readable(store: Store, rows: Iterable[Document]) -> list[Document]:
+    """Rows whose order can be read; of the others a person is told, and they hold up nobody."""
+    kept = []
+    for row in rows:
+        try:
+            Order.model_validate(row["order"])
+        except (KeyError, ValidationError) as error:
+            tell_unreadable(store, row["_id"], error)
+        else:
+            kept.append(row)
+    return kept
+
+
+def tell_unreadable(store: Store, order_id: str, error: Exception) -> None:
+    """An order that nobody can read is nobody's to send, and nobody's to forget."""
+    raise_incident(
+        store,
+        kind="ORDER_UNREADABLE",
+        key=order_id,
+        sentence=f"order {order_id} cannot be read, so nothing is done with it: "
+        f"{' '.join(str(error).split())[:300]}",
+    )
+
+
 class ExecutionStore:
     """Orders and books."""
 
@@ -50,9 +75,11 @@ class ExecutionStore:
 
     def orders(self, client_order_ids: Sequence[str]) -> list[Document]:
         """These orders: what reduces risk first, then the oldest first."""
+        if not client_order_ids:
+            return []
         found = self._store["orders"].find({"_id": {"$in": list(client_order_ids)}})
         return sorted(
-            found,
+            readable(self._store, found),
             key=lambda row: (not Intent(row["order"]["intent"]).reduces_risk, row["created_at"]),
         )
 
@@ -63,7 +90,7 @@ class ExecutionStore:
             "account_id": account_id,
             "status": {"$ne": OrderStatus.PENDING},
         }
-        return list(self._store["orders"].find(query))
+        return readable(self._store, self._store["orders"].find(query))
 
     def adopt(self, account_id: str, epoch: int) -> None:
         """Put our epoch on every working order, which locks out an owner before us.
@@ -233,7 +260,8 @@ class ExecutionStore:
 
     def tended(self, account_id: str) -> list[Document]:
         """Orders that execution has to look after beyond their own life."""
-        return list(self._store["orders"].find({"tended": True, "account_id": account_id}))
+        query = {"tended": True, "account_id": account_id}
+        return readable(self._store, self._store["orders"].find(query))
 
     def end_tending(self, client_order_id: str) -> None:
         """Nothing is left to look after."""
@@ -255,12 +283,18 @@ class ExecutionStore:
             {"_id": parent_id}, {"$addToSet": {"children": {"$each": list(ids)}}}
         )
 
+    def note_lost(self, client_order_id: str, roles: Sequence[OrderRole]) -> None:
+        """Remember which guards of an entry have ended by themselves."""
+        self._store["orders"].update_one(
+            {"_id": client_order_id}, {"$set": {"guards_lost": list(roles)}}
+        )
+
     def legs(self, signal_id: str, account_id: str) -> list[Document]:
         """The orders that Cerebro made of a signal's legs in an account, by leg."""
         query = {"signal_id": signal_id, "account_id": account_id}
         found = [
             row
-            for row in self._store["orders"].find(query)
+            for row in readable(self._store, self._store["orders"].find(query))
             if row["order"].get("role", OrderRole.LEG) == OrderRole.LEG
         ]
         return sorted(found, key=lambda row: row["order"]["leg_index"])
@@ -284,26 +318,19 @@ class ExecutionStore:
         """One position of the books."""
         return self._store["positions"].find_one({"_id": key})
 
-    def closing(self, account_id: str, strategy_id: str, instrument: Instrument) -> Decimal:
-        """What exits that are not at their end still close of a strategy's position."""
+    def exits(self, account_id: str, strategy_id: str, instrument: Instrument) -> list[Document]:
+        """Exits of a strategy's position that are not at their end, what guards it left out."""
         query = {
             "working": True,
             "account_id": account_id,
             "instrument_key": instrument.key,
             "strategy_id": strategy_id,
         }
-        rows = [
-            (from_document(Order, row["order"]), row["filled_quantity"])
-            for row in self._store["orders"].find(query, {"order": 1, "filled_quantity": 1})
+        return [
+            row
+            for row in self._store["orders"].find(query)
+            if Intent(row["order"]["intent"]).reduces_risk and row["order"]["role"] not in GUARDS
         ]
-        return sum(
-            (
-                order.quantity - filled
-                for order, filled in rows
-                if order.intent.reduces_risk and order.role not in (*GUARDS, OrderRole.SLICE)
-            ),
-            ZERO,
-        )
 
     def note_absent(self, client_order_id: str, since: datetime) -> None:
         """Remember when the broker first said that it does not have an order."""

@@ -16,19 +16,21 @@ from pymongo.errors import DuplicateKeyError
 
 from services.common.clock import utc_now
 from services.common.failpoints import FailPoint, failpoint
-from services.common.incidents import raise_incident
+from services.common.incidents import clear_incident, raise_incident
 from services.common.orders import order_document
 from services.common.store import Document, from_document, to_document
 from services.domain.books import Position, position_id
+from services.domain.instruments import Instrument
 from services.domain.orders import TERMINAL, Order, OrderReport
 from services.domain.values import ZERO
-from services.domain.words import OrderRole, OrderStatus
+from services.domain.words import OrderRole, OrderStatus, OrderType
 from services.execution.algos import ChildView, child_order, due_slices, is_complete, stopped_by
+from services.execution.changes import AT_BROKER
 from services.execution.counter import Counter
 from services.execution.documents import Booking
 from services.execution.gate import GUARDS
 from services.execution.groups import LegView, tend_group
-from services.execution.guards import EntryView, GuardView, guards_due
+from services.execution.guards import Closing, EntryView, GuardView, guards_due, open_of
 from services.execution.lifecycle import Advance, OrderState
 
 
@@ -41,6 +43,13 @@ class _Place(NamedTuple):
     is_algo: bool
 
 
+class _Position(NamedTuple):
+    """What a strategy holds of an instrument in the account."""
+
+    strategy_id: str
+    instrument: Instrument
+
+
 class Tending:
     """Looks after the orders of one account; `note` from any thread, the rest from its worker."""
 
@@ -48,6 +57,7 @@ class Tending:
         self._counter = counter
         self._places: dict[str, _Place] = {}
         self._due: set[str] = set()
+        self._trims: set[_Position] = set()
         self._lock = threading.Lock()
 
     def load(self) -> None:
@@ -68,6 +78,9 @@ class Tending:
     def note(self, booking: Booking) -> None:
         """An order has moved: whatever hangs on it is due."""
         order = booking.after.state.order
+        if booking.fresh and order.intent.reduces_risk:
+            with self._lock:
+                self._trims.add(_Position(order.strategy_id, order.instrument))
         self.touch(order.strategy_id, order.instrument.key, order.signal_id)
 
     def touch(self, strategy_id: str, instrument_key: str, signal_id: str = "") -> None:
@@ -91,6 +104,10 @@ class Tending:
         Raises: TransientError, PyMongoError: what is left stays due.
         """
         wake: list[str] = []
+        with self._lock:
+            trims, self._trims = self._trims, set()
+        for position in trims:
+            wake += self._trim(position)
         while True:
             with self._lock:
                 order_id = next(iter(self._due), None)
@@ -152,7 +169,7 @@ class Tending:
         over = not due and is_complete(
             order, started_at, now=now, children=children, canceled=canceled
         )
-        self._follow(row, order, children, slices, over=over, canceled=canceled)
+        stands = self._follow(row, order, children, slices, over=over, canceled=canceled)
         made = [(each.number, child_order(order, each, started_at)) for each in due]
         if made:
             self._create(row, made)
@@ -162,7 +179,7 @@ class Tending:
             working = [each["_id"] for each in slices if each["status"] not in TERMINAL]
             self._counter.queries.request_cancel(working, at=now, text="its parent is canceled")
             wake += working
-        return over, wake
+        return over and stands, wake
 
     def _follow(
         self,
@@ -173,8 +190,8 @@ class Tending:
         *,
         over: bool,
         canceled: bool,
-    ) -> None:
-        """A parent stands as its slices do."""
+    ) -> bool:
+        """A parent stands as its slices do; False where it has moved meanwhile."""
         filled = sum((each.filled_quantity for each in children), ZERO)
         paid = sum(
             (
@@ -204,7 +221,7 @@ class Tending:
             status = OrderStatus.PARTIALLY_FILLED if filled else OrderStatus(row["status"])
             text = row["text"]
         if (status, filled) == (row["status"], row["filled_quantity"]):
-            return
+            return True
         report = OrderReport(
             client_order_id=order.client_order_id, status=status, text=text, occurred_at=utc_now()
         )
@@ -215,7 +232,7 @@ class Tending:
             avg_fill_price=paid / filled if filled else None,
         )
         booking = Booking(row, report, (), Advance(state, ()), changes=True)
-        self._counter.books.apply([booking], self._counter.lease)
+        return self._counter.books.apply([booking], self._counter.lease)
 
     def _guards(
         self, row: Document, order: Order, rows: Sequence[Document]
@@ -233,15 +250,7 @@ class Tending:
             native=bool(row.get("native_guards")),
         )
         plan = guards_due(entry, views, can_modify=self._counter.broker.capabilities.modify)
-        for role in plan.lost:
-            raise_incident(
-                self._counter.store,
-                kind="GUARD_LOST",
-                key=f"{order.client_order_id}|{role}",
-                sentence=f"{order.strategy_id}: the {role} of {order.side} "
-                f"{order.instrument.symbol} in {order.account_id} has ended by itself, and "
-                f"{entry.held_quantity:f} are held without it",
-            )
+        self._tell_lost(row, entry, plan.lost)
         now = utc_now()
         if plan.create:
             self._create(row, [(_next_number(each, views), each) for each in plan.create])
@@ -257,25 +266,64 @@ class Tending:
         wake += [each.client_order_id for each in plan.change]
         wake += plan.cancel
         live = any(view.is_live for view in views)
-        gone = (
-            not entry.held_quantity
-            or not row["filled_quantity"]
-            or set(plan.lost) == {each.role for each in views}
-        )
+        gone = not entry.held_quantity or not row["filled_quantity"]
         return not is_live and not wake and not live and gone, wake
 
+    def _tell_lost(self, row: Document, entry: EntryView, lost: Sequence[OrderRole]) -> None:
+        """A position that should be guarded and is not; until it is closed."""
+        order, store = entry.order, self._counter.store
+        for role in lost:
+            raise_incident(
+                store,
+                kind="GUARD_LOST",
+                key=f"{order.client_order_id}|{role}",
+                sentence=f"{order.strategy_id}: the {role} of {order.side} "
+                f"{order.instrument.symbol} in {order.account_id} has ended by itself, and "
+                f"{entry.held_quantity:f} are held without it",
+            )
+        told = row.get("guards_lost", [])
+        if sorted(told) != sorted(lost):
+            self._counter.queries.note_lost(order.client_order_id, lost)
+            for role in set(told) - set(lost):
+                clear_incident(store, kind="GUARD_LOST", key=f"{order.client_order_id}|{role}")
+
     def _held(self, entry: Order) -> Decimal:
-        """What is open of an entry, less what exits are closing."""
+        """What is open of an entry, less what exits are closing at once."""
         key = position_id(entry.strategy_id, entry.account_id, entry.instrument)
         found = self._counter.queries.position(key)
         if found is None:
             return ZERO
-        lots = from_document(Position, found).lots
-        held = sum((lot.quantity for lot in lots if lot.entry_signal_id == entry.signal_id), ZERO)
-        closing = self._counter.queries.closing(
+        closings = []
+        for row in self._counter.queries.exits(
             entry.account_id, entry.strategy_id, entry.instrument
+        ):
+            order = from_document(Order, row["order"])
+            if order.order_type is OrderType.MARKET and order.algo is None:
+                left = order.quantity - row["filled_quantity"]
+                closings.append(Closing(left, order.entry_signal_id))
+        return open_of(entry.signal_id, from_document(Position, found).all_lots, closings)
+
+    def _trim(self, position: _Position) -> list[str]:
+        """Exits that rest and would close more than is left are canceled, the newest first."""
+        key = position_id(position.strategy_id, self._counter.account_id, position.instrument)
+        found = self._counter.queries.position(key)
+        held = abs(found["quantity"]) if found else ZERO
+        rows = self._counter.queries.exits(
+            self._counter.account_id, position.strategy_id, position.instrument
         )
-        return max(ZERO, held - closing)
+        exits = [row for row in rows if row["order"]["role"] != OrderRole.SLICE]
+        excess = sum((_left(row) for row in exits), ZERO) - held
+        wake = []
+        for row in sorted(exits, key=lambda row: row["created_at"], reverse=True):
+            resting = row["order"]["order_type"] != OrderType.MARKET or row["order"]["algo"]
+            if excess <= 0:
+                break
+            if resting and row["status"] in AT_BROKER:
+                wake.append(row["_id"])
+                excess -= _left(row)
+        text = "what it was to close is closed"
+        self._counter.queries.request_cancel(wake, at=utc_now(), text=text)
+        return wake
 
     def _group(self, order: Order) -> tuple[bool, list[str]]:
         rows = self._counter.queries.legs(order.signal_id, order.account_id)
@@ -320,6 +368,11 @@ class Tending:
             self._counter.books.transact(self._counter.lease, work)
         except DuplicateKeyError:
             self._counter.queries.link_children(parent["_id"], [row["_id"] for row in rows])
+
+
+def _left(row: Document) -> Decimal:
+    left: Decimal = row["order"]["quantity"] - row["filled_quantity"]
+    return left
 
 
 def _place_of(row: Document) -> _Place:

@@ -1,12 +1,13 @@
 """Brackets, OCO groups and combos, at every broker that has them."""
 
+import threading
 from decimal import Decimal
 
 import pytest
 
-from brokers.errors import OrderRejected
+from brokers.errors import BrokerError, OrderRejected, OrderStateUnknown
 from services.domain.words import OrderStatus, OrderType, Side, TimeInForce
-from tests.support.broker_orders import held, limit, need, order, status_of, stop
+from tests.support.broker_orders import eventually, held, limit, need, order, status_of, stop
 from tests.support.builders import make_instrument
 
 pytestmark = pytest.mark.servers
@@ -85,6 +86,35 @@ def test_a_bracket_survives_a_crash_of_the_broker(market, broker, bracket):
     market.set_price(AAPL, "161")
     assert after.find_order(TARGET.client_order_id).filled_quantity == 4
     assert held(after) == {}
+
+
+def test_a_crash_in_the_middle_of_brackets_leaves_none_without_its_guards(market, broker):
+    need(broker, "brackets")
+    outcomes = []
+
+    def send():
+        for number in range(0, 3000, 3):
+            trio = [limit(number, "149"), limit(number + 1, "160", side=Side.SELL)]
+            trio.append(stop(number + 2, "140"))
+            try:
+                broker.place_bracket(trio[0], trio[1:])
+            except BrokerError as error:
+                outcomes.append(error)
+                return
+            outcomes.append(trio)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    eventually(lambda: len(outcomes) > 20)
+    market.kill()
+    sender.join(timeout=30)
+    market.start()
+    after = market.adapter()
+    answered = [each for each in outcomes if not isinstance(each, BrokerError)]
+    found = {each.report.client_order_id for each in after.open_orders()}
+    assert {each.client_order_id for trio in answered for each in trio} <= found
+    extra = len(found) - 3 * len(answered)
+    assert extra == 0 or (extra == 3 and isinstance(outcomes[-1], OrderStateUnknown))
 
 
 def test_a_rejected_bracket_leaves_nothing(market, broker):

@@ -100,6 +100,27 @@ def test_what_was_throttled_has_definitely_not_happened_and_can_be_sent_again(be
     assert done(broker)
 
 
+def test_calls_above_the_rate_of_the_account_have_definitely_not_happened(bench):
+    bench.without(orders_per_second=2)
+    broker = bench.adapter()
+    broker.connect()
+    assert broker.capabilities.orders_per_second == 2
+    taken, refused = place_until_refused(broker)
+    assert taken >= 2
+    assert broker.find_order(refused.client_order_id) is None
+    assert len(broker.executions()) == taken
+
+
+def place_until_refused(broker):
+    """How many were taken, and the first that was not."""
+    for taken in range(1000):
+        try:
+            broker.place_order(order(taken))
+        except BrokerUnavailable:
+            return taken, order(taken)
+    pytest.fail("a thousand orders at two a second")
+
+
 def test_in_an_outage_nothing_happens_and_afterwards_everything_does(bench, call):
     _, broker, act, done = call
     bench.break_next("OUTAGE", seconds=1)

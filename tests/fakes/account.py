@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from brokers.broker import Broker, BrokerPosition, Capabilities, OpenOrder
+from brokers.broker import AccountState, Broker, BrokerPosition, Capabilities, OpenOrder
 from brokers.errors import BrokerUnavailable, OrderRejected, OrderStateUnknown
 from services.common.clock import utc_now
 from services.domain.orders import TERMINAL, Execution, OrderReport, OrderTerms
@@ -28,7 +28,7 @@ class AccountBroker(Broker):
         held: signed quantity by instrument key.
         foreign: open orders that are none of ours.
         down: it cannot be asked.
-        silent: it takes orders and does not answer.
+        silent: it takes orders, does not answer, and never shows them.
         deaf: it does not cancel.
         refusal: why it refuses orders.
         lots: it fills no more than this of a market order, and cancels the rest.
@@ -43,7 +43,7 @@ class AccountBroker(Broker):
     def __init__(self, account_id):
         super().__init__(account_id)
         self.slips, self.placed, self.foreign = {}, [], []
-        self.held, self.instruments = {}, {}
+        self.held, self.instruments, self.hidden = {}, {}, set()
         self.down = self.silent = self.deaf = False
         self.refusal = self.lots = None
         self.asked = 0
@@ -69,6 +69,7 @@ class AccountBroker(Broker):
         self.placed.append(order)
         self.slips[order.client_order_id] = Slip(order)
         if self.silent:
+            self.hidden.add(order.client_order_id)
             raise OrderStateUnknown("no answer within 5 s")
         if order.order_type is OrderType.MARKET:
             self.fill(order.client_order_id, self.lots)
@@ -108,7 +109,8 @@ class AccountBroker(Broker):
 
     def find_order(self, client_order_id):
         self._reach()
-        return self._report(client_order_id) if client_order_id in self.slips else None
+        shown = client_order_id in self.slips and client_order_id not in self.hidden
+        return self._report(client_order_id) if shown else None
 
     def open_orders(self):
         self._reach()
@@ -121,7 +123,7 @@ class AccountBroker(Broker):
                 order_type=slip.order.order_type,
             )
             for order_id, slip in self.slips.items()
-            if slip.status not in TERMINAL
+            if slip.status not in TERMINAL and order_id not in self.hidden
         ]
         return mine + self.foreign
 
@@ -152,7 +154,20 @@ class AccountBroker(Broker):
         ]
 
     def account_state(self):
-        raise BrokerUnavailable("the fake keeps no account")
+        self._reach()
+        paid = sum(each.quantity * each.side.sign * each.price for each in self.executions())
+        cash = Decimal(1_000_000) - paid
+        return AccountState(
+            account_id=self.account_id,
+            currency="USD",
+            equity=cash,
+            cash=cash,
+            initial_margin=0,
+            maintenance_margin=0,
+            available_funds=cash,
+            buying_power=cash,
+            as_of=utc_now(),
+        )
 
     def last_price(self, instrument):
         raise BrokerUnavailable("the fake knows no prices")

@@ -387,3 +387,20 @@ def test_a_stale_owner_can_send_nothing(store, broker, desk):
     time.sleep(1.5)
     assert stored(store, order_id)["status"] == "PENDING"
     assert broker.sent == []
+
+
+@pytest.mark.parametrize("broken", [{"quantity": "many"}, {"intent": "PERHAPS"}, None])
+def test_an_order_nobody_can_read_holds_up_nobody(store, broker, desk, broken):
+    poison = add_order(store, make_order(signal_id="sig_poison"))
+    change = {f"order.{name}": value for name, value in (broken or {}).items()}
+    update = {"$set": change} if broken else {"$unset": {"order": ""}}
+    store["orders"].update_one({"_id": poison}, update)
+    (found,) = settle(
+        desk,
+        store,
+        add_order(store, make_order()),
+        poison and add_order(store, make_order(signal_id="sig_2")),
+    )[:1]
+    assert found["status"] == "FILLED"
+    wait_for(lambda: store["incidents"].find_one({"kind": "ORDER_UNREADABLE", "key": poison}))
+    assert desk._is_open()

@@ -1,7 +1,6 @@
 """A kill on the real store: the switch first, then cancels, then closing orders, then the proof."""
 
 import time
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -32,7 +31,7 @@ from services.domain.words import (
 )
 from tests.fakes.account import AccountBroker
 from tests.support.builders import ACCOUNT, STRATEGY, make_instrument, make_order
-from tests.support.clerk import Clerk
+from tests.support.clerk import Clerk, another
 from tests.support.rows import add_account, add_strategy, allow_trading
 
 pytestmark = pytest.mark.servers
@@ -50,7 +49,9 @@ def clerk(store, broker):
     allow_trading(store)
     add_account(store)
     add_strategy(store)
-    return Clerk(store, broker)
+    made = Clerk(store, broker)
+    yield made
+    made.stop()
 
 
 def ask(store, stage=KillStage.FLATTEN, scope=Scope.ACCOUNT, scope_id=ACCOUNT, **fields):
@@ -65,9 +66,11 @@ def add_order(clerk, signal_id, *, at_broker=True, **fields):
     fields.setdefault("order_type", OrderType.LIMIT)
     strategy = fields.pop("strategy_id", STRATEGY)
     order = make_order(signal_id=signal_id, **fields).model_copy(update={"strategy_id": strategy})
+    if order.order_type is OrderType.LIMIT:
+        order = order.model_copy(update={"limit_price": Decimal(100)})
     clerk.store["orders"].insert_one(order_document(order, at=utc_now()))
     if at_broker:
-        clerk.carry_out()
+        clerk.settle(order.client_order_id)
     return order.client_order_id
 
 
@@ -81,7 +84,8 @@ def hold(clerk, quantity, strategy_id=STRATEGY, instrument=AAPL, *, at_broker=Tr
         average_price=Decimal(100),
     )
     key = position_id(strategy_id, ACCOUNT, instrument)
-    clerk.store["positions"].insert_one({"_id": key, "open": True, **to_document(position)})
+    row = {"_id": key, "open": True, "instrument_key": instrument.key, **to_document(position)}
+    clerk.store["positions"].insert_one(row)
     if at_broker:
         before = clerk.broker.held.get(instrument.key, Decimal(0))
         clerk.broker.hold(instrument, before + Decimal(quantity))
@@ -219,9 +223,9 @@ def test_a_restart_in_the_middle_goes_on_and_sends_nothing_twice(store, clerk):
 def test_two_desks_at_once_make_one_closing_order(store, clerk):
     hold(clerk, 100)
     run_id = ask(store)
-    twin = Clerk(store, clerk.broker)
+    twin = another(store, clerk.broker)
     clerk.look()
-    twin.look()
+    twin.step(clerk.broker, utc_now())
     assert store["orders"].count_documents({"signal_id": run_id}) == 1
 
 
@@ -283,7 +287,7 @@ def test_a_rejected_closing_order_is_told_and_not_sent_again(store, clerk):
     clerk.broker.refusal = "market closed"
     run_id = ask(store, timeout=1)
     run = run_until(clerk, run_id, RunState.INCOMPLETE)
-    assert "ended REJECTED: market closed" in reasons(store, run_id)
+    assert "ended REJECTED: REFUSED: market closed" in reasons(store, run_id)
     clerk.broker.refusal = None
     turns(clerk, 1)
     assert clerk.broker.placed == []
@@ -334,6 +338,20 @@ def test_a_broker_that_cannot_be_asked_never_counts_as_zero(store, clerk):
     assert store["incidents"].find_one({"key": run_id})["status"] == "CLEARED"
 
 
+def test_a_desk_that_is_closed_marks_what_has_to_go_and_says_why(store, clerk):
+    working, waiting = add_order(clerk, "s1"), add_order(clerk, "s2", at_broker=False)
+    run_id = ask(store, KillStage.CANCEL, timeout=1)
+    for _ in range(2):  # cancels are marked first, what is known is told next
+        clerk.runs.wait("BrokerUnavailable: connection refused", utc_now())
+    assert {bool(row(store, each).get("cancel_requested_at")) for each in (working, waiting)} == {
+        True
+    }
+    proof = mine(store, run_id)
+    assert (proof.orders_left, proof.trouble) == (None, "BrokerUnavailable: connection refused")
+    assert "not proven: broker not reached since" in reasons(store, run_id)
+    assert f"order {working}: BUY 17 AAPL" in reasons(store, run_id)
+
+
 def test_a_foreign_order_is_told_and_not_touched(store, clerk):
     clerk.broker.add_foreign(AAPL)
     run_id = ask(store, KillStage.CANCEL, timeout=1)
@@ -364,18 +382,15 @@ def test_an_entry_that_slipped_through_is_canceled_whenever_it_comes(store, cler
     assert row(store, order_id)["status"] in {"CANCELED", "DENIED"}
 
 
-def test_halted_stays_halted_under_cancel_and_flatten_waits_for_a_wider_halt(store, clerk):
+def test_a_halt_stays_and_stops_no_closing_order(store, clerk):
     hold(clerk, 100)
-    signed = {"by": "olga", "reason": "news"}
+    signed = {"by": "bob", "reason": "news"}
     set_control(store, Scope.GLOBAL, trading_state=TradingState.HALTED, **signed)
     run_until(clerk, ask(store, KillStage.CANCEL, Scope.GLOBAL, ""))
-    assert controls(store)[0].trading_state is TradingState.HALTED
-    run_id = ask(store)
-    turns(clerk, 1)
-    assert clerk.broker.placed == []
-    assert "trading is HALTED for everything, set by olga: news" in reasons(store, run_id)
-    set_control(store, Scope.GLOBAL, trading_state=TradingState.REDUCING, **signed)
-    run_until(clerk, run_id)
+    run_until(clerk, ask(store, KillStage.FLATTEN, Scope.GLOBAL, ""))
+    assert clerk.broker.positions() == []
+    (control,) = controls(store)
+    assert (control.trading_state, control.set_by) == (TradingState.HALTED, "bob")
 
 
 def test_a_released_switch_ends_the_run(store, clerk):
@@ -436,11 +451,20 @@ def test_what_cannot_be_asked_for_changes_nothing(store, clerk, fields, error, s
     assert len(controls(store)) == 1
 
 
-def test_an_older_look_does_not_overwrite_a_later_one(store, clerk):
+def test_a_desk_that_was_paused_overwrites_nothing(store, clerk):
     clerk.broker.add_foreign(AAPL)
     run_id = ask(store, KillStage.CANCEL)
     clerk.turn()
-    seen = mine(store, run_id)
-    paused = Clerk(store, AccountBroker(ACCOUNT))  # was paused, and sees no foreign order
-    paused.look(utc_now() - timedelta(seconds=30))
-    assert mine(store, run_id) == seen
+
+    class Paused(AccountBroker):
+        """While it is asked, the desk that took over works on; it sees no foreign order."""
+
+        def open_orders(self):
+            time.sleep(0.6)
+            clerk.turn()
+            return []
+
+    paused = another(store, clerk.broker)
+    paused.step(Paused(ACCOUNT), utc_now())
+    assert mine(store, run_id).orders_left == 1
+    assert "is none of ours" in reasons(store, run_id)

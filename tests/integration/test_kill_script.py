@@ -1,7 +1,6 @@
 """kill.py cancel and flatten as an operator types them: exit code 0 only with the proof."""
 
 import json
-import threading
 from contextlib import contextmanager
 
 import pytest
@@ -13,7 +12,7 @@ from services.common.store import to_document
 from services.domain.books import position_id
 from tests.fakes.account import AccountBroker
 from tests.support.builders import ACCOUNT, STRATEGY, make_position
-from tests.support.clerk import Clerk
+from tests.support.desks import make_desk
 from tests.support.rows import add_account, allow_trading
 
 pytestmark = pytest.mark.servers
@@ -36,7 +35,8 @@ def _typed_on_this_store(store, connection, monkeypatch):
 def broker(store):
     held = make_position("100")
     key = position_id(STRATEGY, ACCOUNT, held.instrument)
-    store["positions"].insert_one({"_id": key, "open": True, **to_document(held)})
+    row = {"_id": key, "open": True, "instrument_key": held.instrument.key, **to_document(held)}
+    store["positions"].insert_one(row)
     made = AccountBroker(ACCOUNT)
     made.hold(held.instrument, "100")
     return made
@@ -45,19 +45,12 @@ def broker(store):
 @contextmanager
 def execution(store, broker):
     """A desk that works beside the script."""
-    clerk, stop = Clerk(store, broker), threading.Event()
-
-    def work():
-        while not stop.wait(0.05):
-            clerk.turn()
-
-    thread = threading.Thread(target=work)
-    thread.start()
+    desk = make_desk(store, broker)
+    desk.start()
     try:
         yield
     finally:
-        stop.set()
-        thread.join()
+        desk.stop()
 
 
 def typed(monkeypatch, line):

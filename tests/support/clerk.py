@@ -1,97 +1,57 @@
-"""The least that carries out rows: what a desk does, without its threads, lease and queue."""
+"""A real desk and its account's part in kill runs, stepped by the test."""
 
 from __future__ import annotations
 
-from brokers.errors import BrokerError, OrderRejected, OrderStateUnknown
 from services.common.clock import utc_now
-from services.common.leases import Lease
-from services.common.store import from_document
-from services.domain.orders import Order, OrderReport
-from services.domain.words import OrderStatus
-from services.execution.bookkeeper import Bookkeeper
-from services.execution.intents import Ground, Intents
 from services.execution.kill_runs import KillRuns
-from services.execution.posting import Posting
-from services.execution.store import ExecutionStore
-from tests.support.rows import SilentPublisher
+from tests.support.desks import make_desk, wait_for
 
-GROUND = Ground(1, "", lambda _: "")
+_NOT_LEFT = ("PENDING", "SUBMITTING")
 
-_CANCELABLE = {OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED, OrderStatus.CANCEL_PENDING}
+
+class _Idle:
+    """In place of the desk's own kill runs: the test says when they are looked at."""
+
+    def step(self, _broker, _now):
+        return ()
+
+    def wait(self, _trouble, _now):
+        pass
 
 
 class Clerk:
-    """One account's kill runs, and rows carried out one after the other."""
+    """Carries out what kill runs want; nothing that the broker hides is ever proven absent."""
 
     def __init__(self, store, broker):
         self.store, self.broker = store, broker
-        self.queries = ExecutionStore(store)
-        lease = Lease(store, f"account|{broker.account_id}", ttl_seconds=600)
-        lease.try_acquire()  # a second clerk works under the first one's
-        books = Bookkeeper(broker.account_id, store, SilentPublisher())
-        self.intents = Intents(store, broker.account_id, lease=lease, books=books)
+        self.desk = make_desk(store, broker, proof_seconds=3600)
+        self.desk._kills = _Idle()
+        self.desk.start()
+        wait_for(self.desk._is_open)
         self.restart()
 
     def restart(self):
-        """Forget everything that is not in the store."""
-        self.runs = KillRuns(self.store, self.broker.account_id, idle_seconds=0, settle_seconds=0.2)
+        """Forget of kill runs what is not in the store."""
+        self.runs = another(self.store, self.broker)
 
-    def look(self, now=None):
-        """One step of the kill runs, and nothing carried out."""
-        return list(self.runs.step(self.broker, now or utc_now()))
+    def look(self):
+        """One step of the kill runs, without telling the desk."""
+        return list(self.runs.step(self.broker, utc_now()))
 
-    def turn(self, now=None):
-        """One step, then all rows are carried out."""
-        woken = self.look(now)
-        self.carry_out()
-        return woken
+    def turn(self):
+        """One step, as the desk's own thread does it."""
+        self.desk.wake(self.look())
 
-    def carry_out(self):
-        query = {"working": True, "account_id": self.broker.account_id}
-        for row in list(self.store["orders"].find(query)):
-            order, status = from_document(Order, row["order"]), OrderStatus(row["status"])
-            canceled = row.get("cancel_requested_at")
-            if status is OrderStatus.PENDING and canceled:
-                self._book(row, _local(order, OrderStatus.CANCELED, "canceled before it was sent"))
-            elif status is OrderStatus.PENDING:
-                self._send(row, order)
-            elif canceled and status in _CANCELABLE:
-                self._cancel(row, order)
+    def settle(self, order_id):
+        """Until an order has left, or never will."""
+        self.desk.wake([order_id])
+        query = {"_id": order_id, "status": {"$nin": _NOT_LEFT}}
+        wait_for(lambda: self.store["orders"].find_one(query))
 
-    def _send(self, row, order):
-        judged = self.intents.pass_gate([[row]], GROUND, lambda _: ())
-        for refused, verdict in judged.refused:
-            self._book(refused, _local(order, OrderStatus.DENIED, verdict.code))
-        if not judged.leaving:
-            return
-        taken, order = judged.leaving[0]
-        try:
-            report = self.broker.place_order(order)
-        except OrderRejected as error:
-            report = _local(order, OrderStatus.REJECTED, str(error))
-        except OrderStateUnknown as error:
-            report = _local(order, OrderStatus.UNKNOWN, str(error))
-        self._book(taken, report)
-
-    def _cancel(self, row, order):
-        if row["status"] != OrderStatus.CANCEL_PENDING:
-            self.queries.move(
-                row["_id"],
-                before=OrderStatus(row["status"]),
-                after=OrderStatus.CANCEL_PENDING,
-                epoch=1,
-            )
-        try:
-            report = self.broker.cancel_order(order)
-        except BrokerError:
-            return
-        self._book({**row, "status": OrderStatus.CANCEL_PENDING}, report)
-
-    def _book(self, row, report):
-        Posting(self.store).book([(row, report)], epoch=1)
+    def stop(self):
+        self.desk.stop()
 
 
-def _local(order, status, text):
-    return OrderReport(
-        client_order_id=order.client_order_id, status=status, text=text, occurred_at=utc_now()
-    )
+def another(store, broker):
+    """What another desk of the same account would do for kill runs."""
+    return KillRuns(store, broker.account_id, idle_seconds=0, settle_seconds=0.2)

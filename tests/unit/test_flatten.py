@@ -15,7 +15,6 @@ from services.domain.words import (
     OrderType,
     Scope,
     Side,
-    TradingState,
 )
 from services.execution.flatten import MAX_ROUNDS, Situation, to_cancel
 from services.execution.kill_views import Books, BrokerWord, OrderRow, holdings
@@ -23,7 +22,6 @@ from tests.support.builders import (
     ACCOUNT,
     NOW,
     STRATEGY,
-    make_control,
     make_instrument,
     make_order,
     make_position,
@@ -84,7 +82,6 @@ def situation(run=None, *, positions=(), broker=0, working=(), closings=(), **fi
         fields.pop("mine", make_mine()),
         books=books,
         word=word,
-        controls=fields.pop("controls", ()),
         settled=settled,
     )
 
@@ -176,7 +173,6 @@ def test_what_changed_since_it_stood_is_not_believed():
         make_mine(),
         books=Books([], [], [make_position("60", strategy_id="A")]),
         word=before._word,
-        controls=(),
         settled=before._settled,
     )
     # A fill of 40 was booked since the broker was asked: 100 − 60 is not nobody's.
@@ -216,20 +212,6 @@ def test_a_partly_closed_position_gets_a_second_order_only_after_a_fill():
         looked = situation(positions={STRATEGY: 3}, broker=3, closings=made)
         assert looked.closes() == []
         assert looked.verdict().remaining
-
-
-def test_nothing_is_closed_under_a_halt_and_the_halt_is_named():
-    halt = make_control(
-        Scope.STRATEGY,
-        STRATEGY,
-        trading_state=TradingState.HALTED,
-        set_by="bob",
-        reason="broken",
-    )
-    looked = situation(positions={STRATEGY: 100}, broker=100, controls=[halt])
-    assert looked.closes() == []
-    (left,) = looked.verdict().remaining
-    assert f"HALTED for strategy {STRATEGY}, set by bob: broken" in left.why
 
 
 def test_a_cancel_run_closes_nothing_and_looks_at_no_position():

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,13 +8,15 @@ from services.domain.orders import child_order_id_for
 from services.domain.values import ZERO
 from services.domain.words import Intent, OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from services.execution.guards import (
+    Closing,
     EntryView,
     GuardView,
     first_guards,
     guard_order,
     guards_due,
+    open_of,
 )
-from tests.support.builders import make_order
+from tests.support.builders import make_lot, make_order
 
 S = OrderStatus
 STOP, TARGET = OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT
@@ -170,6 +173,22 @@ def test_a_native_bracket_rests_for_what_has_not_filled_yet():
     # The entry was canceled with 4 filled.
     plan = guards_due(entry("4", native=True), both(), can_modify=True)
     assert changed(plan) == [(id_of(STOP), "4"), (id_of(TARGET), "4")]
+
+
+@pytest.mark.parametrize(
+    ("closings", "left"),
+    [
+        ([], 4),
+        ([Closing(Decimal(6))], 4),  # the oldest entry goes first
+        ([Closing(Decimal(7))], 3),
+        ([Closing(Decimal(3), "sig_1")], 1),
+        ([Closing(Decimal(6), "sig_0"), Closing(Decimal(9))], 0),
+        ([Closing(Decimal(5), "sig_1")], 0),  # what it names is not enough: then the oldest
+    ],
+)
+def test_an_exit_takes_from_the_entry_that_the_books_will_take_it_from(closings, left):
+    lots = [make_lot("sig_0", "6"), make_lot("sig_1", "4")]
+    assert open_of("sig_1", lots, closings) == left
 
 
 def test_the_other_legs_prices_are_not_the_guards():

@@ -382,7 +382,7 @@ def _disturb(exchange, kind, place_in_list):
         exchange.revise(BROKER_ACCOUNT, Revision(execution_id=of, **wanted))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(moves=st.lists(moves, min_size=1, max_size=25), depth=st.sampled_from([None, 3, 8]))
 def test_whatever_happens_the_books_are_the_sum_of_the_fills(moves, depth):
     market = Market(depth=depth, spread_bps=10, levels=2, slippage_bps=5)

@@ -1,10 +1,16 @@
 """Orders that hang together at the mock broker: groups, brackets and combos, and restarts."""
 
+import tempfile
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from brokers.mock.links import alive
 from brokers.mock.market import Market
+from brokers.mock.matching import standing_of
 from services.domain.words import OrderStatus, OrderType, Side, TimeInForce
 from tests.support.builders import make_instrument
 from tests.support.mock_books import (
@@ -144,6 +150,19 @@ def test_a_guard_fills_no_more_than_its_entry_has(thin):
     check_the_books(thin)
 
 
+@pytest.mark.parametrize(
+    ("entry_filled", "taken", "filled", "may"),
+    [("0", "0", "0", 0), ("4", "0", "0", 4), ("4", "4", "0", 0), ("7", "4", "1", 2)],
+)
+def test_what_either_guard_has_closed_is_not_closed_again(entry_filled, taken, filled, may):
+    def stands(of, **changes):
+        values = {name: Decimal(each) for name, each in changes.items()}
+        return SimpleNamespace(standing=standing_of(of).model_copy(update=values))
+
+    entry = stands(order(), filled=entry_filled)
+    assert alive(stands(STOP, taken=taken, filled=filled), entry) == may
+
+
 def test_guards_of_a_part_are_cut_to_it_when_the_entry_ends(thin):
     tick(thin, 150)
     entry = limit(150, signal_id="entry")
@@ -212,6 +231,46 @@ def test_guards_survive_a_restart(tmp_path):
         assert report_of(exchange, trailing).status is S.FILLED
         assert report_of(exchange, TARGET).status is S.CANCELED
         check_the_books(exchange)
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("tick"), st.integers(130, 170)),
+        st.tuples(st.just("cancel"), st.integers(0, 2)),
+        st.tuples(st.just("resize"), st.integers(0, 2), st.integers(1, 12)),
+    ),
+    max_size=15,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(steps=steps, depth=st.sampled_from([None, 3, 7]), side=st.sampled_from(list(Side)))
+def test_guards_never_turn_a_position_around(steps, depth, side):
+    """Whatever is canceled or made smaller meanwhile, and however thin the market is."""
+    away = 10 * side.sign
+    trio = [
+        limit(150 - side.sign, side, signal_id="entry", time_in_force=TimeInForce.GTC),
+        limit(150 + away, side.opposite, signal_id="target", time_in_force=TimeInForce.GTC),
+        stop(150 - away, side.opposite, signal_id="stop", time_in_force=TimeInForce.GTC),
+    ]
+    with tempfile.TemporaryDirectory() as path, opened(path, Market(depth=depth, levels=1)) as made:
+        tick(made, 150)
+        bracket(made, *trio)
+        for kind, *rest in steps:
+            if kind == "tick":
+                tick(made, rest[0])
+            elif kind == "cancel":
+                made.cancel(BROKER_ACCOUNT, trio[rest[0]].client_order_id)
+            else:
+                chosen = trio[rest[0]]
+                terms = report_of(made, chosen).terms
+                wanted = terms.model_copy(update={"quantity": min(terms.quantity, rest[1])})
+                made.modify(BROKER_ACCOUNT, chosen.client_order_id, wanted)
+            entry, *guards = (report_of(made, each) for each in trio)
+            assert sum(each.filled_quantity for each in guards) <= entry.filled_quantity
+            held = [each.quantity * side.sign for each in made.positions(BROKER_ACCOUNT)]
+            assert all(quantity > 0 for quantity in held)
+        check_the_books(made)
 
 
 SPREAD = [
