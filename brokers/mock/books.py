@@ -10,10 +10,11 @@ from prometheus_client import Counter
 
 from brokers.broker import AccountState, BrokerPosition, MarginQuote
 from brokers.mock import margin
-from brokers.mock.journal import Journal, StoredOrder
+from brokers.mock.journal import Journal
 from brokers.mock.margin import Refusal
 from brokers.mock.matching import Take
 from brokers.mock.messages import LastPrice
+from brokers.mock.stored import StoredOrder
 from services.domain.accounts import PreviewLeg
 from services.domain.books import Position, apply_execution
 from services.domain.orders import Execution

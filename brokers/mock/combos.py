@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from brokers.mock.journal import StoredOrder, leg_of
 from brokers.mock.margin import Refusal
 from brokers.mock.matching import IMMEDIATE, Take, expected_price, misfit, moved
+from brokers.mock.stored import StoredOrder, leg_of
 from services.domain.orders import Order
 from services.domain.values import ZERO
 from services.domain.words import OrderStatus, Side
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def place(
-    engine: Engine, account_id: str, legs: Sequence[Order], refusal: Refusal | None = None
+    engine: Engine, account_id: str, legs: Sequence[Order], *, refusal: Refusal | None = None
 ) -> list[StoredOrder]:
     """Fill the legs, let them rest together, or end them together."""
     stored = [engine.add(account_id, leg) for leg in legs]

@@ -14,10 +14,11 @@ from brokers.broker import Capabilities
 from brokers.errors import UnsupportedOrder
 from brokers.mock import combos, links, margin, matching
 from brokers.mock.books import Books, latest
-from brokers.mock.journal import Journal, StoredOrder, leg_of
+from brokers.mock.journal import Journal
 from brokers.mock.margin import Refusal
 from brokers.mock.market import Market, is_open, levels_for, session_of
 from brokers.mock.matching import IMMEDIATE, Take
+from brokers.mock.stored import StoredOrder, leg_of
 from services.domain.orders import Order, OrderReport, OrderTerms
 from services.domain.values import ZERO
 from services.domain.words import InstrumentType, OrderStatus, TimeInForce
@@ -65,43 +66,6 @@ class Engine:
             return stored
         self.work(stored, self.price_for(order), first=True)
         return stored
-
-    def place_bracket(
-        self,
-        account_id: str,
-        entry: Order,
-        guards: Sequence[Order],
-        refusal: Refusal | None = None,
-    ) -> list[StoredOrder]:
-        """Take an entry and its guards, or reject them all."""
-        orders = [self.add(account_id, each) for each in (entry, *guards)]
-        refusal = (
-            refusal or self._bracket_refusal(account_id, entry, guards) or self.refusal(orders[0])
-        )
-        if refusal is not None:
-            for each in orders:
-                self.end(each, _S.REJECTED, str(refusal))
-            return orders
-        for guard in orders[1:]:
-            group = guard.standing.group or f"bracket {orders[0].number}"
-            guard.change(entry=orders[0].number, group=group, text="held until the entry fills")
-            self.tell(guard)
-        self.work(orders[0], self.price_for(entry), first=True)
-        return orders
-
-    def _bracket_refusal(
-        self, account_id: str, entry: Order, guards: Sequence[Order]
-    ) -> Refusal | None:
-        if not self.capabilities(account_id).brackets:
-            return Refusal("UNSUPPORTED_ORDER", "no brackets are taken here")
-        for guard in guards:
-            if not matching.opposite_sides(entry, guard):
-                return Refusal("BAD_BRACKET", "a guard must close no more than its entry opens")
-            if (refusal := matching.misfit(guard) or self.unsupported(account_id, guard)) or (
-                guard.time_in_force in IMMEDIATE
-            ):
-                return refusal or Refusal("BAD_BRACKET", "a guard must be able to rest")
-        return None
 
     def refusal(self, stored: StoredOrder) -> Refusal | None:
         """Why an order is not taken, or None."""

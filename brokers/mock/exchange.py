@@ -12,14 +12,15 @@ from decimal import Decimal
 from prometheus_client import Counter, Gauge
 
 from brokers.broker import AccountState, BrokerPosition, Capabilities, MarginQuote
-from brokers.mock import abilities, combos, revisions
+from brokers.mock import abilities, brackets, combos, revisions
 from brokers.mock.books import Books
 from brokers.mock.engine import Engine
-from brokers.mock.journal import Journal, StoredOrder
+from brokers.mock.journal import Journal
 from brokers.mock.margin import Refusal
 from brokers.mock.market import Market
 from brokers.mock.matching import Take
 from brokers.mock.messages import LastPrice
+from brokers.mock.stored import StoredOrder
 from brokers.mock.twists import PLAIN, Twist
 from services.domain.accounts import PreviewLeg
 from services.domain.orders import Order, OrderReport, OrderTerms
@@ -119,16 +120,16 @@ class Exchange:
     ) -> list[OrderReport]:
         """Take an entry and its guards; rejected where one of them is."""
         with self._turn(twist) as engine:
-            return self._placed(
-                engine.place_bracket(account_id, entry, guards, twist.refusal), twist
-            )
+            taken = brackets.place(engine, account_id, entry, guards, refusal=twist.refusal)
+            return self._placed(taken, twist)
 
     def place_combo(
         self, account_id: str, legs: Sequence[Order], *, twist: Twist = PLAIN
     ) -> list[OrderReport]:
         """Take legs that fill all or none; rejected where one of them is."""
         with self._turn(twist) as engine:
-            return self._placed(combos.place(engine, account_id, legs, twist.refusal), twist)
+            taken = combos.place(engine, account_id, legs, refusal=twist.refusal)
+            return self._placed(taken, twist)
 
     def _placed(self, taken: Sequence[StoredOrder], twist: Twist) -> list[OrderReport]:
         engine = self._engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from brokers.mock.journal import StoredOrder
+from brokers.mock.stored import StoredOrder
 from services.domain.values import ZERO
 
 

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from brokers.mock.books import latest
 from brokers.mock.engine import Engine
-from brokers.mock.journal import Journal, StoredOrder
+from brokers.mock.journal import Journal
+from brokers.mock.stored import StoredOrder
 from services.domain.orders import Execution
 from services.domain.values import ZERO, Frozen, Positive
 from services.domain.words import OrderStatus

@@ -12,9 +12,10 @@ from enum import StrEnum
 
 from brokers.mock import revisions
 from brokers.mock.engine import Engine
-from brokers.mock.journal import Journal, StoredOrder
+from brokers.mock.journal import Journal
 from brokers.mock.margin import Refusal
 from brokers.mock.matching import Take
+from brokers.mock.stored import StoredOrder
 from services.domain.orders import OrderReport
 from services.domain.values import ZERO
 from services.domain.words import OrderStatus

@@ -21,6 +21,7 @@ from services.domain.errors import ConfigurationError
 
 _log = logging.getLogger(__name__)
 EXIT_CONFIGURATION = 78
+_LOOK_FOR_SIGNALS_SECONDS = 0.5
 S = TypeVar("S", bound=CommonSettings)
 
 
@@ -75,7 +76,10 @@ class Process(Generic[S]):
                 part.start()
                 started.append(part)
             _log.info("%s is running", self.service)
-            self._stopping.wait()
+            # Python runs a signal's handler in this thread, and only when it wakes: a signal that
+            # the kernel gives to another thread would wait for ever.
+            while not self._stopping.wait(_LOOK_FOR_SIGNALS_SECONDS):
+                pass
         finally:
             for part in reversed(started):
                 part.stop()

@@ -69,6 +69,7 @@ class Desk:
         self._pace = pace
         self._throttle = throttle
         self._agenda = Agenda()
+        self._fresh: dict[str, Document] = {}
         intents = Intents(
             counter.store, counter.account_id, lease=counter.lease, books=counter.books
         )
@@ -175,6 +176,7 @@ class Desk:
         batch = self._agenda.take(self._counter.budget.orders_now(_BATCH))
         if batch:
             self._work(batch)
+        self._fresh.clear()
         return bool(len(self._agenda)) and self._counter.budget.orders_now(1) > 0
 
     def _look_around(self) -> None:
@@ -216,12 +218,15 @@ class Desk:
                     _log.error("order %s is not of %s", row["_id"], self.account_id)
                 elif row.get("working"):
                     self._agenda.put(row)
+                    self._fresh[row["_id"]] = row
 
-    def _put_on_agenda(self, row: Document) -> None:
-        try:
-            self._agenda.put(row)
-        except (KeyError, ValueError) as error:
-            tell_unreadable(self._counter.store, row["_id"], error)
+    def _rows(self, client_order_ids: Sequence[str]) -> list[Document]:
+        """Orders as they stand: read in this turn, or now."""
+        fresh, self._fresh = self._fresh, {}
+        missing = [each for each in client_order_ids if each not in fresh]
+        found = {row["_id"]: row for row in self._counter.queries.orders(missing)}
+        found |= {each: fresh[each] for each in client_order_ids if each in fresh}
+        return [found[each] for each in client_order_ids if each in found]
 
     def _in_trouble(self, error: Exception) -> None:
         """Closed until the broker has been asked about everything again."""
@@ -288,17 +293,22 @@ class Desk:
         """Everything that waits in the store, also what no doorbell rang for; and the time."""
         now = utc_now()
         for row in self._counter.queries.waiting(self.account_id):
-            status, order = OrderStatus(row["status"]), row["order"]
-            cancel_at = order.get("cancel_at")
-            if cancel_at is not None and cancel_at <= now and not row.get("cancel_requested_at"):
-                self._counter.queries.request_cancel([row["_id"]], at=now, text="its time is over")
-                row["cancel_requested_at"] = now
-            if status is OrderStatus.PENDING and not self._is_open() and _has_expired(row, now):
-                self._expire(row["_id"])
-            elif status is OrderStatus.PENDING or _is_asked(row):
-                self._put_on_agenda(row)
-            if row.get("resolution"):
-                self._soon("outcomes")
+            try:
+                self._look_at(row, now)
+            except (KeyError, ValueError) as error:
+                tell_unreadable(self._counter.store, row["_id"], error)
+
+    def _look_at(self, row: Document, now: datetime) -> None:
+        status, cancel_at = OrderStatus(row["status"]), row["order"].get("cancel_at")
+        if cancel_at is not None and cancel_at <= now and not row.get("cancel_requested_at"):
+            self._counter.queries.request_cancel([row["_id"]], at=now, text="its time is over")
+            row["cancel_requested_at"] = now
+        if status is OrderStatus.PENDING and not self._is_open() and _has_expired(row, now):
+            self._expire(row["_id"])
+        elif status is OrderStatus.PENDING or _is_asked(row):
+            self._agenda.put(row)
+        if row.get("resolution"):
+            self._soon("outcomes")
 
     def _expire(self, order_id: str) -> None:
         """An entry whose broker cannot be reached is not traded after its time."""
@@ -311,7 +321,7 @@ class Desk:
 
     def _work(self, order_ids: Sequence[str]) -> None:
         """Cancel, change or place these orders as their rows say now."""
-        rows = self._counter.queries.orders(order_ids)
+        rows = self._rows(order_ids)
         pending: list[Document] = []
         for row in rows:
             status = OrderStatus(row["status"])
@@ -333,7 +343,7 @@ class Desk:
         groups = self._grouped(pending)
         ground = Ground(self._counter.lease.epoch, self._entries_stopped, self._repeated)
         placed = self._placing.place(groups, ground)
-        self._tending.add(self._counter.queries.orders([row["_id"] for row in pending]))
+        self._tending.add(placed.left)
         for _, verdict in placed.waiting:
             if verdict.code == "GUARDS_WORKING":
                 order = verdict.order

@@ -73,7 +73,10 @@ class Differences:
     def tell_foreign(self, fills: Iterable[tuple[Owner, Execution]]) -> None:
         """Trades of nobody's; what is told of them later belongs to the same incident."""
         for owner, each in fills:
-            if owner.strategy_id == UNATTRIBUTED:
+            if each.busted:
+                key = f"{self._account_id}|{each.execution_id}"
+                clear_incident(self._store, kind="FOREIGN_TRADE", key=key)
+            elif owner.strategy_id == UNATTRIBUTED:
                 self._raise(
                     "FOREIGN_TRADE",
                     each.execution_id,

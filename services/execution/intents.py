@@ -19,7 +19,7 @@ from services.common.orders import order_document
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.books import Position, position_id
 from services.domain.errors import TransientError
-from services.domain.orders import Order
+from services.domain.orders import TERMINAL, Order
 from services.domain.risk import LimitSet
 from services.domain.words import OrderStatus
 from services.execution.bookkeeper import Bookkeeper
@@ -29,6 +29,8 @@ from services.execution.store import not_above, readable
 
 _LIMITS_SECONDS = 0.5
 _PER_GROUP_REFUSAL = "GROUP_REFUSED"
+#: What may be at the broker; what is PENDING passes the gate in its turn.
+_ON_THEIR_WAY = sorted(set(OrderStatus) - TERMINAL - {OrderStatus.PENDING})
 
 
 class Leaving(NamedTuple):
@@ -135,12 +137,21 @@ class Intents:
     ) -> Seen:
         now = utc_now()
         keys = sorted({order.instrument.key for order in orders})
-        query = {"working": True, "account_id": self._account_id, "instrument_key": {"$in": keys}}
+        query = {
+            "working": True,
+            "account_id": self._account_id,
+            "status": {"$in": _ON_THEIR_WAY},
+            "instrument_key": {"$in": keys},
+        }
         fields = {"order": 1, "status": 1, "filled_quantity": 1}
         found = self._store["orders"].find(query, fields, session=session)
         working = [_working(row) for row in readable(self._store, found)]
         places = sorted({_place(order) for order in orders if order.intent.reduces_risk})
-        held = self._store["positions"].find({"_id": {"$in": places}}, session=session)
+        held = (
+            self._store["positions"].find({"_id": {"$in": places}}, session=session)
+            if places
+            else ()
+        )
         return Seen(
             now=now,
             controls=controls(self._store, session),

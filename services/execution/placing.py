@@ -41,11 +41,13 @@ class Placed(NamedTuple):
 
     Attributes:
         waiting: what the gate holds back for now, and why.
+        left: rows of what passed the gate, as they are since.
         again: what has not left and may at once.
         trouble: why the broker cannot be sent more now.
     """
 
     waiting: Sequence[tuple[Document, Verdict]] = ()
+    left: Sequence[Document] = ()
     again: Sequence[Document] = ()
     trouble: Exception | None = None
 
@@ -105,7 +107,8 @@ class Placing:
             # A broker in trouble is not sent more: what has not left waits until it answers.
             self._take_back(unit, f"not sent: {trouble}", ground.epoch)
         self._counter.books.book(answered, self._counter.lease)
-        return Placed(judged.waiting, again, trouble)
+        left = [each.stored for each in judged.leaving]
+        return Placed(judged.waiting, left, again, trouble)
 
     def _attached(self, order: Order) -> Sequence[Order]:
         """Guards that the broker takes together with their entry."""

@@ -126,6 +126,22 @@ def told_since(before: Iterable[Execution], after: Iterable[Execution]) -> list[
     return [each for each in after if (each.execution_id, *rank(each)) not in known]
 
 
+def quantities(positions: Iterable[Position]) -> dict[str, Decimal]:
+    """What is held of each instrument, over all strategies and what is nobody's."""
+    sums: dict[str, Decimal] = {}
+    for position in positions:
+        key = position.instrument.key
+        sums[key] = sums.get(key, ZERO) + position.quantity
+    return sums
+
+
+def changed(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> frozenset[str]:
+    """Instruments of which another quantity is held."""
+    return frozenset(
+        key for key in before.keys() | after.keys() if before.get(key, ZERO) != after.get(key, ZERO)
+    )
+
+
 def compare(
     theirs: Iterable[BrokerPosition], ours: Iterable[Position], now: datetime
 ) -> list[Difference]:

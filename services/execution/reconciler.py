@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -21,7 +21,7 @@ from brokers.errors import OrderStateUnknown
 from services.common.clock import utc_now
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.orders import UNATTRIBUTED, Execution, OrderReport
-from services.domain.values import ZERO, Frozen, Instant
+from services.domain.values import Frozen, Instant
 from services.domain.words import FillOrigin, OrderStatus
 from services.execution.books import Books
 from services.execution.differences import Differences
@@ -34,8 +34,10 @@ from services.execution.reconcile import (
     Told,
     cash_base,
     cash_judged,
+    changed,
     compare,
     judged,
+    quantities,
     strange,
     told,
     told_since,
@@ -87,22 +89,39 @@ class Outcome(Frozen):
 
 
 class _Answers(NamedTuple):
-    """Everything that the broker was asked in one look."""
+    """Everything that the broker was asked in one look, and what our books said meanwhile.
+
+    Attributes:
+        moving: instruments that were traded while it was asked.
+    """
 
     positions: Sequence[BrokerPosition]
     state: AccountState
     open_orders: Sequence[OpenOrder]
     executions: Sequence[Execution]
     moving: frozenset[str]
+    books: Mapping[str, Decimal]
+    flows: Mapping[str, Decimal]
 
 
 class _News(NamedTuple):
-    """What the books do not have of the answers, and what of it must wait."""
+    """What the books do not have of the answers, and what of it must wait.
+
+    Attributes:
+        missed: how many fills `reports` brings.
+        moving: instruments of what must wait.
+    """
 
     reports: list[tuple[Document, OrderReport]]
     missed: int
     told: Told
     moving: frozenset[str]
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Instruments of which this look books something."""
+        fills = (each for _, report in self.reports for each in report.executions)
+        return frozenset(each.instrument.key for each in (*fills, *self.told.foreign))
 
 
 class Reconciler:
@@ -187,15 +206,17 @@ class Reconciler:
             self._book(news.reports)
         self._differences.tell_strays(news.told.strays)
         foreign = self._book_foreign(news.told.foreign)
-        moving = answers.moving | news.moving
         foreign_orders = self._differences.keep_foreign_orders(
             self._strange(answers.open_orders), now
         )
-        found = compare(answers.positions, self._ours.open_positions(), now)
+        held = self._ours.open_positions()
+        meanwhile = changed(answers.books, quantities(held)) - news.keys
+        moving = answers.moving | news.moving | meanwhile
+        found = compare(answers.positions, held, now)
         before = [from_document(Difference, each) for each in row.get("differences", [])]
         differences = judged(before, found, moving=moving, now=now, settle=self._settle)
         self._differences.keep_locks(differences)
-        cash, base = self._cash(row, answers.state, now, quiet=not moving)
+        cash, base = self._cash(row, answers, now, quiet=not moving)
         self._differences.tell_cash(cash)
         if everything:
             self._differences.tell_broken(self._transact(self._ours.broken))
@@ -208,6 +229,7 @@ class Reconciler:
             differences=tuple(differences),
             cash=cash,
             unsettled=bool(news.moving)
+            or base is None
             or any(not each.confirmed for each in differences)
             or (cash is not None and cash.since is not None and not cash.confirmed),
         )
@@ -216,7 +238,7 @@ class Reconciler:
 
     def _ask(self, since: datetime | None) -> _Answers:
         """Executions and books are read before and after: what moved meanwhile is not compared."""
-        books = self._books()
+        books, flows = quantities(self._ours.open_positions()), self._ours.flows()
         for _ in range(_QUESTIONS):
             self._asked()
         first = self._broker.executions(since=since)
@@ -226,18 +248,10 @@ class Reconciler:
         newest = max((each.occurred_at for each in first), default=since)
         last = self._broker.executions(since=newest)
         news = told_since(first, last)
-        after = self._books()
-        moving = {key for key in books | after if books.get(key) != after.get(key)}
+        moving = changed(books, quantities(self._ours.open_positions()))
         moving |= {each.instrument.key for each in news}
-        return _Answers(positions, state, open_orders, (*first, *news), frozenset(moving))
-
-    def _books(self) -> dict[str, Decimal]:
-        """What we hold of each instrument, over all strategies and what is nobody's."""
-        sums: dict[str, Decimal] = {}
-        for position in self._ours.open_positions():
-            key = position.instrument.key
-            sums[key] = sums.get(key, ZERO) + position.quantity
-        return sums
+        told_all = (*first, *news)
+        return _Answers(positions, state, open_orders, told_all, moving, books, flows)
 
     def _news(self, answers: _Answers, now: datetime) -> _News:
         executions = self._ours.not_booked(answers.executions)
@@ -287,14 +301,14 @@ class Reconciler:
         return len(executions)
 
     def _cash(
-        self, row: Document, state: AccountState, now: datetime, *, quiet: bool
+        self, row: Document, answers: _Answers, now: datetime, *, quiet: bool
     ) -> tuple[Cash | None, CashBase | None]:
-        """Cash, and what it is compared from; taken and compared while nothing is traded only."""
+        """Cash, and what it is compared from; in a look in which nothing was traded or booked."""
         base = from_document(CashBase, row["cash_base"]) if row.get("cash_base") else None
         before = from_document(Cash, row["cash"]) if row.get("cash") else None
-        if not quiet:
+        flows, state = self._ours.flows(), answers.state
+        if not quiet or flows != answers.flows:
             return before, base
-        flows = self._ours.flows()
         if base is None or base.currency != state.currency:
             base, before = cash_base(state.currency, state.cash, flows, now), None
         cash = cash_judged(

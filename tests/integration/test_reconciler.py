@@ -126,7 +126,50 @@ def test_a_trade_by_hand_is_nobodys_and_never_changes_a_strategys_book(store, br
     )
     assert incidents(store) == ["FOREIGN_TRADE"]
     outcome = books.run(utc_now())
+    assert (outcome.differences, outcome.cash.gap, outcome.unsettled) == ((), 0, False)
+
+
+def test_what_is_traded_while_the_broker_is_asked_is_not_compared(store, broker, books):
+    books.run(utc_now())
+    answer = broker.positions
+
+    def trades_meanwhile():
+        told = answer()
+        broker.trade_by_hand(APPLE, 5, name=f"H{len(broker.told)}")
+        return told
+
+    broker.positions = trades_meanwhile
+    now = utc_now()
+    for number in range(3):  # each look misses 5 shares in the positions
+        outcome = books.run(now + number * LATER)
+        assert (outcome.differences, locks(store, now)) == ((), ())
+    assert holdings(store) == {(UNATTRIBUTED, "AAPL"): 15}
+    broker.positions = answer
+    assert books.run(now + 3 * LATER).cash.gap == 0
+
+
+def test_what_is_booked_between_the_answers_and_the_comparison_is_not_compared(
+    store, broker, books, monkeypatch
+):
+    books.run(utc_now())
+    ask = books._ask
+
+    def booked_meanwhile(since):
+        answers = ask(since)
+        order = sent(store, broker, f"sig_{len(broker.sent)}")
+        row = store["orders"].find_one({"_id": order.client_order_id})
+        Posting(store).book([(row, broker.find_order(order.client_order_id))], epoch=1)
+        return answers
+
+    monkeypatch.setattr(books, "_ask", booked_meanwhile)
+    now = utc_now()
+    for number in range(3):
+        outcome = books.run(now + number * LATER)
+        assert (outcome.differences, outcome.cash.gap, locks(store, now)) == ((), 0, ())
+    monkeypatch.undo()
+    outcome = books.run(now + 3 * LATER)
     assert (outcome.differences, outcome.cash.gap) == ((), 0)
+    assert holdings(store) == {(STRATEGY, "AAPL"): 51}
 
 
 def test_a_correction_and_a_bust_of_a_trade_by_hand_follow_it(store, broker, books):
@@ -136,6 +179,8 @@ def test_a_correction_and_a_bust_of_a_trade_by_hand_follow_it(store, broker, boo
     books.run(utc_now())
     assert holdings(store) == {(UNATTRIBUTED, "AAPL"): 4}
     broker.told.append(first.model_copy(update={"busted": True, "revision": 2}))
+    books.run(utc_now())
+    assert incidents(store, "CLEARED") == ["FOREIGN_TRADE"]
     outcome = books.run(utc_now())
     assert holdings(store) == {(UNATTRIBUTED, "AAPL"): 0}
     assert (outcome.differences, outcome.cash.gap) == ((), 0)
