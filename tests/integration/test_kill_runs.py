@@ -202,6 +202,19 @@ def test_what_fills_before_its_cancel_is_closed_too_and_told(store, clerk):
     ]
 
 
+def test_a_kill_in_a_burst_of_entries_leaves_none_working(store, clerk):
+    ids = [add_order(clerk, f"s{number}", at_broker=False) for number in range(40)]
+    clerk.desk.wake(ids)
+    run = run_until(clerk, ask(store, KillStage.CANCEL))
+    placed = len(clerk.broker.placed)
+    late = add_order(clerk, "late", at_broker=False)
+    clerk.settle(late)
+    assert (clerk.broker.open_orders(), len(clerk.broker.placed)) == ([], placed)
+    assert row(store, late)["status"] == "DENIED"
+    assert {row(store, each)["status"] for each in ids} <= {"CANCELED", "DENIED"}
+    assert {each.status for each in run.accounts[0].orders} <= {"CANCELED", "DENIED"}
+
+
 def test_a_restart_in_the_middle_goes_on_and_sends_nothing_twice(store, clerk):
     add_order(clerk, "s1")
     hold(clerk, 100)
