@@ -41,6 +41,7 @@ _BATCH = 16
 _POLL_SECONDS = 1.0
 _TICK_SECONDS = 0.25
 _SQUARING_SECONDS = 5.0
+_QUESTIONS_OF_A_COMPARISON = 5
 _SAVE_CURSOR_SECONDS = 1.0
 _RECONNECT_SECONDS = (0.5, 10.0)
 
@@ -78,7 +79,7 @@ class Desk:
         self._outcomes = Outcomes(counter, self._changes, proof_seconds=pace.proof_seconds)
         self._tending = Tending(counter)
         self._squaring = Squaring(counter)
-        self._kills = KillRuns(counter.store, counter.account_id)
+        self._kills = KillRuns(counter.store, counter.account_id, on_asked=counter.budget.asked)
         self._reconciler = Reconciler(
             counter.store,
             Ledger(counter.store),
@@ -167,6 +168,8 @@ class Desk:
         if self._is_time("poll", _POLL_SECONDS):
             self._poll()
         if not self._is_open():
+            if self._is_time("kills", _POLL_SECONDS):
+                self._kills.wait(self._trouble, utc_now())
             if self._is_time("open", _RECONNECT_SECONDS[0]):
                 self._open()
             return False
@@ -181,10 +184,11 @@ class Desk:
 
     def _look_around(self) -> None:
         """Everything that is due by the time, or because a person asked for it."""
-        if self._is_time("outcomes", self._pace.outcomes_seconds):
-            self._put(self._outcomes.ask())
-        if self._reconciler.due():
-            self._compare()
+        if self._counter.budget.may_ask():  # orders first
+            if self._is_time("outcomes", self._pace.outcomes_seconds):
+                self._put(self._outcomes.ask())
+            if self._reconciler.due():
+                self._compare()
         if self._is_time("kills", _TICK_SECONDS):
             woken = self._kills.step(self._counter.broker, utc_now())
             if woken:
@@ -281,6 +285,8 @@ class Desk:
 
     def _compare(self, *, everything: bool = False) -> None:
         """Books against the broker; while that fails exits go and entries wait."""
+        for _ in range(_QUESTIONS_OF_A_COMPARISON):
+            self._counter.budget.asked()
         try:
             self._reconciler.run(utc_now(), everything=everything)
         except BrokerError as error:
