@@ -33,7 +33,25 @@ class Books:
         fields = {"execution_id": 1, "revision": 1, "busted": 1}
         booked = {(row["execution_id"], *rank_of(row)) for row in self._rows.find(query, fields)}
         left = [each for each in executions if (each.execution_id, *rank(each)) not in booked]
-        return self._ledger.news(self._account_id, left).fresh if left else ()
+        return self._named(self._ledger.news(self._account_id, left).fresh) if left else ()
+
+    def _named(self, executions: tuple[Execution, ...]) -> tuple[Execution, ...]:
+        """Corrections that came without their order's id, with the id that was told at first."""
+        wanted = [
+            each.execution_id
+            for each in executions
+            if not each.client_order_id and rank(each) != (0, False)
+        ]
+        if not wanted:
+            return executions
+        found = self._rows.find({"account_id": self._account_id, "execution_id": {"$in": wanted}})
+        names = {row["execution_id"]: row["client_order_id"] for row in found}
+        return tuple(
+            each.model_copy(
+                update={"client_order_id": each.client_order_id or names.get(each.execution_id, "")}
+            )
+            for each in executions
+        )
 
     def owners(self, executions: Sequence[Execution]) -> dict[str, Owner]:
         """Whose the executions are that were told before, by their ids; none of an order."""

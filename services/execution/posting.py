@@ -124,7 +124,7 @@ class Posting:
             reservations.delete_many({"_id": {"$in": ended}}, session=session)
         for booking in bookings:
             filled = booking.after.state.filled_quantity
-            if booking.ended or not filled:
+            if booking.ended or not (filled or booking.fresh):  # a bust gives back what it took
                 continue
             found = reservations.find_one({"_id": booking.order_id}, session=session)
             if found is not None:

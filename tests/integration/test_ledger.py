@@ -13,8 +13,10 @@ from services.common.orders import order_document
 from services.common.store import from_document
 from services.domain.books import Fill, Position, cash_flow, rank, rebuilt
 from services.domain.lots import total
+from services.domain.orders import OrderReport
 from services.domain.words import Intent, Side
 from services.execution.ledger import Ledger
+from services.execution.posting import Posting
 from tests.support.builders import (
     ACCOUNT,
     NOW,
@@ -23,6 +25,7 @@ from tests.support.builders import (
     make_instrument,
     make_order,
 )
+from tests.support.desks import add_order as add_working
 
 pytestmark = pytest.mark.servers
 BUY, SELL = Side.BUY, Side.SELL
@@ -103,6 +106,26 @@ def test_a_fill_that_was_taken_back_counts_for_nothing(store, ledger):
     assert (after.quantity, after.average_price, after.commissions) == (0, 0, 0)
     (flow,) = store["cash_flows"].find()
     assert (flow["fills"], flow["commissions"]) == (0, 0)
+
+
+def test_a_bust_gives_a_working_orders_reservation_back_its_size(store):
+    order = make_order("10")
+    add_working(store, order, status="SUBMITTED")
+    posting = Posting(store)
+
+    def tell_of(status, told):
+        report = OrderReport(
+            client_order_id=order.client_order_id,
+            status=status,
+            executions=(told,),
+            occurred_at=NOW,
+        )
+        row = store["orders"].find_one({"_id": order.client_order_id})
+        posting.book([(row, report)], epoch=1)
+        return store["reservations"].find_one({"_id": order.client_order_id})["capital"]
+
+    assert tell_of("PARTIALLY_FILLED", fill(order, 4, 150)) == 1530  # 2,550 × 6 / 10
+    assert tell_of("SUBMITTED", fill(order, 4, 150, revision=1, busted=True)) == 2550
 
 
 def test_an_older_telling_after_a_newer_one_changes_nothing(store, ledger):

@@ -129,6 +129,20 @@ def test_a_trade_by_hand_is_nobodys_and_never_changes_a_strategys_book(store, br
     assert (outcome.differences, outcome.cash.gap, outcome.unsettled) == ((), 0, False)
 
 
+def test_a_correction_without_our_id_still_reaches_its_order(store, broker, books):
+    order = sent(store, broker)
+    books.run(utc_now())
+    told = broker.told[0].model_copy(
+        update={"client_order_id": "", "revision": 1, "quantity": Decimal(16)}
+    )
+    broker.told.append(told)
+    store["orders"].update_one({}, {"$set": {"updated_at": utc_now() - LATER}})
+    outcome = books.run(utc_now())
+    assert (outcome.booked, outcome.foreign) == (1, 0)
+    assert store["orders"].find_one({"_id": order.client_order_id})["filled_quantity"] == 16
+    assert holdings(store) == {(STRATEGY, "AAPL"): 16}
+
+
 def test_what_is_traded_while_the_broker_is_asked_is_not_compared(store, broker, books):
     books.run(utc_now())
     answer = broker.positions
