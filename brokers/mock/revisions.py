@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from brokers.mock.books import latest
@@ -58,7 +59,7 @@ def revise(
     return stored
 
 
-def _instant(engine: Engine) -> object:
+def _instant(engine: Engine) -> datetime:
     now = engine.now
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 

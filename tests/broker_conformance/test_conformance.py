@@ -225,6 +225,51 @@ def test_an_idle_connection_that_died_sends_no_order_twice(bench, broker):
         assert broker.find_order(order(2).client_order_id).filled_quantity == 10
 
 
+def test_many_threads_at_once_leave_books_that_agree(bench, broker):
+    """Orders, cancels and moves of a thin market from eight threads, and a stream beside them."""
+    instrument = order(0).instrument
+    bench.set_price(instrument, "150")
+    bench.make_thin("7")
+    arrived = collect(broker)
+
+    def trade(part):
+        for number in range(part * 100, part * 100 + 12):
+            side = Side.BUY if number % 2 else Side.SELL
+            sent = limit(number, "150", side=side)
+            broker.place_order(sent)
+            if number % 3 == 0:
+                broker.cancel_order(sent)
+            if number % 4 == 0:
+                bench.set_price(instrument, str(149 + number % 3))
+
+    threads = [threading.Thread(target=trade, args=(part,)) for part in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    fills = broker.executions()
+    assert len({each.execution_id for each in fills}) == len(fills) > 0
+    signed = sum(each.quantity * each.side.sign for each in fills)
+    assert sum(each.quantity for each in broker.positions()) == signed
+    paid = sum(each.quantity * each.side.sign * each.price + each.commission for each in fills)
+    assert broker.account_state().cash == 1_000_000 - paid
+    ids = [
+        limit(part * 100 + number, "150").client_order_id
+        for part in range(8)
+        for number in range(12)
+    ]
+    stand = broker.find_orders(ids)
+    assert len(stand) == 96
+    assert sum(each.filled_quantity for each in stand.values()) == sum(
+        each.quantity for each in fills
+    )
+    left = {key: (each.status, each.filled_quantity) for key, each in stand.items()}
+    while left:  # the last report of each is how it stands
+        report, _ = arrived.get(timeout=20)
+        if left.get(report.client_order_id) == (report.status, report.filled_quantity):
+            del left[report.client_order_id]
+
+
 def test_a_crash_in_the_middle_of_orders_keeps_every_answered_one_once(bench):
     """And one that never left is not there; only unknown ones may be either way."""
     broker = bench.adapter()

@@ -10,6 +10,7 @@ import pytest
 import urllib3
 
 from brokers.errors import OrderRejected, OrderStateUnknown
+from brokers.mock.abilities import EVERYTHING
 from brokers.mock.adapter import MockBroker
 from services.domain.words import OrderStatus
 from tests.support.broker_orders import eventually
@@ -188,6 +189,14 @@ def test_what_the_broker_can_do_is_a_setting(tmp_path, monkeypatch):
         assert broker.capabilities.orders_per_second == 10
         assert broker.place_order(make_order("10")).filled_quantity == 4
         broker.close()
+
+
+def test_abilities_that_an_adapter_is_given_are_not_asked_for(server):
+    given = EVERYTHING.model_copy(update={"oco": False})
+    broker = MockBroker("Given", base_url=server.address, timeout_seconds=5, capabilities=given)
+    broker.connect()
+    assert broker.capabilities == given
+    broker.close()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.errors import BrokerUnavailable, OrderRejected, UnsupportedOrder
+from brokers.errors import (
+    BrokerUnavailable,
+    OrderRejected,
+    OrderStateUnknown,
+    UnsupportedOrder,
+)
 from services.domain.orders import OrderTerms
 from services.domain.words import OrderStatus, OrderType, Side, TimeInForce
 from tests.support.broker_orders import held, limit, need, order, status_of, stop
@@ -188,6 +193,18 @@ def test_many_orders_are_found_at_once(broker):
     }
     assert found == {key: broker.find_order(key) for key in ids[:2]}
     assert broker.find_orders([]) == {}
+
+
+def test_of_two_orders_of_one_id_neither_is_changed_nor_shown_as_the_one(market, broker):
+    for _ in range(2):
+        broker.place_order(limit(1, "149"))
+    before = [each.report.terms for each in broker.open_orders()]
+    with pytest.raises(OrderStateUnknown):
+        broker.find_orders([limit(1, "149").client_order_id])
+    if broker.capabilities.modify:
+        with pytest.raises(OrderStateUnknown):
+            broker.modify_order(limit(1, "149"), OrderTerms(quantity=5, limit_price=148))
+    assert [each.report.terms for each in broker.open_orders()] == before
 
 
 def test_many_orders_of_a_broker_that_is_down_are_not_none(bench, broker):

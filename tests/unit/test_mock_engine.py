@@ -15,6 +15,7 @@ from brokers.mock.revisions import Revision
 from services.domain.orders import OrderTerms
 from services.domain.risk import TradingHours
 from services.domain.words import InstrumentType, OrderStatus, OrderType, Side, TimeInForce
+from tests.support.broker_orders import eventually
 from tests.support.mock_books import (
     BROKER_ACCOUNT,
     CASH,
@@ -231,6 +232,15 @@ def test_while_the_market_is_closed_orders_wait_for_it_to_open(exchange):
     assert exchange.positions(BROKER_ACCOUNT) == []
     exchange.set_market(OPEN)
     assert report_of(exchange, order()).executions[0].price == 151
+
+
+def test_the_clock_alone_opens_a_market(exchange):
+    exchange.set_market(CLOSED)
+    place(exchange, order())
+    exchange._engine.market = OPEN  # as if its time had come
+    exchange.start()
+    eventually(lambda: report_of(exchange, order()).status is S.FILLED)
+    exchange.stop()
 
 
 @pytest.mark.parametrize("life", [TimeInForce.IOC, TimeInForce.FOK])

@@ -99,3 +99,41 @@ def test_an_amount_that_is_no_finite_number_is_no_answer(amount):
 def test_an_unreadable_preview_is_no_answer(status, answer):
     with pytest.raises(BrokerUnavailable):
         messages.previewed(status, answer)
+
+
+@pytest.mark.parametrize("answer", [each for each in RUBBISH if each != b"[]"])
+def test_an_unreadable_answer_to_many_is_no_answer(answer):
+    with pytest.raises(BrokerUnavailable):
+        messages.by_id(answer)
+
+
+def test_many_orders_come_by_their_ids_and_two_of_one_id_are_seen():
+    assert messages.by_id(b"[" + BODY + b"]") == {"MT1": REPORT}
+    assert messages.by_id(b"[]") == {}
+    with pytest.raises(OrderStateUnknown, match="doubled"):
+        messages.by_id(b"[" + BODY + b"," + BODY + b"]")
+
+
+def test_orders_that_were_sent_together_are_answered_each_in_its_place():
+    wanted = [make_order().model_copy(update={"client_order_id": "MT1"})]
+    assert messages.placed_together(200, b"[" + BODY + b"]", wanted) == [REPORT]
+    for answer in (b"[]", b"[" + BODY + b"," + BODY + b"]", *RUBBISH):
+        with pytest.raises(OrderStateUnknown):
+            messages.placed_together(200, answer, wanted)
+    with pytest.raises(OrderRejected):
+        messages.placed_together(422, b'{"code": "BAD_BRACKET", "message": "no"}', wanted)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "certain"),
+    [
+        (429, b'{"code": "NOT_TAKEN", "message": "too many"}', True),
+        (503, b'{"code": "NOT_TAKEN", "message": "out of order"}', True),
+        (503, b"<html>some proxy</html>", False),
+        (503, b'{"code": "BUSY", "message": "perhaps"}', False),
+        (500, b'{"code": "NOT_TAKEN", "message": "a mistake"}', False),
+        (200, b'{"code": "NOT_TAKEN", "message": "a mistake"}', False),
+    ],
+)
+def test_only_the_brokers_own_word_makes_it_certain_that_nothing_was_taken(status, answer, certain):
+    assert messages.not_taken(status, answer) is certain
