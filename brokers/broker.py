@@ -190,7 +190,8 @@ class Broker(ABC):
         """Send an entry and the orders that guard it, together, once.
 
         The guards rest at the broker and come alive as the entry fills, each for no more than has
-        filled. Brokers that can do `brackets` override it.
+        filled; what fills of one is taken off the others. Where the entry ends with a part, they
+        stay for the part, and their terms say so. Brokers that can do `brackets` override it.
 
         Returns: one report each, the entry's first.
 
@@ -225,7 +226,9 @@ class Broker(ABC):
     def find_order(self, client_order_id: str) -> OrderReport | None:
         """The broker's own record of an order with all its executions; None = it never had it.
 
-        Raises: BrokerUnavailable when the broker could not be asked.
+        Raises:
+            BrokerUnavailable: the broker could not be asked.
+            OrderStateUnknown: it has more than one order of this id.
         """
 
     def find_orders(self, client_order_ids: Sequence[str]) -> dict[str, OrderReport]:
@@ -233,7 +236,7 @@ class Broker(ABC):
 
         Brokers that can tell in one question override it.
 
-        Raises: BrokerUnavailable: not even one of them is known then.
+        Raises: as `find_order`, of any of them: not even one of them is known then.
         """
         found = ((each, self.find_order(each)) for each in client_order_ids)
         return {each: report for each, report in found if report is not None}
@@ -246,8 +249,11 @@ class Broker(ABC):
     def executions(self, *, since: datetime | None = None) -> Sequence[Execution]:
         """Executions of the account, foreign ones and corrections too, oldest first.
 
+        A fill that was corrected is there once for each revision; a report tells only its newest.
+
         Args:
-            since: only those that occurred then or later; None = as far back as the broker keeps.
+            since: only those that occurred then or later, of a correction: that were made then or
+                later; None = as far back as the broker keeps.
 
         Raises: BrokerUnavailable.
         """

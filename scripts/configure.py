@@ -5,6 +5,8 @@
     python3 scripts/configure.py strategy SPX_1-D_Opt mode=LIVE --reason "approved by the board"
     python3 scripts/configure.py strategy SPX_1-D_Opt --reason "smaller" \\
         'sizing={"policy": "RISK_PER_TRADE", "ratio": "0.005"}'
+    python3 scripts/configure.py strategy SPX_1-D_Opt group_policy=UNWIND \\
+        'square_off=Asia/Kolkata 15:20 1-5' --reason "flat overnight"
     python3 scripts/configure.py account IB-1 previews_margin=true margin_model=PORTFOLIO
 
 Values are JSON, or plain words; `null` takes one back to its default. What would not be valid is
@@ -53,6 +55,8 @@ FIELDS: Final[dict[str, tuple[str, type[BaseModel], tuple[str, ...]]]] = {
             "split",
             "priority",
             "min_size_ratio",
+            "group_policy",
+            "square_off",
         ),
     ),
     "account": (

@@ -65,7 +65,9 @@ def again(store: Store, rows: Iterable[Document]) -> Iterator[tuple[str, list[st
         decision = row.get("decision")
         if not decision:
             continue
-        orders = [each["order"] for each in store["orders"].find({"signal_id": row["_id"]})]
+        # What execution made for them (guards, slices, closings) was not decided.
+        found = store["orders"].find({"signal_id": row["_id"], "order.parent_order_id": None})
+        orders = [each["order"] for each in found]
         try:
             made = replay(from_document(Signal, row["signal"]), decision)
         except InvalidMessage as error:

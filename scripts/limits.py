@@ -228,8 +228,7 @@ def _locks(store: Store, arguments: argparse.Namespace) -> int:
         print_json({lock.key: lock for lock in found})
         return 0
     for lock in found:
-        until = f"{lock.expires_at:%Y-%m-%d %H:%M} UTC" if lock.expires_at else "a person resets it"
-        print(f"{lock.key}  {lock.locked_at:%Y-%m-%d %H:%M} UTC until {until}  {lock.sentence}")
+        print(f"{lock.key}  {lock.locked_at:%Y-%m-%d %H:%M} UTC {lock.ends}  {lock.sentence}")
     if not found:
         print("nothing is locked")
     return 0

@@ -23,11 +23,11 @@ from brokers.broker import (
 )
 from brokers.errors import BrokerError, BrokerUnavailable, OrderStateUnknown
 from brokers.mock import messages
+from brokers.mock.abilities import EVERYTHING
 from services.domain.accounts import PreviewLeg
 from services.domain.errors import TransientError
 from services.domain.instruments import Instrument
-from services.domain.orders import Execution, Order, OrderReport
-from services.domain.words import InstrumentType, OrderType, TimeInForce
+from services.domain.orders import Execution, Order, OrderReport, OrderTerms
 
 _log = logging.getLogger(__name__)
 _WAIT_SECONDS: Final = 10
@@ -43,19 +43,27 @@ _NOT_SENT: Final = (
 class MockBroker(Broker):
     """One account at the mock broker."""
 
-    capabilities = Capabilities(
-        order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
-        times_in_force=frozenset(
-            {TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}
-        ),
-        instrument_types=frozenset(InstrumentType),
-        margin_preview=True,
-    )
+    def __init__(
+        self,
+        account_id: str,
+        *,
+        base_url: str,
+        timeout_seconds: float,
+        capabilities: Capabilities | None = None,
+    ) -> None:
+        """Connect to nothing yet.
 
-    def __init__(self, account_id: str, *, base_url: str, timeout_seconds: float) -> None:
+        Args:
+            account_id: whose.
+            base_url: of the broker.
+            timeout_seconds: of every call.
+            capabilities: instead of what the broker says when it is connected to.
+        """
         super().__init__(account_id)
         self._url = f"{base_url}/v1/accounts/{quote(account_id, safe='')}"
         self._timeout = timeout_seconds
+        self._asks = capabilities is None
+        self.capabilities = capabilities or EVERYTHING
         # retries=False: nothing below us may send an order twice.
         self._pool = urllib3.PoolManager(retries=False, maxsize=4)
         self._connected = False
@@ -63,8 +71,10 @@ class MockBroker(Broker):
         self._thread: threading.Thread | None = None
 
     def connect(self) -> None:
-        """Ask for the account once."""
+        """Ask for the account once, and for what it can do."""
         self.account_state()
+        if self._asks:
+            self.capabilities = messages.read(messages.CAPABILITIES, self._get("/capabilities"))
 
     def close(self) -> None:
         """End the stream: no report is delivered from now on.
@@ -93,6 +103,35 @@ class MockBroker(Broker):
             raise OrderStateUnknown(f"the broker has no order {number} to cancel")
         return report
 
+    def place_bracket(self, entry: Order, guards: Sequence[Order]) -> Sequence[OrderReport]:
+        """Send an entry and its guards, once."""
+        if not self.capabilities.brackets:
+            return super().place_bracket(entry, guards)
+        orders = [entry, *guards]
+        for order in orders:
+            self.capabilities.require(order)
+        body = messages.bracket_body(entry, guards)
+        answer = self._request("POST", "/brackets", body=body, places=True)
+        return messages.placed_together(*answer, orders)
+
+    def place_combo(self, legs: Sequence[Order]) -> Sequence[OrderReport]:
+        """Send legs to be filled all or none, once."""
+        if not self.capabilities.combos:
+            return super().place_combo(legs)
+        for leg in legs:
+            self.capabilities.require(leg)
+        body = messages.orders_body(legs)
+        answer = self._request("POST", "/combos", body=body, places=True)
+        return messages.placed_together(*answer, legs)
+
+    def modify_order(self, order: Order, terms: OrderTerms) -> OrderReport:
+        """Ask for other terms."""
+        if not self.capabilities.modify:
+            return super().modify_order(order, terms)
+        path = f"{_order_path(order.client_order_id)}/terms"
+        body = terms.model_dump_json().encode()
+        return messages.placed(*self._request("PUT", path, body=body, places=True))
+
     def find_order(self, client_order_id: str) -> OrderReport | None:
         """The broker's own record of an order.
 
@@ -100,14 +139,19 @@ class MockBroker(Broker):
         """
         return messages.only_order(client_order_id, self._get(_order_path(client_order_id)))
 
+    def find_orders(self, client_order_ids: Sequence[str]) -> dict[str, OrderReport]:
+        """In one question. Raises: OrderStateUnknown where the broker has one of them twice."""
+        body = messages.ids_body(client_order_ids)
+        return messages.by_id(self._ask("POST", "/orders/find", body=body))
+
     def open_orders(self) -> Sequence[OpenOrder]:
-        """Resting orders."""
+        """Working orders, guards that are held too."""
         return messages.open_orders(self._get("/orders?open_only=true"))
 
     def executions(self, *, since: datetime | None = None) -> Sequence[Execution]:
-        """Every fill."""
-        found = messages.read(messages.EXECUTIONS, self._get("/executions"))
-        return [each for each in found if since is None or each.occurred_at >= since]
+        """Every revision of every fill; a correction occurred when it was made."""
+        asked = f"?since={quote(since.isoformat())}" if since else ""
+        return messages.read(messages.EXECUTIONS, self._get(f"/executions{asked}"))
 
     def positions(self) -> Sequence[BrokerPosition]:
         """Open positions."""
@@ -158,7 +202,10 @@ class MockBroker(Broker):
                 self._stop.wait(_PAUSE_SECONDS)
 
     def _get(self, path: str, *, waits: float = 0) -> bytes:
-        status, answer = self._request("GET", path, waits=waits)
+        return self._ask("GET", path, waits=waits)
+
+    def _ask(self, method: str, path: str, *, body: bytes | None = None, waits: float = 0) -> bytes:
+        status, answer = self._request(method, path, body=body, waits=waits)
         if status != 200:
             raise BrokerUnavailable(f"the mock broker answered {status} for {path}")
         return answer
@@ -185,7 +232,9 @@ class MockBroker(Broker):
         except urllib3.exceptions.HTTPError as error:
             self._connected = False
             raise _silent(places, f"{type(error).__name__}: {error}") from error
-        self._connected = True
+        self._connected = answer.status != 503
+        if messages.not_taken(answer.status, answer.data):
+            raise BrokerUnavailable(f"the mock broker took nothing: {answer.data.decode()}")
         if answer.status >= 500:
             raise _silent(places, f"the mock broker answered {answer.status}")
         return answer.status, answer.data

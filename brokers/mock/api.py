@@ -1,31 +1,31 @@
-"""HTTP of the mock broker, with faults on command."""
+"""HTTP of the mock broker: what a broker's clients ask. By hand and in tests: `commands.py`."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from decimal import Decimal
-from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import Body, FastAPI, Query
-from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
+from fastapi import Body, FastAPI, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
-from brokers.broker import AccountState, BrokerPosition, MarginQuote
+from brokers.broker import BrokerPosition
+from brokers.mock.calls import Calls, problem, raw
 from brokers.mock.exchange import Exchange
-from brokers.mock.matching import Refusal
-from brokers.mock.messages import LastPrice
+from brokers.mock.faults import Step
+from brokers.mock.margin import Refusal
+from brokers.mock.messages import in_words
+from brokers.mock.twists import Twist
 from services.domain.accounts import PreviewLeg
-from services.domain.orders import Execution, Order, OrderReport
-from services.domain.values import Frozen, NonNegative, Positive
+from services.domain.orders import Order, OrderReport, OrderTerms
 from services.domain.words import OrderStatus
 
 #: FastAPI's 40 would do for 40 accounts: the next order would wait for a reader to give up.
 _THREADS: Final = 500
+_POSITIONS: Final = TypeAdapter(list[BrokerPosition])
 
 
 @asynccontextmanager
@@ -35,174 +35,203 @@ async def enough_threads(_app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-class FaultKind(StrEnum):
-    """What can be made to go wrong with the next orders."""
+class Bracket(BaseModel):
+    """An entry and what guards it."""
 
-    DROP_BEFORE_ACCEPT = "DROP_BEFORE_ACCEPT"  # never taken, never answered
-    ACCEPT_THEN_SILENCE = "ACCEPT_THEN_SILENCE"  # taken, never answered
-    DELAY_ANSWER = "DELAY_ANSWER"  # taken, answered late
-    REJECT_NEXT = "REJECT_NEXT"
+    entry: Order
+    guards: Annotated[list[Order], Body(min_length=1)]
 
 
-class Fault(Frozen):
-    """One fault for the next `count` orders of an account; `seconds` of silence or delay."""
-
-    account_id: str
-    kind: FaultKind
-    count: int = Field(1, ge=1)
-    seconds: float = Field(10, ge=0, le=600)
-
-
-class _Faults:
-    """Faults that are waiting for their orders; in memory, because a restart heals."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Fault] = []
-        self._lock = threading.Lock()
-
-    def add(self, fault: Fault) -> None:
-        with self._lock:
-            self._waiting += [fault] * fault.count
-
-    def next_for(self, account_id: str) -> Fault | None:
-        with self._lock:
-            for number, fault in enumerate(self._waiting):
-                if fault.account_id == account_id:
-                    return self._waiting.pop(number)
-        return None
-
-
-class Price(BaseModel):
-    """A market price, in the instrument's currency."""
-
-    price: Positive
-
-
-class OpenAccount(BaseModel):
-    """Cash of an account that is opened."""
-
-    cash: NonNegative | None = None
-
-
-def add_routes(app: FastAPI, exchange: Exchange) -> None:
+def add_routes(app: FastAPI, exchange: Exchange, calls: Calls) -> None:
     """The broker's interface."""
-    _add_orders(app, exchange)
-    _add_books(app, exchange)
-    _add_market(app, exchange)
+    _add_placing(app, exchange, calls)
+    _add_changing(app, exchange, calls)
+    _add_orders(app, exchange, calls)
+    _add_books(app, exchange, calls)
+    _add_prices(app, exchange, calls)
 
 
-def _add_orders(app: FastAPI, exchange: Exchange) -> None:
-    faults = _Faults()
+def _add_placing(app: FastAPI, exchange: Exchange, calls: Calls) -> None:
+    async def place(request: Request) -> Response:
+        """Send an order: 200 with its report, 422 where it is rejected or cannot be read."""
+        body = await request.body()
+        return await run_in_threadpool(take, request.path_params["account_id"], body)
 
-    @app.post("/v1/accounts/{account_id}/orders", response_model=OrderReport)
-    def place(account_id: str, order: Order) -> Response:
-        """Send an order: 200 with its report, 422 where it is rejected."""
-        fault = faults.next_for(account_id)
-        kind = fault.kind if fault else None
-        if fault and kind is FaultKind.DROP_BEFORE_ACCEPT:
-            return _silence(fault)
-        on_command = "rejected on command" if kind is FaultKind.REJECT_NEXT else ""
-        report = exchange.place(account_id, order, reject=on_command)
-        if fault and kind is FaultKind.ACCEPT_THEN_SILENCE:
-            return _silence(fault)
-        if fault and kind is FaultKind.DELAY_ANSWER:
-            time.sleep(fault.seconds)
-        return _answer(report)
+    def take(account_id: str, body: bytes) -> Response:
+        try:
+            order = Order.model_validate_json(body)
+        except ValidationError as error:
+            return problem("BAD_ORDER", f"the order cannot be read: {in_words(error)}", 422)
+
+        def carry_out(twist: Twist) -> Response:
+            report = exchange.place(account_id, order, twist=twist)
+            return _refused([report]) or raw(report.model_dump_json())
+
+        return calls.run(account_id, Step.PLACE, carry_out)
+
+    # Not FastAPI's own way: it would cost as much again as everything else that an order does.
+    app.add_route("/v1/accounts/{account_id}/orders", place, methods=["POST"])
+
+    @app.post("/v1/accounts/{account_id}/brackets")
+    def place_bracket(account_id: str, bracket: Bracket) -> Response:
+        """Send an entry with its guards: 200 with a report each, 422 where they are rejected."""
+
+        def carry_out(twist: Twist) -> Response:
+            entry, guards = bracket.entry, bracket.guards
+            reports = exchange.place_bracket(account_id, entry, guards, twist=twist)
+            return _refused(reports) or _reports(reports)
+
+        return calls.run(account_id, Step.BRACKET, carry_out)
+
+    @app.post("/v1/accounts/{account_id}/combos")
+    def place_combo(
+        account_id: str, legs: Annotated[list[Order], Body(min_length=2, max_length=20)]
+    ) -> Response:
+        """Send legs to be filled all or none: 200 with a report each, 422 where rejected."""
+
+        def carry_out(twist: Twist) -> Response:
+            reports = exchange.place_combo(account_id, legs, twist=twist)
+            return _refused(reports) or _reports(reports)
+
+        return calls.run(account_id, Step.COMBO, carry_out)
+
+
+def _add_changing(app: FastAPI, exchange: Exchange, calls: Calls) -> None:
+    @app.put("/v1/accounts/{account_id}/orders/{client_order_id}/terms")
+    def modify(account_id: str, client_order_id: str, terms: OrderTerms) -> Response:
+        """Change an order: 200 with its report, 422 where it stays as it was, 409 where doubled."""
+
+        def carry_out(twist: Twist) -> Response:
+            answer = exchange.modify(account_id, client_order_id, terms, twist=twist)
+            if isinstance(answer, Refusal):
+                return problem(*answer, 409 if answer.code == "DOUBLED_ORDER" else 422)
+            return raw(answer.model_dump_json())
+
+        return calls.run(account_id, Step.MODIFY, carry_out)
 
     @app.post("/v1/accounts/{account_id}/orders/{client_order_id}/cancel")
-    def cancel(account_id: str, client_order_id: str) -> list[OrderReport]:
-        """Cancel what still rests; how the orders of this id stand afterwards."""
-        return exchange.cancel(account_id, client_order_id)
+    def cancel(account_id: str, client_order_id: str) -> Response:
+        """Cancel what still works; how the orders of this id stand afterwards."""
+
+        def carry_out(twist: Twist) -> Response:
+            return _reports(exchange.cancel(account_id, client_order_id, twist=twist))
+
+        return calls.run(account_id, Step.CANCEL, carry_out)
+
+
+def _add_orders(app: FastAPI, exchange: Exchange, calls: Calls) -> None:
+    @app.post("/v1/accounts/{account_id}/orders/find")
+    def find_many(
+        account_id: str, client_order_ids: Annotated[list[str], Body(max_length=10_000)]
+    ) -> Response:
+        """Every order of these ids."""
+
+        def carry_out(_twist: Twist) -> Response:
+            found = exchange.orders(account_id, client_order_ids=client_order_ids)
+            return _reports([report for _, report in found])
+
+        return calls.run(account_id, Step.QUERY, carry_out)
 
     @app.get("/v1/accounts/{account_id}/orders/{client_order_id}")
-    def find(account_id: str, client_order_id: str) -> list[OrderReport]:
+    def find(account_id: str, client_order_id: str) -> Response:
         """Every order of this client_order_id: none, one, or more where it was sent again."""
-        found = exchange.orders(account_id, client_order_id=client_order_id)
-        return [report for _, report in found]
+        return find_many(account_id, [client_order_id])
 
     @app.get("/v1/accounts/{account_id}/orders")
-    def orders(account_id: str, open_only: bool = False) -> list[dict[str, Any]]:
-        """Orders of an account with how each stands."""
-        return [
-            order.model_dump(mode="json") | {"report": report.model_dump(mode="json")}
-            for order, report in exchange.orders(account_id, open_only=open_only)
-        ]
+    def orders(account_id: str, open_only: bool = False) -> Response:
+        """Orders of an account with how each stands; one without client_order_id is foreign."""
 
-    @app.post("/v1/faults", status_code=204)
-    def add_fault(fault: Fault) -> None:
-        """Make the next orders of an account go wrong."""
-        faults.add(fault)
+        def carry_out(_twist: Twist) -> Response:
+            rows = (
+                f'{order.model_dump_json()[:-1]},"report":{report.model_dump_json()}}}'
+                for order, report in exchange.orders(account_id, open_only=open_only)
+            )
+            return raw(f"[{','.join(rows)}]")
 
-
-def _add_books(app: FastAPI, exchange: Exchange) -> None:
-    @app.put("/v1/accounts/{account_id}", status_code=204)
-    def open_account(account_id: str, wanted: OpenAccount) -> None:
-        """Open an account; one that exists is left as it is."""
-        exchange.open_account(account_id, wanted.cash)
-
-    @app.get("/v1/accounts/{account_id}/executions")
-    def executions(account_id: str) -> list[Execution]:
-        """Every fill of an account."""
-        return exchange.executions(account_id)
-
-    @app.get("/v1/accounts/{account_id}/positions")
-    def positions(account_id: str) -> list[BrokerPosition]:
-        """Open positions of an account."""
-        return exchange.positions(account_id)
-
-    @app.get("/v1/accounts/{account_id}/state")
-    def state(account_id: str) -> AccountState:
-        """Equity and margin of an account."""
-        return exchange.state(account_id)
+        return calls.run(account_id, Step.QUERY, carry_out)
 
     @app.get("/v1/accounts/{account_id}/reports")
     def reports(
         account_id: str, after: int = 0, wait_s: Annotated[float, Query(ge=0, le=30)] = 0
     ) -> Response:
         """Execution reports after a cursor; waits up to `wait_s` for one."""
-        found = exchange.reports(account_id, after, wait_s)
-        rows = ",".join(f'{{"cursor":"{number}","report":{body}}}' for number, body in found)
-        return Response(f"[{rows}]", media_type="application/json")
+
+        def carry_out(_twist: Twist) -> Response:
+            found = exchange.reports(account_id, after, wait_s)
+            rows = ",".join(f'{{"cursor":"{number}","report":{body}}}' for number, body in found)
+            return raw(f"[{rows}]")
+
+        return calls.run(account_id, Step.STREAM, carry_out)
 
 
-def _add_market(app: FastAPI, exchange: Exchange) -> None:
-    @app.post("/v1/accounts/{account_id}/margin-preview", response_model=MarginQuote)
-    def preview(
-        account_id: str, legs: Annotated[list[PreviewLeg], Body(min_length=1)]
-    ) -> MarginQuote | Response:
+def _add_books(app: FastAPI, exchange: Exchange, calls: Calls) -> None:
+    @app.get("/v1/accounts/{account_id}/executions")
+    def executions(account_id: str, since: AwareDatetime | None = None) -> Response:
+        """Every fill of an account and every revision of one, oldest first."""
+
+        def carry_out(_twist: Twist) -> Response:
+            return raw(f"[{','.join(exchange.executions(account_id, since))}]")
+
+        return calls.run(account_id, Step.QUERY, carry_out)
+
+    @app.get("/v1/accounts/{account_id}/positions")
+    def positions(account_id: str) -> Response:
+        """Open positions of an account."""
+
+        def carry_out(_twist: Twist) -> Response:
+            return raw(_POSITIONS.dump_json(exchange.positions(account_id)).decode())
+
+        return calls.run(account_id, Step.QUERY, carry_out)
+
+    @app.get("/v1/accounts/{account_id}/state")
+    def state(account_id: str) -> Response:
+        """Equity and margin of an account."""
+
+        def carry_out(_twist: Twist) -> Response:
+            return raw(exchange.state(account_id).model_dump_json())
+
+        return calls.run(account_id, Step.QUERY, carry_out)
+
+    @app.get("/v1/accounts/{account_id}/capabilities")
+    def capabilities(account_id: str) -> Response:
+        """What this account can do."""
+
+        def carry_out(_twist: Twist) -> Response:
+            return raw(exchange.capabilities(account_id).model_dump_json())
+
+        return calls.run(account_id, Step.QUERY, carry_out)
+
+
+def _add_prices(app: FastAPI, exchange: Exchange, calls: Calls) -> None:
+    @app.post("/v1/accounts/{account_id}/margin-preview")
+    def preview(account_id: str, legs: Annotated[list[PreviewLeg], Body(min_length=1)]) -> Response:
         """What legs would need, all together: nothing is sent; 422 where no price is known."""
-        answer = exchange.preview(account_id, legs)
-        if isinstance(answer, Refusal):
-            return _problem(answer.code, answer.text, 422)
-        return answer
+
+        def carry_out(_twist: Twist) -> Response:
+            answer = exchange.preview(account_id, legs)
+            if isinstance(answer, Refusal):
+                return problem(answer.code, answer.text, 422)
+            return raw(answer.model_dump_json())
+
+        return calls.run(account_id, Step.QUERY, carry_out)
 
     @app.get("/v1/accounts/{account_id}/prices/{instrument_key:path}")
-    def last_price(account_id: str, instrument_key: str) -> LastPrice | None:
+    def last_price(account_id: str, instrument_key: str) -> Response:
         """The last price, the same for all accounts; null: none was set and nothing has traded."""
-        return exchange.last_price(instrument_key)
 
-    @app.put("/v1/prices/{instrument_key:path}")  # a key may hold a slash: FOREX:EUR/USD:USD
-    def set_price(instrument_key: str, wanted: Price) -> dict[str, int]:
-        """Move the market of an instrument; how many resting orders it filled."""
-        return {"filled": exchange.set_price(instrument_key, wanted.price)}
+        def carry_out(_twist: Twist) -> Response:
+            found = exchange.last_price(instrument_key)
+            return raw(found.model_dump_json() if found else "null")
 
-    @app.get("/v1/prices")
-    def prices() -> dict[str, Decimal]:
-        """All prices that were set."""
-        return exchange.prices()
+        return calls.run(account_id, Step.QUERY, carry_out)
 
 
-def _answer(report: OrderReport) -> Response:
-    if report.status is OrderStatus.REJECTED:
-        code, _, text = report.text.partition(": ")
-        return _problem(code, text, 422)
-    return Response(report.model_dump_json(), media_type="application/json")
+def _refused(reports: Sequence[OrderReport]) -> Response | None:
+    if reports[0].status is not OrderStatus.REJECTED:
+        return None
+    code, _, text = reports[0].text.partition(": ")
+    return problem(code, text, 422)
 
 
-def _silence(fault: Fault) -> Response:
-    time.sleep(fault.seconds)
-    return _problem("NO_ANSWER", "the broker does not say what became of the order", 504)
-
-
-def _problem(code: str, message: str, status: int) -> Response:
-    return JSONResponse({"code": code, "message": message}, status)
+def _reports(reports: Sequence[OrderReport]) -> Response:
+    return raw(f"[{','.join(each.model_dump_json() for each in reports)}]")

@@ -1,31 +1,35 @@
-"""The simulated broker itself: takes orders, fills them, keeps books, tells about it."""
+"""The simulated broker itself: one door for all threads to the books, the orders and the stream."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from prometheus_client import Counter, Gauge
 
-from brokers.broker import AccountState, BrokerPosition, MarginQuote
-from brokers.mock import matching
-from brokers.mock.journal import Journal, StoredOrder
+from brokers.broker import AccountState, BrokerPosition, Capabilities, MarginQuote
+from brokers.mock import abilities, brackets, combos, revisions
+from brokers.mock.books import Books
+from brokers.mock.engine import Engine
+from brokers.mock.journal import Journal
+from brokers.mock.margin import Refusal
+from brokers.mock.market import Market
+from brokers.mock.matching import Take
 from brokers.mock.messages import LastPrice
+from brokers.mock.stored import StoredOrder
+from brokers.mock.twists import PLAIN, Twist
 from services.domain.accounts import PreviewLeg
-from services.domain.books import Position, apply_execution
-from services.domain.orders import Execution, Order, OrderReport
-from services.domain.values import ZERO
-from services.domain.words import OrderStatus
+from services.domain.orders import Order, OrderReport, OrderTerms
 
-_OWNER = "broker"
-#: Of every account.
-_CURRENCY = "USD"
 _REPORTS_AT_ONCE = 500
+_CLOCK_SECONDS = 0.1
+#: Looking at the sessions of all orders is not free.
+_LOOKS_AT_HOURS = 10
 _ORDERS = Counter("mock_broker_orders", "Orders taken, by their first status", ["status"])
-_EXECUTIONS = Counter("mock_broker_executions", "Executions")
 _OPEN_ORDERS = Gauge("mock_broker_open_orders", "Orders that rest")
 
 
@@ -35,19 +39,28 @@ class Exchange:
     def __init__(
         self,
         journal: Journal,
+        books: Books,
         *,
-        initial_cash: Decimal,
-        commission_per_unit: Decimal,
-        commission_minimum: Decimal,
+        market: Market | None = None,
+        capabilities: Capabilities = abilities.EVERYTHING,
     ) -> None:
         self._journal = journal
-        self._initial_cash = initial_cash
-        self._per_unit = commission_per_unit
-        self._minimum = commission_minimum
-        self._lock = threading.Lock()
+        self._books = books
+        self._usual = capabilities
+        self._given: dict[str, Capabilities] = {}
+        kept = journal.setting("market")
+        self._first_market = market or Market()
+        market = Market.model_validate_json(kept) if kept else self._first_market
+        self._engine = Engine(journal, books, capabilities=self.capabilities, market=market)
+        self._lock = threading.RLock()
         # One for each account: news of one do not wake the readers of all others.
         self._news: dict[str, threading.Condition] = {}
-        self._stopping = False
+        #: By number of the order: until when (monotonic) questions and the stream do not show it.
+        self._hidden: dict[int, float] = {}
+        self._later: list[tuple[float, Callable[[], object]]] = []
+        self._ended = threading.Event()
+        self._clock = threading.Thread(target=self._tick_tock, name="clock", daemon=True)
+        self._closed = market.closed(datetime.now(UTC))
         _OPEN_ORDERS.set_function(self._open_orders)
 
     def _open_orders(self) -> int:
@@ -55,157 +68,146 @@ class Exchange:
             return self._journal.count_open_orders()
 
     def start(self) -> None:
-        """Part of a process: ready from the beginning."""
+        """Part of a process: let time pass."""
+        self._clock.start()
 
     def stop(self) -> None:
         """Let go of readers that wait for reports, so that the server above can drain."""
+        self._ended.set()
         with self._lock:
-            self._stopping = True
             for account_id in self._news:
-                self._tell(account_id)
+                self._wake(account_id)
+        if self._clock.is_alive():
+            self._clock.join(timeout=5)
 
     def close(self) -> None:
         """Close the books."""
         with self._lock:
             self._journal.close()
 
-    def open_account(self, account_id: str, cash: Decimal | None = None) -> None:
-        """Open an account where there is none; an account that exists is left as it is."""
-        with self._lock, self._journal.transaction():
-            self._cash(account_id, cash)
-
-    def _cash(self, account_id: str, initial: Decimal | None = None) -> Decimal:
-        cash = self._journal.cash(account_id)
-        if cash is None:
-            cash = self._initial_cash if initial is None else initial
-            self._journal.set_cash(account_id, cash)
-        return cash
-
-    def place(self, account_id: str, order: Order, *, reject: str = "") -> OrderReport:
-        """Take an order; the report says whether it was rejected, filled, canceled or rests."""
-        now = datetime.now(UTC)
+    @contextmanager
+    def _turn(self, twist: Twist = PLAIN, now: datetime | None = None) -> Iterator[Engine]:
+        """One thing that happens: all of it or nothing, and then its readers are woken."""
+        engine = self._engine
         with self._lock:
+            engine.now, engine.said = now or datetime.now(UTC), []
             with self._journal.transaction():
-                stored = self._journal.add_order(
-                    account_id, order, OrderStatus.SUBMITTED, now.isoformat()
-                )
-                market = self._journal.price(order.instrument.key)
-                price = matching.fill_price(order, market)
-                refusal = self._refusal(account_id, order, price or order.limit_price)
-                if reject:
-                    refusal = matching.Refusal("REJECTED_ON_COMMAND", reject)
-                if refusal is not None:
-                    stored.status = OrderStatus.REJECTED
-                    stored.text = f"{refusal.code}: {refusal.text}"
-                elif price is not None:
-                    self._fill(stored, price, now)
-                elif not matching.may_rest(order):
-                    stored.status, stored.text = OrderStatus.CANCELED, "not marketable"
-                report = self._keep(stored, now)
-            self._tell(account_id)
-        _ORDERS.labels(report.status).inc()
-        return report
+                yield engine
+                told = twist.tells(engine.said)
+                for stored, report in told:
+                    self._journal.add_report(stored, report)
+            for account_id in {stored.account_id for stored, _ in told}:
+                self._wake(account_id)
 
-    def _tell(self, account_id: str) -> None:
+    def _wake(self, account_id: str) -> None:
         if account_id in self._news:
             self._news[account_id].notify_all()
 
-    def _refusal(
-        self, account_id: str, order: Order, price: Decimal | None
-    ) -> matching.Refusal | None:
-        position = self._journal.position(account_id, order.instrument.key)
-        funds = matching.available_funds(self._cash(account_id), self._holdings(account_id))
-        held = position.quantity if position else ZERO
-        return matching.refusal(order, price, held, funds, self._fee(order.quantity))
+    def open_account(self, account_id: str, cash: Decimal | None = None) -> None:
+        """Open an account where there is none; an account that exists is left as it is."""
+        with self._turn():
+            self._books.cash(account_id, cash)
 
-    def _fee(self, quantity: Decimal) -> Decimal:
-        return matching.commission(quantity, per_unit=self._per_unit, minimum=self._minimum)
+    def place(self, account_id: str, order: Order, *, twist: Twist = PLAIN) -> OrderReport:
+        """Take an order; the report says whether it was rejected, filled, canceled or rests."""
+        with self._turn(twist) as engine:
+            stored = engine.place(account_id, order, twist.refusal)
+            (answer,) = self._placed([stored], twist)
+        return answer
 
-    def _holdings(self, account_id: str) -> list[matching.Holding]:
-        prices = self._journal.prices()
-        return [
-            matching.Holding(position, prices.get(position.instrument.key, last))
-            for position, last in self._journal.positions(account_id)
-            if position.quantity
-        ]
+    def place_bracket(
+        self, account_id: str, entry: Order, guards: Sequence[Order], *, twist: Twist = PLAIN
+    ) -> list[OrderReport]:
+        """Take an entry and its guards; rejected where one of them is."""
+        with self._turn(twist) as engine:
+            taken = brackets.place(engine, account_id, entry, guards, refusal=twist.refusal)
+            return self._placed(taken, twist)
 
-    def _fill(self, stored: StoredOrder, price: Decimal, now: datetime) -> None:
-        order = stored.order
-        execution = Execution(
-            execution_id=f"{stored.broker_order_id}.1",
-            client_order_id=order.client_order_id,
-            instrument=order.instrument,
-            side=order.side,
-            quantity=order.quantity,
-            price=price,
-            commission=self._fee(order.quantity),
-            occurred_at=now,
-        )
-        account_id = stored.account_id
-        position = self._journal.position(account_id, order.instrument.key) or Position(
-            strategy_id=_OWNER, account_id=account_id, instrument=order.instrument
-        )
-        paid = order.quantity * order.side.sign * price * order.instrument.multiplier
-        cash = self._cash(account_id) - paid - execution.commission
-        self._journal.set_cash(account_id, cash)
-        self._journal.set_position(apply_execution(position, execution), price)
-        self._journal.add_execution(stored, execution)
-        _EXECUTIONS.inc()
-        stored.status, stored.filled = OrderStatus.FILLED, order.quantity
+    def place_combo(
+        self, account_id: str, legs: Sequence[Order], *, twist: Twist = PLAIN
+    ) -> list[OrderReport]:
+        """Take legs that fill all or none; rejected where one of them is."""
+        with self._turn(twist) as engine:
+            taken = combos.place(engine, account_id, legs, refusal=twist.refusal)
+            return self._placed(taken, twist)
 
-    def _keep(self, stored: StoredOrder, now: datetime) -> OrderReport:
-        self._journal.update_order(stored)
-        report = self._report(stored, now)
-        self._journal.add_report(stored.account_id, report)
-        return report
+    def _placed(self, taken: Sequence[StoredOrder], twist: Twist) -> list[OrderReport]:
+        engine = self._engine
+        answer = [engine.report(stored, engine.now) for stored in taken]
+        if twist.hide_seconds:
+            for stored in taken:
+                self._hidden[stored.number] = time.monotonic() + twist.hide_seconds
+        if twist.after is not None:
+            twist.after(engine, self._journal, taken[0])
+        for report in answer:
+            _ORDERS.labels(report.status).inc()
+        return answer
 
-    def _report(self, stored: StoredOrder, now: datetime | None = None) -> OrderReport:
-        filled = bool(stored.filled)
-        executions = self._journal.executions(stored.account_id, stored.number) if filled else []
-        placed_at = datetime.fromisoformat(stored.placed_at)
-        return OrderReport(
-            client_order_id=stored.order.client_order_id,
-            broker_order_id=stored.broker_order_id,
-            status=stored.status,
-            filled_quantity=stored.filled,
-            executions=tuple(executions),
-            text=stored.text,
-            occurred_at=now or (executions[-1].occurred_at if executions else placed_at),
-        )
+    def cancel(
+        self, account_id: str, client_order_id: str, *, twist: Twist = PLAIN
+    ) -> list[OrderReport]:
+        """Cancel what still works of these orders; how each of them stands afterwards."""
+        with self._turn(twist) as engine:
+            found = self._journal.orders(account_id, client_order_ids=[client_order_id])
+            return [self._cancel(engine, stored, twist) for stored in found]
 
-    def cancel(self, account_id: str, client_order_id: str) -> list[OrderReport]:
-        """Cancel what still rests of these orders; how each of them stands afterwards."""
-        now = datetime.now(UTC)
-        with self._lock:
-            with self._journal.transaction():
-                found = self._journal.orders(account_id, client_order_id=client_order_id)
-                reports = []
-                for stored in found:
-                    if stored.status is OrderStatus.SUBMITTED:
-                        stored.status, stored.text = OrderStatus.CANCELED, "canceled by request"
-                        reports.append(self._keep(stored, now))
-                    else:
-                        reports.append(self._report(stored))
-            self._tell(account_id)
-        return reports
+    def _cancel(self, engine: Engine, stored: StoredOrder, twist: Twist) -> OrderReport:
+        if not stored.works:
+            return engine.report(stored)
+        if twist.only_says is not None:
+            if (after := twist.done_after_seconds) is not None:
+                ids = stored.account_id, stored.order.client_order_id
+                self.later(after, lambda: self.cancel(*ids))
+            said = {"status": twist.only_says, "text": "cancel requested"}
+            return engine.report(stored, engine.now).model_copy(update=said)
+        engine.cancel(stored)
+        answer = engine.report(stored, engine.now)
+        if twist.after is not None:
+            twist.after(engine, self._journal, stored)
+        return answer
+
+    def modify(
+        self, account_id: str, client_order_id: str, terms: OrderTerms, *, twist: Twist = PLAIN
+    ) -> OrderReport | Refusal:
+        """Change an order; a refused change leaves it as it was."""
+        with self._turn(twist) as engine:
+            found = self._journal.orders(account_id, client_order_ids=[client_order_id])
+            if len(found) != 1:
+                text = f"there are {len(found)} orders {client_order_id}"
+                return Refusal("UNKNOWN_ORDER" if not found else "DOUBLED_ORDER", text)
+            refusal = twist.refusal or engine.modify(found[0], terms)
+            return refusal or engine.report(found[0], engine.now)
 
     def set_price(self, instrument_key: str, price: Decimal) -> int:
         """Move the market; how many resting orders it filled."""
-        now = datetime.now(UTC)
-        filled = []
-        with self._lock:
-            with self._journal.transaction():
-                self._journal.set_price(instrument_key, price)
-                for stored in self._journal.all_open_orders():
-                    if stored.order.instrument.key != instrument_key:
-                        continue
-                    if (at := matching.fill_price(stored.order, price)) is not None:
-                        self._fill(stored, at, now)
-                        self._keep(stored, now)
-                        filled.append(stored.account_id)
-            for account_id in filled:
-                self._tell(account_id)
-        return len(filled)
+        with self._turn() as engine:
+            return engine.tick(instrument_key, price)
+
+    def fill(self, account_id: str, client_order_id: str, take: Take) -> OrderReport | Refusal:
+        """Fill an order as a person says, whatever its state and its size."""
+        with self._turn() as engine:
+            found = self._journal.orders(account_id, client_order_ids=[client_order_id])
+            if not found:
+                return Refusal("UNKNOWN_ORDER", f"there is no order {client_order_id}")
+            engine.fill(found[0], [take])
+            return engine.report(found[0], engine.now)
+
+    def revise(self, account_id: str, wanted: revisions.Revision) -> OrderReport | Refusal:
+        """Correct a fill, or take it back."""
+        with self._turn() as engine:
+            stored = revisions.revise(engine, self._journal, account_id, wanted)
+            if stored is None:
+                return Refusal("UNKNOWN_EXECUTION", f"there is no fill {wanted.execution_id}")
+            return engine.report(stored, engine.now)
+
+    def cancel_by_hand(self, account_id: str, broker_order_id: str) -> OrderReport | Refusal:
+        """Cancel an order by the broker's own number."""
+        with self._turn() as engine:
+            for stored in self._journal.working(account_id):
+                if stored.broker_order_id == broker_order_id:
+                    engine.cancel(stored)
+                    return engine.report(stored, engine.now)
+        return Refusal("UNKNOWN_ORDER", f"no order {broker_order_id} works")
 
     def prices(self) -> dict[str, Decimal]:
         """All prices that were set."""
@@ -215,97 +217,141 @@ class Exchange:
     def last_price(self, instrument_key: str) -> LastPrice | None:
         """Where the market stands now, if somebody has set it; else the last fill and its time."""
         with self._lock:
-            if (price := self._journal.price(instrument_key)) is not None:
-                return LastPrice(price=price, as_of=datetime.now(UTC))
-            return self._journal.last_fill(instrument_key)
-
-    def _last_price(self, instrument_key: str) -> Decimal | None:
-        if (price := self._journal.price(instrument_key)) is not None:
-            return price
-        fill = self._journal.last_fill(instrument_key)
-        return fill.price if fill else None
+            return self._books.last_price(instrument_key)
 
     def orders(
-        self, account_id: str, *, client_order_id: str | None = None, open_only: bool = False
+        self,
+        account_id: str,
+        *,
+        client_order_ids: Sequence[str] | None = None,
+        open_only: bool = False,
     ) -> list[tuple[Order, OrderReport]]:
-        """Orders of an account with how each stands."""
+        """Orders of an account with how each stands; none that is hidden."""
         with self._lock:
-            found = self._journal.orders(
-                account_id, client_order_id=client_order_id, open_only=open_only
-            )
-            return [(stored.order, self._report(stored)) for stored in found]
+            if open_only:
+                found = self._journal.working(account_id)
+            else:
+                found = self._journal.orders(account_id, client_order_ids=client_order_ids)
+            return [
+                (stored.order, self._engine.report(stored))
+                for stored in found
+                if not self._hides(stored.number)
+            ]
 
-    def executions(self, account_id: str) -> list[Execution]:
-        """Every fill of an account."""
+    def executions(self, account_id: str, since: datetime | None = None) -> list[str]:
+        """JSON of every fill of an account and of every revision, oldest first."""
         with self._lock:
-            return self._journal.executions(account_id)
+            found = self._journal.executions(account_id, since)
+            return [body for number, body in found if not self._hides(number)]
 
     def positions(self, account_id: str) -> list[BrokerPosition]:
         """Open positions of an account."""
         with self._lock:
-            return [
-                BrokerPosition(
-                    instrument=each.position.instrument,
-                    quantity=each.position.quantity,
-                    average_price=each.position.average_price,
-                    market_price=each.price,
-                )
-                for each in self._holdings(account_id)
-            ]
+            return self._books.positions(account_id)
 
     def state(self, account_id: str) -> AccountState:
         """Equity and margin of an account; opens it where it is new."""
-        with self._lock:
-            with self._journal.transaction():
-                cash = self._cash(account_id)
-            holdings = self._holdings(account_id)
-            rates = matching.pair_rates(_CURRENCY, self._last_price)
-        margin = sum((each.margin for each in holdings), ZERO)
-        available = matching.available_funds(cash, holdings)
-        return AccountState(
-            account_id=account_id,
-            currency=_CURRENCY,
-            equity=available + margin,
-            cash=cash,
-            initial_margin=margin,
-            maintenance_margin=matching.maintenance_margin(margin),
-            available_funds=available,
-            buying_power=max(available * 2, ZERO),
-            as_of=datetime.now(UTC),
-            fx_rates=rates,
-        )
+        with self._turn():
+            return self._books.state(account_id)
 
-    def preview(
-        self, account_id: str, legs: Sequence[PreviewLeg]
-    ) -> MarginQuote | matching.Refusal:
+    def preview(self, account_id: str, legs: Sequence[PreviewLeg]) -> MarginQuote | Refusal:
         """How all legs together would change the margin of an account; changes nothing."""
         with self._lock:
-            holdings = self._holdings(account_id)
-            prices = {each.position.instrument.key: each.price for each in holdings}
-            for leg in legs:
-                key = leg.instrument.key
-                if (price := prices.get(key) or self._last_price(key)) is None:
-                    return matching.no_price(leg.instrument)
-                prices[key] = price
-        held = {each.position.instrument.key: each.position.quantity for each in holdings}
-        change = matching.margin_change(legs, held, prices)
-        return MarginQuote(
-            initial_margin=change.initial,
-            maintenance_margin=change.maintenance,
-            as_of=datetime.now(UTC),
-        )
+            return self._books.preview(account_id, legs)
+
+    def capabilities(self, account_id: str) -> Capabilities:
+        """What this account can do."""
+        if (given := self._given.get(account_id)) is not None:
+            return given
+        with self._lock:
+            kept = self._journal.setting(_capabilities_of(account_id))
+            given = self._usual if kept is None else Capabilities.model_validate_json(kept)
+            self._given[account_id] = given
+        return given
+
+    def set_capabilities(self, account_id: str, wanted: Mapping[str, object]) -> Capabilities:
+        """Take something from an account, or give it back. Raises: ValueError."""
+        with self._turn():
+            given = abilities.changed(self.capabilities(account_id), wanted)
+            self._journal.set_setting(_capabilities_of(account_id), given.model_dump_json())
+            self._given[account_id] = given
+            return given
+
+    @property
+    def market(self) -> Market:
+        """How the market is."""
+        return self._engine.market
+
+    def set_market(self, market: Market) -> None:
+        """Another market, also after a restart."""
+        with self._turn() as engine:
+            self._journal.set_setting("market", market.model_dump_json())
+            engine.market = market
+        self.pass_time()
+
+    def pass_time(self, now: datetime | None = None) -> None:
+        """What the clock alone brings: sessions that end and that begin."""
+        with self._turn(now=now) as engine:
+            closed = engine.market.closed(engine.now)
+            opened, self._closed = self._closed - closed, closed
+            engine.expire()
+            engine.open(opened)
+
+    def start_over(self) -> None:
+        """Forget everything: empty books, no market, as on the first day."""
+        with self._lock:
+            self._journal.wipe()
+            self._given, self._hidden, self._later = {}, {}, []
+            self._engine.market = self._first_market
+            self._closed = self._first_market.closed(datetime.now(UTC))
+
+    def later(self, seconds: float, happens: Callable[[], object]) -> None:
+        """Something that happens by itself after a while, unless the process ends before."""
+        with self._lock:
+            self._later.append((time.monotonic() + seconds, happens))
+
+    def _tick_tock(self) -> None:
+        looks = 0
+        while not self._ended.wait(_CLOCK_SECONDS):
+            looks += 1
+            with self._lock:
+                now = time.monotonic()
+                due = [happens for at, happens in self._later if at <= now]
+                self._later = [each for each in self._later if each[0] > now]
+            for happens in due:
+                happens()
+            if self.market.hours and looks % _LOOKS_AT_HOURS == 0:
+                self.pass_time()
+
+    def _hides(self, number: int | None) -> bool:
+        if number is None or number not in self._hidden:
+            return False
+        if time.monotonic() < self._hidden[number]:
+            return True
+        del self._hidden[number]
+        return False
 
     def reports(self, account_id: str, after: int, wait_seconds: float) -> list[tuple[int, str]]:
-        """Reports after a cursor; waits for one where there is none yet."""
+        """Reports after a cursor, up to one of a hidden order; waits where there is none yet."""
         until = time.monotonic() + wait_seconds
         with self._lock:
             news = self._news.setdefault(account_id, threading.Condition(self._lock))
             if after > self._journal.last_report_number():
                 after = 0  # a cursor of books that are gone: tell all again rather than nothing
-            while not self._stopping:
-                found = self._journal.reports(account_id, after, _REPORTS_AT_ONCE)
+            while not self._ended.is_set():
+                found = []
+                for number, body, order in self._journal.reports(
+                    account_id, after, _REPORTS_AT_ONCE
+                ):
+                    if self._hides(order):
+                        break
+                    found.append((number, body))
                 left = until - time.monotonic()
                 if found or left <= 0:
                     return found
-                news.wait(left)
+                news.wait(min(left, _CLOCK_SECONDS) if self._hidden else left)
         return []
+
+
+def _capabilities_of(account_id: str) -> str:
+    return f"capabilities of {account_id}"

@@ -1,186 +1,199 @@
-"""What the simulated market and clearing house do with an order: pure."""
+"""What the simulated market does with one order: pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from services.domain.accounts import PreviewLeg
-from services.domain.books import Position
-from services.domain.instruments import Instrument, round_down_to_lot
-from services.domain.orders import Order
-from services.domain.symbols import CURRENCIES
-from services.domain.values import ZERO
-from services.domain.words import InstrumentType, OrderType, Side, TimeInForce
+from brokers.mock.margin import Refusal
+from brokers.mock.market import Level, Market, worse
+from services.domain.instruments import round_down_to_lot
+from services.domain.orders import Order, OrderTerms
+from services.domain.values import ZERO, Exact, Frozen, NonNegative, Positive
+from services.domain.words import OrderStatus, OrderType, Side, TimeInForce
 
-_HALF = Decimal("0.5")
-#: This broker's own simple rule: initial margin as a share of notional, 1 where not named.
-_MARGIN_RATIOS = {
-    InstrumentType.STOCK: _HALF,
-    InstrumentType.ETF: _HALF,
-    InstrumentType.FUTURE: Decimal("0.1"),
-    InstrumentType.FOREX: Decimal("0.05"),
-}
-_IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+WORKING = frozenset({OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED})
+_WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_WITH_STOP = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+_STOPS = _WITH_STOP | {OrderType.TRAILING_STOP}
 
 
-class Refusal(NamedTuple):
-    """Why the broker rejects an order."""
+class Standing(Frozen):
+    """How an order stands at the broker: all of it that changes.
 
-    code: str
-    text: str
+    Attributes:
+        quantity: asked for, with every change of it.
+        taken: what fills of its OCO group have taken off that.
+        stop_price: of a trailing stop: where it is now.
+        fills: how many executions it has had, for the number of the next.
+        group: its OCO group; None = it has none.
+        entry: number of the order that it guards while that one works.
+        combo: number of the first leg of its combo.
+    """
+
+    status: OrderStatus = OrderStatus.SUBMITTED
+    text: str = ""
+    quantity: Positive
+    filled: NonNegative = ZERO
+    taken: Exact = ZERO
+    limit_price: Positive | None = None
+    stop_price: Positive | None = None
+    triggered: bool = False
+    fills: int = 0
+    group: str | None = None
+    entry: int | None = None
+    combo: int | None = None
+
+    @property
+    def left(self) -> Decimal:
+        """What may still fill."""
+        return self.quantity - self.taken - self.filled
+
+    @property
+    def terms(self) -> OrderTerms:
+        """As a report tells them; an order whose group has left it nothing tells its own size."""
+        return OrderTerms(
+            quantity=self.quantity - self.taken if self.quantity > self.taken else self.quantity,
+            limit_price=self.limit_price,
+            stop_price=self.stop_price,
+        )
 
 
-class MarginChange(NamedTuple):
-    """What legs would add to the margin of an account; negative where they take from it."""
+class Take(NamedTuple):
+    """What an order takes from the book."""
 
-    initial: Decimal
-    maintenance: Decimal
-
-
-class Holding(NamedTuple):
-    """A position and what it is worth now."""
-
-    position: Position
     price: Decimal
-
-    @property
-    def value(self) -> Decimal:
-        """Market value, negative for a short."""
-        return self.position.quantity * self.price * self.position.instrument.multiplier
-
-    @property
-    def margin(self) -> Decimal:
-        """Initial margin of the position."""
-        return margin_of(self.position.instrument, self.position.quantity, self.price)
+    quantity: Decimal
 
 
-def margin_ratio(instrument_type: InstrumentType) -> Decimal:
-    """Initial margin as a share of notional, this broker's own simple rule."""
-    return _MARGIN_RATIOS.get(instrument_type, Decimal(1))
-
-
-def margin_of(instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
-    """Initial margin of a signed quantity."""
-    notional = abs(quantity) * price * instrument.multiplier
-    return notional * margin_ratio(instrument.instrument_type)
-
-
-def maintenance_margin(initial: Decimal) -> Decimal:
-    """What must stay there of an initial margin."""
-    return initial * _HALF
-
-
-def margin_change(
-    legs: Sequence[PreviewLeg], held: Mapping[str, Decimal], prices: Mapping[str, Decimal]
-) -> MarginChange:
-    """Margin after all legs have filled less margin now: legs of one instrument net out first.
-
-    Args:
-        legs: what would be filled.
-        held: signed position of the account by instrument key; none = 0.
-        prices: where the market stands, by instrument key; of every leg.
-    """
-    instruments = {leg.instrument.key: leg.instrument for leg in legs}
-    after = {key: held.get(key, ZERO) for key in instruments}
-    for leg in legs:
-        after[leg.instrument.key] += leg.quantity * leg.side.sign
-    initial = sum(
-        (
-            margin_of(instrument, after[key], prices[key])
-            - margin_of(instrument, held.get(key, ZERO), prices[key])
-            for key, instrument in instruments.items()
-        ),
-        ZERO,
+def standing_of(order: Order) -> Standing:
+    """How an order stands before anything has happened to it."""
+    return Standing(
+        quantity=order.quantity,
+        limit_price=order.limit_price if order.order_type in _WITH_LIMIT else None,
+        stop_price=order.stop_price if order.order_type in _STOPS else None,
+        group=order.oco_group,
     )
-    return MarginChange(initial, maintenance_margin(initial))
 
 
-def pair_rates(currency: str, price: Callable[[str], Decimal | None]) -> dict[str, Decimal]:
-    """What one unit of each other currency is worth in `currency`, by the prices of FOREX pairs.
-
-    Either way round: EURUSD at 1.08 makes EUR 1.08 USD, USDJPY at 150 makes JPY 1 / 150 USD.
-
-    Args:
-        currency: of the account.
-        price: of an instrument by its key; None = not known, and then there is no rate.
-    """
-    rates = {}
-    for other in sorted(CURRENCIES - {currency}):
-        if (direct := price(_pair(other, currency))) is not None:
-            rates[other] = direct
-        elif (inverse := price(_pair(currency, other))) is not None:
-            rates[other] = 1 / inverse
-    return rates
-
-
-def _pair(base: str, quoted: str) -> str:
-    return Instrument(
-        instrument_type=InstrumentType.FOREX, symbol=base + quoted, currency=quoted
-    ).key
+def moved(order: Order, standing: Standing, middle: Decimal) -> Standing:
+    """After a price: a stop that it reaches is triggered, a trailing one follows, never back."""
+    if order.order_type not in _STOPS or standing.triggered:
+        return standing
+    stop, sign = standing.stop_price, order.side.sign
+    if order.order_type is OrderType.TRAILING_STOP:
+        distance = order.trail_amount or middle * (order.trail_ratio or ZERO)
+        behind = middle + sign * distance
+        if behind > 0 and (stop is None or (behind - stop) * sign < 0):
+            stop = behind
+    if stop is None:
+        return standing
+    triggered = (middle - stop) * sign >= 0
+    if stop == standing.stop_price and not triggered:
+        return standing
+    return standing.model_copy(update={"stop_price": stop, "triggered": triggered})
 
 
-def available_funds(cash: Decimal, holdings: Iterable[Holding]) -> Decimal:
-    """Equity less initial margin."""
-    return cash + sum((each.value - each.margin for each in holdings), ZERO)
-
-
-def fill_price(order: Order, market: Decimal | None) -> Decimal | None:
-    """The price at which an order fills now, or None where it does not."""
-    if order.order_type is OrderType.MARKET:
-        return market or order.reference_price
-    limit = order.limit_price
-    if limit is None or market is None:
-        # Nobody has set a price: the market is where the order's sender saw it.
-        market = market or order.reference_price
-    if limit is None or market is None:
-        return None
-    marketable = market <= limit if order.side is Side.BUY else market >= limit
-    return market if marketable else None
-
-
-def may_rest(order: Order) -> bool:
-    """Whether an order that does not fill now stays."""
-    return order.order_type is OrderType.LIMIT and order.time_in_force not in _IMMEDIATE
-
-
-def commission(quantity: Decimal, *, per_unit: Decimal, minimum: Decimal) -> Decimal:
-    """What one execution costs."""
-    return max(minimum, per_unit * quantity)
-
-
-def no_price(instrument: Instrument) -> Refusal:
-    """What cannot be priced is neither filled nor previewed."""
-    return Refusal("NO_PRICE", f"no price is known for {instrument.symbol}")
-
-
-def refusal(
-    order: Order, price: Decimal | None, held: Decimal, available: Decimal, fee: Decimal
-) -> Refusal | None:
-    """Why this order is rejected, or None.
+def takes(
+    order: Order, standing: Standing, levels: Sequence[Level], market: Market, quantity: Decimal
+) -> list[Take]:
+    """What an order takes from its side of the book now.
 
     Args:
         order: as it came.
-        price: the price it would fill or rest at.
-        held: signed position of the account in the instrument.
-        available: available funds.
-        fee: commission of its execution.
+        standing: after the price (`moved`).
+        levels: best first.
+        market: how it is.
+        quantity: no more than this.
     """
-    if order.order_type not in {OrderType.MARKET, OrderType.LIMIT}:
-        return Refusal("UNSUPPORTED_ORDER_TYPE", f"{order.order_type} orders are not taken here")
-    lot = order.instrument.lot
+    if order.order_type in _STOPS and not standing.triggered:
+        return []
+    limit, taken = standing.limit_price, []
+    slippage = market.slippage_bps if limit is None else ZERO
+    left = quantity
+    for level in levels:
+        if limit is not None and (level.price - limit) * order.side.sign > 0:
+            break
+        part = left if level.quantity is None else min(left, level.quantity)
+        part = round_down_to_lot(part, order.instrument.lot)
+        if part > 0:
+            taken.append(Take(worse(level.price, order.side, slippage), part))
+            left -= part
+    whole = left <= 0 or order.time_in_force is not TimeInForce.FOK
+    return taken if whole else []
+
+
+def expected_price(order: Order, standing: Standing, middle: Decimal | None) -> Decimal | None:
+    """About where an order will fill: what its margin is reckoned with; None = nobody knows."""
+    limit, side = standing.limit_price, order.side
+    if limit is not None:
+        marketable = middle is not None and (middle - limit) * side.sign <= 0
+        return middle if marketable and order.order_type is OrderType.LIMIT else limit
+    return standing.stop_price or middle
+
+
+def misfit(order: Order) -> Refusal | None:
+    """Why an order makes no sense to this broker whatever the market, or None."""
+    kind, lot = order.order_type, order.instrument.lot
     if order.quantity != round_down_to_lot(order.quantity, lot):
         return Refusal("BAD_QUANTITY", f"{order.quantity:f} is no multiple of the lot {lot:f}")
-    if price is None:
-        return no_price(order.instrument)
-    change = order.quantity * order.side.sign
-    more = abs(held + change) - abs(held)
-    if more <= 0:
-        return None
-    notional = more * price * order.instrument.multiplier
-    needed = notional * margin_ratio(order.instrument.instrument_type) + fee
-    if needed > available:
-        text = f"{needed:.2f} margin and commission needed, {available:.2f} available"
-        return Refusal("INSUFFICIENT_FUNDS", text)
+    if kind in _WITH_LIMIT and order.limit_price is None:
+        return Refusal("BAD_ORDER", f"{kind} orders need a limit price")
+    if kind in _WITH_STOP and order.stop_price is None:
+        return Refusal("BAD_ORDER", f"{kind} orders need a stop price")
+    trails = [each for each in (order.trail_amount, order.trail_ratio) if each is not None]
+    if kind is OrderType.TRAILING_STOP and len(trails) != 1:
+        return Refusal("BAD_ORDER", "TRAILING_STOP orders need one of trail_amount and trail_ratio")
     return None
+
+
+def changed(order: Order, standing: Standing, terms: OrderTerms) -> Standing | Refusal:
+    """An order under other terms, or why it cannot be.
+
+    A trailing stop keeps its distance; its `stop_price` may be named, and trails from there.
+    """
+    if standing.status not in WORKING:
+        return Refusal("ORDER_ENDED", f"the order is {standing.status} already")
+    if refusal := _bad_size(order, standing, terms) or _bad_prices(order, standing, terms):
+        return refusal
+    return standing.model_copy(
+        update={
+            "quantity": terms.quantity + standing.taken,
+            "limit_price": terms.limit_price,
+            "stop_price": terms.stop_price or standing.stop_price,
+        }
+    )
+
+
+def _bad_size(order: Order, standing: Standing, terms: OrderTerms) -> Refusal | None:
+    lot = order.instrument.lot
+    if terms.quantity < standing.filled:
+        text = f"{standing.filled:f} have filled, {terms.quantity:f} would be less"
+        return Refusal("QUANTITY_BELOW_FILLED", text)
+    if terms.quantity != round_down_to_lot(terms.quantity, lot):
+        return Refusal("BAD_QUANTITY", f"{terms.quantity:f} is no multiple of the lot {lot:f}")
+    return None
+
+
+def _bad_prices(order: Order, standing: Standing, terms: OrderTerms) -> Refusal | None:
+    kind = order.order_type
+    if (kind in _WITH_LIMIT) is not (terms.limit_price is not None):
+        return Refusal("BAD_TERMS", f"limit price {terms.limit_price} for an order {kind}")
+    trails = kind is OrderType.TRAILING_STOP
+    if not trails and (kind in _WITH_STOP) is not (terms.stop_price is not None):
+        return Refusal("BAD_TERMS", f"stop price {terms.stop_price} for an order {kind}")
+    if standing.triggered and terms.stop_price not in {None, standing.stop_price}:
+        return Refusal("BAD_TERMS", "the stop has been triggered already")
+    return None
+
+
+def opposite_sides(entry: Order, guard: Order) -> bool:
+    """Whether `guard` makes smaller what `entry` opens, and by no more than that."""
+    side: Side = entry.side.opposite
+    return (
+        guard.side is side
+        and guard.instrument.key == entry.instrument.key
+        and guard.quantity <= entry.quantity
+    )

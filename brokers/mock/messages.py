@@ -6,20 +6,24 @@ Whoever asks says which error an unreadable answer is: after a query nothing has
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from brokers.broker import AccountState, BrokerPosition, MarginQuote, OpenOrder
+from brokers.broker import AccountState, BrokerPosition, Capabilities, MarginQuote, OpenOrder
 from brokers.errors import BrokerError, BrokerUnavailable, OrderRejected, OrderStateUnknown
 from services.domain.accounts import PreviewLeg
 from services.domain.instruments import Instrument
-from services.domain.orders import Execution, OrderReport
+from services.domain.orders import Execution, Order, OrderReport
 from services.domain.values import Frozen, Instant, Positive
 from services.domain.words import OrderType, Side
 
 T = TypeVar("T")
+#: The code of an answer that says for certain: nothing was taken, nothing has happened.
+NOT_TAKEN: Final = "NOT_TAKEN"
+_REFUSING: Final = frozenset({429, 503})
 
 
 class StreamedReport(Frozen):
@@ -66,7 +70,9 @@ POSITIONS: Final = TypeAdapter(list[BrokerPosition])
 STATE: Final = TypeAdapter(AccountState)
 LAST_PRICE: Final[TypeAdapter[LastPrice | None]] = TypeAdapter(LastPrice | None)
 MARGIN: Final = TypeAdapter(MarginQuote)
+CAPABILITIES: Final = TypeAdapter(Capabilities)
 _LEGS: Final[TypeAdapter[Sequence[PreviewLeg]]] = TypeAdapter(Sequence[PreviewLeg])
+_ORDERS: Final[TypeAdapter[Sequence[Order]]] = TypeAdapter(Sequence[Order])
 _ORDER_ROWS: Final = TypeAdapter(list[_OrderRow])
 _REFUSAL: Final[TypeAdapter[_Rejection | _Unreadable]] = TypeAdapter(_Rejection | _Unreadable)
 
@@ -89,6 +95,62 @@ def placed(status: int, answer: bytes) -> OrderReport:
     if status == 422:
         raise _rejection(answer, OrderStateUnknown)
     return read(REPORT, answer, OrderStateUnknown)
+
+
+def placed_together(status: int, answer: bytes, wanted: Sequence[Order]) -> list[OrderReport]:
+    """The answer to orders that were sent together: a report each, in their order.
+
+    Raises:
+        OrderRejected: the broker refused them.
+        OrderStateUnknown: anything that is neither.
+    """
+    if status == 422:
+        raise _rejection(answer, OrderStateUnknown)
+    reports = read(REPORTS, answer, OrderStateUnknown)
+    if [each.client_order_id for each in reports] != [each.client_order_id for each in wanted]:
+        raise OrderStateUnknown(f"{len(reports)} reports that are not of the {len(wanted)} orders")
+    return reports
+
+
+def not_taken(status: int, answer: bytes) -> bool:
+    """Whether the broker says for certain that it has taken nothing."""
+    if status not in _REFUSING:
+        return False
+    try:
+        return _Rejection.model_validate_json(answer).code == NOT_TAKEN
+    except ValidationError:
+        return False
+
+
+def orders_body(orders: Sequence[Order]) -> bytes:
+    """Orders that are sent together."""
+    return _ORDERS.dump_json(orders)
+
+
+def bracket_body(entry: Order, guards: Sequence[Order]) -> bytes:
+    """An entry and what guards it."""
+    return b'{"entry":%s,"guards":%s}' % (entry.model_dump_json().encode(), orders_body(guards))
+
+
+def ids_body(client_order_ids: Sequence[str]) -> bytes:
+    """The question after many orders."""
+    return json.dumps(list(client_order_ids)).encode()
+
+
+def by_id(answer: bytes) -> dict[str, OrderReport]:
+    """How many orders stand. Raises: OrderStateUnknown: one of them is there twice."""
+    reports = read(REPORTS, answer)
+    found = {each.client_order_id: each for each in reports}
+    if len(found) < len(reports):
+        raise OrderStateUnknown(f"{len(reports)} orders of {len(found)} ids: doubled")
+    return found
+
+
+def in_words(error: ValidationError) -> str:
+    """What cannot be read, field by field, on one line."""
+    return "; ".join(
+        f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}" for each in error.errors()
+    )
 
 
 def legs_body(legs: Sequence[PreviewLeg]) -> bytes:

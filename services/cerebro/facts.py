@@ -111,13 +111,12 @@ class Facts:
         self, since: datetime, strategy_id: str, account_id: str, session: ClientSession
     ) -> Decimal:
         """Realized by a strategy's fills in an account, less commissions."""
-        query = {
-            "strategy_id": strategy_id,
-            "account_id": account_id,
-            "occurred_at": {"$gte": since},
-        }
+        query = {"strategy_id": strategy_id, "occurred_at": {"$gte": since}}
         found = self._store["execution_confirmations"].find(query, session=session)
-        return sum((row["realized_pnl"] - row["commission"] for row in found), ZERO)
+        return sum(
+            (row["realized_pnl"] - row["commission"] for row in found if _counts(row, account_id)),
+            ZERO,
+        )
 
     def losses_in_a_row(self, strategy_id: str, account_id: str, session: ClientSession) -> int:
         """Closing fills that lost, counted back from the last one to the last gain.
@@ -125,16 +124,18 @@ class Facts:
         Counted anew from when a person has reset the lock.
         """
         since = self.cleared_at(LockRule.CONSECUTIVE_LOSSES, strategy_id)
-        query: Document = {"strategy_id": strategy_id, "account_id": account_id}
+        query: Document = {"strategy_id": strategy_id}
         if since is not None:
             query["occurred_at"] = {"$gt": since}
         found = (
             self._store["execution_confirmations"]
-            .find(query, {"realized_pnl": 1}, session=session)
+            .find(query, {"realized_pnl": 1, "account_id": 1, "void": 1}, session=session)
             .sort("occurred_at", DESCENDING)
         )
         losses = 0
         for row in found:
+            if not _counts(row, account_id):
+                continue
             if row["realized_pnl"] > 0:
                 break
             losses += row["realized_pnl"] < 0
@@ -143,3 +144,11 @@ class Facts:
     def cleared_at(self, rule: LockRule, strategy_id: str) -> datetime | None:
         """When a person last reset this lock of a strategy."""
         return cleared_at(self._store, f"{rule}|{scope_key(Scope.STRATEGY, strategy_id)}")
+
+
+def _counts(row: Document, account_id: str) -> bool:
+    """Whether a fill is of the account, and not corrected or taken back.
+
+    Asked of rows: the embedded database leaves its index where these are conditions too.
+    """
+    return bool(row["account_id"] == account_id and not row.get("void"))

@@ -15,6 +15,7 @@ from services.common.audit import audit
 from services.common.clock import utc_now
 from services.common.controls import controls
 from services.common.futures import futures_margins
+from services.common.guards import exclude_others, make_guard
 from services.common.incidents import clear_incident
 from services.common.kept import Kept
 from services.common.limits import limit_sets
@@ -115,25 +116,13 @@ class CerebroStore:
         return sorted(found, key=lambda life: life["received_at"])
 
     def exclude_others(self, account_ids: list[str], session: ClientSession) -> None:
-        """Make two decisions on one account conflict, so that neither spends what the other did.
-
-        Both write the account's guard: the second transaction fails, and runs again on what the
-        first one left.
-        """
+        """Make two decisions on one account conflict, so that neither spends what the other did."""
         for account_id in account_ids:
             self._guard(account_id)
-        self._store["checkpoints"].update_many(
-            {"_id": {"$in": [_guard_id(account_id) for account_id in account_ids]}},
-            {"$inc": {"decisions": 1}},
-            session=session,
-        )
+        exclude_others(self._store, account_ids, session)
 
     def _make_guard(self, account_id: str) -> bool:
-        guard = {"_id": _guard_id(account_id)}
-        self._store["checkpoints"].update_one(
-            guard, {"$setOnInsert": {"decisions": 0}}, upsert=True
-        )
-        return True
+        return make_guard(self._store, account_id)
 
     def positions(self, account_ids: list[str], session: ClientSession) -> list[Position]:
         """Open positions of all strategies in these accounts."""
@@ -418,10 +407,6 @@ class CerebroStore:
 
 def _sent_before(row: Document) -> Count | Chain:
     return from_document(Count, row) if "last" in row else from_document(Chain, row)
-
-
-def _guard_id(account_id: str) -> str:
-    return f"decisions|{account_id}"
 
 
 def _decided(decision: Decision) -> UpdateOne:

@@ -161,6 +161,30 @@ def set_control(  # noqa: PLR0913 - the three things a person may set, by name
         raise TransientError("somebody else set this control at the same time: look") from error
 
 
+def set_trading_state(
+    store: Store,
+    place: tuple[Scope, str],
+    state: TradingState,
+    session: ClientSession,
+    **signed: str,
+) -> Control:
+    """Set the kill switch of a scope inside a transaction of the caller's.
+
+    Args:
+        store: where it is kept.
+        place: scope and id, the latter as `plain_scope_id` makes it.
+        state: what holds from now on.
+        session: of the transaction.
+        signed: `by` and `reason`, not empty.
+
+    Raises:
+        ConfigurationError: no such scope.
+    """
+    changes: Document = {"trading_state": state, "scope": place[0], "scope_id": place[1]}
+    changes |= {"reason": signed["reason"], "set_by": signed["by"], "set_at": utc_now()}
+    return _change(store, changes, session)
+
+
 def _change(store: Store, changes: Document, session: ClientSession) -> Control:
     scope, scope_id = changes["scope"], changes["scope_id"]
     row_id = GLOBAL_CONTROL if scope is Scope.GLOBAL else scope_key(scope, scope_id)

@@ -59,6 +59,9 @@ class CommonSettings(BaseSettings):
     account_max_age_s: Decimal = Field(
         Decimal(60), gt=0, description="seconds; older account data denies entries, never exits"
     )
+    kill_timeout_s: float = Field(
+        60, ge=1, le=3600, description="seconds until a kill that is not proven is an incident"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least important log lines that are written"
     )
@@ -209,6 +212,18 @@ class ExecutionSettings(CommonSettings):
     reconcile_interval_s: float = Field(
         5, gt=0, le=600, description="seconds between looks at orders without an outcome"
     )
+    absence_proof_s: float = Field(
+        30, gt=0, le=3600, description="seconds until an order the broker never shows was not sent"
+    )
+    repeated_orders_max: int = Field(
+        60, ge=1, description="entries of a strategy in one instrument and side within the window"
+    )
+    repeated_orders_window_s: float = Field(
+        60, gt=0, le=86400, description="seconds; more of a kind lock the strategy until a reset"
+    )
+    reconcile_books_s: float = Field(
+        60, gt=0, le=3600, description="seconds between comparisons of books with the broker's"
+    )
 
 
 class AccountDataSettings(CommonSettings):
@@ -248,6 +263,11 @@ class MockBrokerSettings(CommonSettings):
     mock_commission_minimum: Decimal = Field(
         Decimal(1), ge=0, description="account currency for each execution"
     )
+    mock_market: str = Field("{}", description="JSON of spread, depth, slippage, latency and hours")
+    mock_capabilities: str = Field(
+        "{}", description="JSON of what its accounts can do, where that is not everything"
+    )
+    mock_feed: str = Field("", description="file of prices that move by themselves; empty = none")
 
 
 ALL_SETTINGS: tuple[type[CommonSettings], ...] = (

@@ -67,13 +67,32 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
             {"partialFilterExpression": {"working": True}},
         ),
         ([("created_at", DESCENDING)], {}),
+        (
+            [("tended", ASCENDING), ("account_id", ASCENDING)],
+            {"partialFilterExpression": {"tended": True}},
+        ),
         # Orders without a known outcome are few; every decision looks for them.
         ([("status", ASCENDING)], {"partialFilterExpression": {"status": "UNKNOWN"}}),
     ],
     "execution_confirmations": [
         ([("signal_id", ASCENDING)], {}),
         ([("strategy_id", ASCENDING), ("occurred_at", DESCENDING)], {}),
+        ([("account_id", ASCENDING), ("execution_id", ASCENDING)], {}),
+        ([("account_id", ASCENDING), ("occurred_at", DESCENDING)], {}),
+        # The fills of a position in their order.
+        (
+            [
+                ("account_id", ASCENDING),
+                ("instrument_key", ASCENDING),
+                ("strategy_id", ASCENDING),
+                ("occurred_at", DESCENDING),
+            ],
+            {},
+        ),
     ],
+    "cash_flows": [([("account_id", ASCENDING)], {})],
+    "reconciliations": [],
+    "foreign_orders": [([("account_id", ASCENDING), ("status", ASCENDING)], {})],
     "positions": [
         (
             [("open", ASCENDING), ("account_id", ASCENDING)],
@@ -83,11 +102,16 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "reservations": [([("account_id", ASCENDING)], {})],
     "sequences": [],
     "controls": [],
+    "kill_runs": [
+        ([("open", ASCENDING)], {"partialFilterExpression": {"open": True}}),
+        ([("requested_at", DESCENDING)], {}),
+    ],
     "risk_limits": [],
     "risk_locks": [],
     "risk_resets": [],
     "contention_ledger": [([("decided_at", DESCENDING)], {})],
     "futures_margins": [],
+    "square_offs": [],
     "market_prices": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
     "margin_previews": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
     "funds": [],

@@ -16,6 +16,7 @@ from services.domain.signals import Leg, Signal
 from services.domain.values import Instant
 from services.domain.words import (
     Intent,
+    OrderRole,
     OrderStatus,
     OrderType,
     Outcome,
@@ -110,6 +111,7 @@ class OrderView(View):
 
     Attributes:
         working: not at its end yet.
+        role: who made it; all but LEG are made by execution for `parent_order_id`.
         text: the broker's last words on it.
     """
 
@@ -128,6 +130,8 @@ class OrderView(View):
     time_in_force: TimeInForce
     limit_price: Amount | None = None
     stop_price: Amount | None = None
+    role: OrderRole = OrderRole.LEG
+    parent_order_id: str | None = None
     filled_quantity: Amount
     leaves_quantity: Amount
     avg_fill_price: Amount | None

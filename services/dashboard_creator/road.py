@@ -11,7 +11,7 @@ from services.dashboard_creator.models import OrderView, SignalRecord, Stage
 from services.domain.instruments import Instrument
 from services.domain.signals import Leg, Signal, plain
 from services.domain.values import ZERO
-from services.domain.words import Intent, OrderStatus, Outcome, Side, SignalStatus
+from services.domain.words import Intent, OrderRole, OrderStatus, Outcome, Side, SignalStatus
 
 #: Stage names in the order of the road, with the time of `signal_store.stages` that marks each.
 STAGES = (
@@ -72,7 +72,9 @@ def headline(record: SignalRecord, orders: Sequence[OrderView]) -> str:
         why = _coded(record.quarantine.sentence, record.quarantine.code)
         return f"{record.strategy_id} sent a signal that cannot be read: {why}"
     asked = f"{record.strategy_id} {_asked(record)}"
-    return f"{asked}; {_answer(record, orders)}"
+    # Guards and the parts of an algo are not what was asked for: their legs stand for them.
+    legs = [order for order in orders if order.role is OrderRole.LEG]
+    return f"{asked}; {_answer(record, legs)}"
 
 
 def trades(orders: Sequence[OrderView]) -> list[Trade]:

@@ -35,9 +35,7 @@ class DashboardStore:
             if control.state is not TradingState.ACTIVE or control.scale_ratio != 1
         ]
         locked = [
-            f"entries locked: {lock.sentence}, "
-            + (f"until {lock.expires_at:%Y-%m-%d %H:%M} UTC" if lock.expires_at else "until reset")
-            for lock in locks(self._store, now)
+            f"entries locked: {lock.sentence}, {lock.ends}" for lock in locks(self._store, now)
         ]
         return (*set_by_hand, *locked)
 
@@ -80,8 +78,9 @@ class DashboardStore:
         return list(found.sort("created_at", _NEWEST).limit(limit))
 
     def fills_of(self, signal_id: str) -> list[Document]:
-        """All executions of a signal, oldest first."""
-        found = self._store["execution_confirmations"].find({"signal_id": signal_id})
+        """All executions of a signal that count, oldest first."""
+        query = {"signal_id": signal_id, "void": {"$ne": True}}
+        found = self._store["execution_confirmations"].find(query)
         return sorted(found, key=lambda fill: (fill["occurred_at"], fill["_id"]))
 
     def positions(self, ids: Iterable[str] | None = None) -> list[Document]:

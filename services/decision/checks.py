@@ -16,7 +16,6 @@ from services.domain.risk import (
     RiskLock,
     TradingHours,
     scope_in_words,
-    scope_key,
     scopes_of,
 )
 from services.domain.signals import Leg, Signal
@@ -60,17 +59,30 @@ class Locks:
         )
 
 
-def check_locks(context: DecisionContext, keys: Collection[str], waterfall: Waterfall) -> None:
-    """Deny where a limit was passed before and has not been reset. Raises: Denied."""
+def check_locks(
+    context: DecisionContext,
+    keys: Collection[str],
+    waterfall: Waterfall,
+    *,
+    account_id: str | None = None,
+) -> None:
+    """Deny where a limit was passed before and has not been reset. Raises: Denied.
+
+    Args:
+        context: with all locks.
+        keys: of the scopes that are decided.
+        waterfall: of the signal, or of the account.
+        account_id: only locks within this account are looked at; None = only those of all.
+    """
     for lock in context.locks:
-        if scope_key(lock.scope, lock.scope_id) not in keys:
+        if lock.account_id != account_id or lock.scoped not in keys:
             continue
         if lock.expires_at is not None and lock.expires_at <= context.now:
             continue
-        until = f"until {lock.expires_at:%Y-%m-%d %H:%M} UTC" if lock.expires_at else "until reset"
-        waterfall.require(
-            "lock", False, "ENTRIES_LOCKED", "{}, {}", lock.sentence, until, rule=lock.key
-        )
+        words = ("{}, {}", lock.sentence, lock.ends)
+        if lock.rule is LockRule.POSITION_MISMATCH:
+            waterfall.require("lock", False, "POSITION_MISMATCH", *words, rule=lock.key)
+        waterfall.require("lock", False, "ENTRIES_LOCKED", *words, rule=lock.key)
 
 
 def check_limits_of_signal(

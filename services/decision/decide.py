@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from services.decision.algo import scaled_algo
 from services.decision.carry_out import carry_out
 from services.decision.checks import Locks, check_limits_of_signal, check_locks
 from services.decision.entries import plan_entry, switched
@@ -21,7 +22,14 @@ from services.domain.orders import Order, Reservation, client_order_id_for
 from services.domain.risk import Control, scope_key, scopes_of, state_for
 from services.domain.signals import Leg, Signal, plain
 from services.domain.values import ZERO
-from services.domain.words import ActiveStatus, Intent, Outcome, Scope, TradingState
+from services.domain.words import (
+    ActiveStatus,
+    GroupPolicy,
+    Intent,
+    Outcome,
+    Scope,
+    TradingState,
+)
 
 #: 30 years: a date that is further away is more than a `datetime` can hold.
 _FOREVER_SECONDS = Decimal(10**9)
@@ -409,6 +417,8 @@ def _order(
         time_in_force=leg.time_in_force,
         limit_price=leg.limit_price,
         stop_price=leg.stop_price,
+        trail_amount=leg.trail_amount,
+        trail_ratio=leg.trail_ratio,
         # Only what opens a position is guarded: no broker may refuse an exit for its guards.
         stop_loss=None if intent.reduces_risk else leg.stop_loss,
         take_profit=None if intent.reduces_risk else leg.take_profit,
@@ -418,6 +428,10 @@ def _order(
         entry_signal_id=_entry_of(signal, context) if intent.reduces_risk else None,
         environment=signal.environment,
         expires_at=None if intent.reduces_risk else _expires_at(signal, context),
+        cancel_at=_later(context.now, leg.cancel_after_seconds),
+        algo=scaled_algo(sized, reduces_risk=intent.reduces_risk),
+        # Undoing an exit would open again what it has closed.
+        group_policy=GroupPolicy.HOLD if intent.reduces_risk else _group_policy(signal, context),
     )
 
 
@@ -426,10 +440,18 @@ def _entry_of(signal: Signal, context: DecisionContext) -> str | None:
 
 
 def _expires_at(signal: Signal, context: DecisionContext) -> datetime | None:
-    limit = _age_limit(signal, context)
-    if limit is None:
+    return _later(_sent_at(signal), _age_limit(signal, context))
+
+
+def _later(moment: datetime, seconds: Decimal | None) -> datetime | None:
+    if seconds is None:
         return None
-    return _sent_at(signal) + timedelta(seconds=float(min(limit, _FOREVER_SECONDS)))
+    return moment + timedelta(seconds=float(min(seconds, _FOREVER_SECONDS)))
+
+
+def _group_policy(signal: Signal, context: DecisionContext) -> GroupPolicy:
+    default = context.strategy.group_policy if context.strategy else GroupPolicy.HOLD
+    return signal.group_policy or default
 
 
 def _reservation(order: Order, sized: SizedLeg) -> Reservation:

@@ -26,9 +26,9 @@ from services.decision.waterfall import ONE, Caps, Denied, Waterfall
 from services.domain.accounts import AccountContext, DecisionContext, StrategyAccount
 from services.domain.decisions import Question
 from services.domain.risk import Control, scope_key, state_for
-from services.domain.signals import Leg, plain
+from services.domain.signals import Leg, plain, wrong_guard
 from services.domain.values import ZERO
-from services.domain.words import EquityBase, Scope, SplitPolicy, TradingState
+from services.domain.words import EquityBase, OrderType, Scope, SplitPolicy, TradingState
 
 
 def plan_entry(common: Common, account: AccountContext, waterfall: Waterfall) -> Plan:
@@ -90,6 +90,8 @@ def _check_switch(common: Common, account: AccountContext, waterfall: Waterfall)
     if control is not None and state is not TradingState.ACTIVE:
         raise waterfall.stop("trading_state", f"TRADING_{state}", switched(control))
     check_locks(context, keys, waterfall)
+    within = {scope_key(Scope.INSTRUMENT, leg.instrument.key) for leg in common.signal.legs}
+    check_locks(context, within, waterfall, account_id=name)
 
 
 def switched(control: Control) -> str:
@@ -254,7 +256,20 @@ def _priced(
         _check_collar(leg, price, rule, account, context, waterfall)
     if own_price(leg) is None:
         leg = leg.model_copy(update={"reference_price": price})
+    _check_guards(leg, waterfall)
     return PricedLeg(leg, price, rate, price * instrument.multiplier * rate)
+
+
+def _check_guards(leg: Leg, waterfall: Waterfall) -> None:
+    """A guard that would close the position at once is somebody's mistake. Raises: Denied."""
+    wrong = wrong_guard(leg)
+    if wrong is not None:
+        raise waterfall.stop(
+            "guards",
+            "STOP_LOSS_WRONG_SIDE" if wrong.field == "stop_loss" else "TAKE_PROFIT_WRONG_SIDE",
+            f"{wrong.field} {wrong.sentence}",
+            leg_index=leg.leg_index,
+        )
 
 
 def _check_collar(
@@ -291,6 +306,24 @@ def _check_collar(
     )
     if away > rule.value:
         raise Denied("PRICE_OUTSIDE_COLLAR", waterfall.steps[-1].sentence)
+    away = _trigger_away(leg, market)
+    if away > rule.value:
+        sentence = (
+            f"the stop of {symbol} would be {away:.4f} from the broker's {plain(market)}, "
+            f"{plain(rule.value)} allowed"
+        )
+        raise waterfall.stop(
+            "price_collar", "PRICE_OUTSIDE_COLLAR", sentence, leg_index=index, rule=rule.words
+        )
+
+
+def _trigger_away(leg: Leg, market: Decimal) -> Decimal:
+    """How far from the market what sets the order off is, as a share of the price."""
+    if leg.order_type is OrderType.TRAILING_STOP:
+        return leg.trail_ratio or (leg.trail_amount or ZERO) / market
+    if leg.order_type is OrderType.STOP_LIMIT and leg.stop_price is not None:
+        return abs(leg.stop_price - market) / market
+    return ZERO
 
 
 def _capped(plan: Plan, common: Common, available: Decimal) -> Plan:

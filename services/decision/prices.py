@@ -19,7 +19,7 @@ from services.domain.words import InstrumentType, Intent, Side
 
 def own_price(leg: Leg) -> Decimal | None:
     """The price that came with the signal: the limit, the trigger, or what the sender saw."""
-    return leg.limit_price or leg.stop_price or leg.reference_price
+    return leg.own_price
 
 
 def price_of(

@@ -12,6 +12,7 @@ from services.decision.decide import decide
 from services.domain.accounts import DecisionContext
 from services.domain.decisions import ENGINE_VERSION, Decision
 from services.domain.errors import InvalidMessage
+from services.domain.orders import Order
 from services.domain.signals import Signal
 
 #: What is kept beside the decision itself: rows of their own, text of its own, or nothing.
@@ -65,20 +66,33 @@ def differences(
         orders: the stored orders, as decided.
     """
     made = decision_document(decision)
-    names = sorted((made.keys() | document.keys()) - {"context"})
+    # Which version decided is no outcome: an older one's must come out the same all the same.
+    names = sorted((made.keys() | document.keys()) - {"context", "engine_version"})
     found = [
         f"{name}: {_text(document.get(name))} is stored, {_text(made.get(name))} is decided"
         for name in names
         if _text(document.get(name)) != _text(made.get(name))
     ]
-    stored = {str(order["client_order_id"]): _text(order) for order in orders}
-    again = {order.client_order_id: _text(order.model_dump()) for order in decision.orders}
-    found += [
-        f"order {name}: {stored.get(name)} is stored, {again.get(name)} is decided"
-        for name in sorted(stored.keys() | again.keys())
-        if stored.get(name) != again.get(name)
-    ]
+    stored = {str(order["client_order_id"]): order for order in orders}
+    again = {order.client_order_id: order for order in decision.orders}
+    for name in sorted(stored.keys() | again.keys()):
+        one = _text(stored[name]) if name in stored else None
+        other = _text(_as_stored(again[name], stored.get(name))) if name in again else None
+        if one != other:
+            found.append(f"order {name}: {one} is stored, {other} is decided")
     return found
+
+
+def _as_stored(order: Order, stored: Mapping[str, Any] | None) -> dict[str, Any]:
+    """An order without the fields that came after the stored one, where they say nothing."""
+    if stored is None:
+        return order.model_dump()
+    later = {
+        name
+        for name, field in Order.model_fields.items()
+        if name not in stored and getattr(order, name) == field.get_default()
+    }
+    return order.model_dump(exclude=later)
 
 
 def _text(value: object) -> str:

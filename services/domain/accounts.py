@@ -12,12 +12,14 @@ from services.domain.instruments import Instrument
 from services.domain.orders import Reservation
 from services.domain.risk import Control, EquityMarks, Fund, FuturesMargin, LimitSet, RiskLock
 from services.domain.sizing import RatioSizing, SizingPolicy
+from services.domain.square_off import SquareOff
 from services.domain.values import ZERO, Exact, Frozen, Instant, NonNegative, Positive, Share
 from services.domain.words import (
     AccountType,
     ActiveStatus,
     ContentionPolicy,
     EquityBase,
+    GroupPolicy,
     InstrumentType,
     MarginModel,
     Side,
@@ -141,6 +143,9 @@ class Strategy(Frozen):
         split: how its accounts share a signal.
         priority: 1 is served first where margin is short and the policy asks for it.
         min_size_ratio: an entry that limits would cut to less than this part of its size is denied.
+        group_policy: what becomes of the legs of an entry that do not say, where one is not to be
+            had.
+        square_off: when its positions are closed each day; None = never.
     """
 
     strategy_id: str
@@ -154,6 +159,8 @@ class Strategy(Frozen):
     split: SplitPolicy = SplitPolicy.BY_WEIGHT
     priority: int = Field(100, ge=1)
     min_size_ratio: Share = Decimal(0)
+    group_policy: GroupPolicy = GroupPolicy.HOLD
+    square_off: SquareOff | None = None
 
 
 class RiskLimits(Frozen):

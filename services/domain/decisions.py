@@ -18,7 +18,7 @@ from services.domain.values import Exact, Frozen, Instant, NonNegative
 from services.domain.words import Intent, Outcome
 
 #: Grows whenever the same signal and context may be decided differently than before.
-ENGINE_VERSION: Final = 2
+ENGINE_VERSION: Final = 3
 
 
 class _Words(string.Formatter):

@@ -49,6 +49,11 @@ ENVELOPE_FIELDS: Final[dict[str, FieldMeaning]] = {
         "seconds after which an entry is not traded any more, and its order not sent; a clock "
         "ahead of ours does not extend it. An older exit goes with a warning"
     ),
+    "group_policy": FieldMeaning(
+        "of an entry with several legs, where one of them cannot be had: HOLD keeps what has "
+        "filled, UNWIND closes it again; either way the operator is told. Default: as your "
+        "strategy is set, else HOLD"
+    ),
     "timestamp": FieldMeaning(
         "when you sent it: ISO 8601 (UTC where it names no zone), or seconds or milliseconds since "
         "1970",
@@ -105,8 +110,8 @@ LEG_FIELDS: Final[dict[str, FieldMeaning]] = {
         "held, or of what is open of the entry that `entry_signal_id` names"
     ),
     "order_type": FieldMeaning(
-        "MARKET (default), LIMIT, STOP, STOP_LIMIT; what a broker cannot do is denied, never "
-        "changed"
+        "MARKET (default), LIMIT, STOP, STOP_LIMIT, TRAILING_STOP (or TRAIL, TRAILING); what a "
+        "broker cannot do is denied, never changed"
     ),
     "price": FieldMeaning(
         "last price you saw; for LIMIT also the limit where `limit_price` is missing. Without it, "
@@ -115,12 +120,38 @@ LEG_FIELDS: Final[dict[str, FieldMeaning]] = {
     ),
     "limit_price": FieldMeaning("worst price"),
     "stop_price": FieldMeaning("price that sets off a STOP or STOP_LIMIT order"),
-    "stop_loss": FieldMeaning(
-        "price of a protective stop; 0 = none. Only at brokers that guard positions: elsewhere "
-        "the entry is denied; on exits it is left out"
+    "trail_amount": FieldMeaning(
+        "for TRAILING_STOP: how far the stop stays behind the best price, in price units"
     ),
-    "take_profit": FieldMeaning("price of a protective limit; the same"),
+    "trail_percent": FieldMeaning("instead of it: the same in percent of that price, below 100"),
+    "stop_loss": FieldMeaning(
+        "price of a protective stop for what the entry fills; 0 = none. An order of its own that "
+        "stays (GTC) until the position is closed; on exits it is left out"
+    ),
+    "take_profit": FieldMeaning(
+        "price of a protective limit; the same. Of the two, what one fills is taken off the other"
+    ),
     "time_in_force": FieldMeaning("DAY (default), GTC, IOC, FOK, OPG, CLS", ("tif",)),
+    "cancel_after_s": FieldMeaning(
+        "seconds after the decision at which what has not filled is canceled; 0 = never. May stand "
+        "in the envelope for all legs, as `algo` may"
+    ),
+    "algo": FieldMeaning(
+        "work the order in parts: an object with `name`, or the word with its fields beside it. "
+        "TWAP, VWAP or ICEBERG; for MARKET and LIMIT, DAY and GTC"
+    ),
+    "duration_s": FieldMeaning(
+        "of TWAP and VWAP: seconds from the first part to the end of the last one's interval; at "
+        "least 5 for each part, at most 86400"
+    ),
+    "slices": FieldMeaning("of TWAP: how many equal parts, 1 to 1000"),
+    "profile": FieldMeaning(
+        "of VWAP: a list of volumes, one for each interval; only their ratio counts"
+    ),
+    "display_quantity": FieldMeaning(
+        "of ICEBERG: how much is shown at a time, in units of your own account; scaled as "
+        "`quantity`"
+    ),
     "currency": FieldMeaning("ISO code; default USD, or what the pair is quoted in"),
     "exchange": FieldMeaning("e.g. SMART, COMEX"),
     "expiry": FieldMeaning(
@@ -135,10 +166,10 @@ LEG_FIELDS: Final[dict[str, FieldMeaning]] = {
     ),
 }
 
-#: Every name that is read, in the envelope or in a leg (older formats mix the two).
+#: Every name that is read, in the envelope, in a leg (older formats mix the two) or in `algo`.
 KNOWN_NAMES: Final = frozenset(
     name
     for table in (ENVELOPE_FIELDS, LEG_FIELDS)
     for own, field in table.items()
     for name in (own, *field.other_names)
-) | {"type", "trigger"}
+) | {"type", "trigger", "name"}

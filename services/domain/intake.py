@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.domain.errors import InvalidSignal
 from services.domain.fields import Fields
@@ -20,6 +20,8 @@ from services.domain.standardize import Identity, drafts_of, standardize
 _TIMES = ("timestamp", "bar_time")
 #: What two sendings of one signal may differ in.
 _NO_CONTENT = {"received_at", "occurred_at", "warnings", "follows"}
+#: Fields of legs that signals of version 0.1.0 do not have: repeats of those are still repeats.
+_LATER_OF_LEGS = ("trail_amount", "trail_ratio", "cancel_after_seconds", "algo")
 
 
 class Intake(NamedTuple):
@@ -82,9 +84,21 @@ def take_in(
         raise InvalidSignal(
             "UNREADABLE", f"the signal cannot be read ({type(error).__name__})"
         ) from error
-    content_hash = _digest([signal.model_dump_json(exclude=_NO_CONTENT) for signal in signals])
+    content_hash = _digest([_content(signal) for signal in signals])
     key = _given_key(payload) or _key_of_content(payload, signals)
     return Intake(strategy_id, key, content_hash, signals).keyed(key)
+
+
+def _content(signal: Signal) -> str:
+    """What it means, as text: without the fields that came later where they say nothing."""
+    without: dict[str, Any] = dict.fromkeys(_NO_CONTENT, True)
+    if signal.group_policy is None:
+        without["group_policy"] = True
+    without["legs"] = {
+        place: {name for name in _LATER_OF_LEGS if getattr(leg, name) is None}
+        for place, leg in enumerate(signal.legs)
+    }
+    return signal.model_dump_json(exclude=without)
 
 
 def strategy_name_of(payload: Payload) -> str | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from decimal import Decimal
+from typing import Final
 
 from pydantic import Field
 
@@ -24,10 +26,13 @@ from services.domain.words import (
     TimeInForce,
 )
 
+#: In place of a strategy, for what an account holds that is none's.
+UNATTRIBUTED: Final = "UNATTRIBUTED"
 _S = OrderStatus
 #: RFC 4648's alphabet, and where each of 18 letters is in 90 bits.
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _SHIFTS = range(85, -1, -5)
+_OUR_FORM = re.compile("MT[A-Z2-7]{18}")
 _BROKER_ENDINGS = {_S.CANCELED, _S.REJECTED, _S.EXPIRED}
 _FILLS = {_S.PARTIALLY_FILLED, _S.FILLED}
 
@@ -89,6 +94,11 @@ def _id_of(*parts: str) -> str:
     digest = hashlib.sha256(seed.encode()).digest()
     bits = int.from_bytes(digest[:12]) >> 6  # the first 90
     return "MT" + "".join([_BASE32[bits >> shift & 31] for shift in _SHIFTS])
+
+
+def has_our_form(client_order_id: str) -> bool:
+    """Whether an id is one as only we make them; says nothing about whether we know it."""
+    return _OUR_FORM.fullmatch(client_order_id) is not None
 
 
 class Algo(Frozen):

@@ -79,6 +79,14 @@ CODES: Final[dict[str, Meaning]] = {
     "UNKNOWN_CREDENTIAL": _access(
         "the strategy has no valid credential of that id", "list them: one may have ended"
     ),
+    "CONFIRMATION_MISSING": _access(
+        "an operator asked for what closes or releases a lot",
+        "send `confirm: true`, if it is meant",
+    ),
+    "KILL_REFUSED": _access(
+        "an operator named a scope that is none, or no reason", "mind the spelling of the scope"
+    ),
+    "UNKNOWN_KILL": _access("there is no kill run of that id", "list them"),
     "RATE_LIMITED": _access(
         "too many requests in a short time", "wait as long as `Retry-After` says, then send again"
     ),
@@ -129,6 +137,17 @@ CODES: Final[dict[str, Meaning]] = {
     ),
     "CONDITION_UNSUPPORTED": _intake(
         "the signal holds a condition to be watched", "send the signal when the condition is true"
+    ),
+    "GUARD_WRONG_SIDE": _intake(
+        "a `stop_loss` or `take_profit` would close the position at once",
+        "for BUY the stop is below the price and the profit above it, for SELL the other way round",
+    ),
+    "BAD_PROFILE": _intake(
+        "the `profile` of a VWAP is not a list of volumes", "send one number for each interval"
+    ),
+    "ALGO_UNSUPPORTED": _intake(
+        "an algo does not go with this kind of order",
+        "work MARKET and LIMIT orders, DAY or GTC, of one instrument each",
     ),
     "TOO_MANY_LEGS": _intake("the signal has too many legs", "send at most 20"),
     "CONTRADICTION": _intake(
@@ -201,6 +220,10 @@ CODES: Final[dict[str, Meaning]] = {
         "a loss or repetition limit was passed, and entries stop until it is reset or ends",
         "wait: the operator decides when entries go again",
     ),
+    "POSITION_MISMATCH": _decision(
+        "the broker holds another quantity of the instrument than our books say",
+        "wait: entries go again when the operator has cleared it up",
+    ),
     "RESTRICTED": _decision("nothing of this scope may be entered", "ask the operator"),
     "OUTSIDE_TRADING_HOURS": _decision(
         "entries go in the hours that the operator has set only", "send in these hours"
@@ -245,6 +268,9 @@ CODES: Final[dict[str, Meaning]] = {
     ),
     "STOP_LOSS_WRONG_SIDE": _decision(
         "the stop_loss would gain, not lose", "below the price for BUY, above it for SELL"
+    ),
+    "TAKE_PROFIT_WRONG_SIDE": _decision(
+        "the take_profit would lose, not gain", "above the price for BUY, below it for SELL"
     ),
     "VOLATILITY_UNKNOWN": _decision(
         "the strategy has no record to size by", "ask the operator to upload one"

@@ -216,14 +216,16 @@ def scale_for(
 
 
 class RiskLock(Frozen):
-    """Entries of a scope are stopped because a limit was passed.
+    """Entries of a scope are stopped because a limit was passed, or books and broker differ.
 
     Attributes:
-        expires_at: when it ends by itself; None = a person resets it.
+        account_id: it stops them in this account only; None = in every one.
+        expires_at: when it ends by itself; None = a person resets it, or what set it.
     """
 
     scope: Scope
     scope_id: str = ""
+    account_id: str | None = None
     rule: LockRule
     sentence: str
     locked_at: Instant
@@ -231,8 +233,21 @@ class RiskLock(Frozen):
 
     @property
     def key(self) -> str:
-        """Key of the row: one lock for each rule of a scope."""
-        return f"{self.rule}|{scope_key(self.scope, self.scope_id)}"
+        """Key of the row: one lock for each rule of a scope, and account where it has one."""
+        within = f"|{self.account_id}" if self.account_id else ""
+        return f"{self.rule}|{self.scoped}{within}"
+
+    @property
+    def ends(self) -> str:
+        """When entries go again, to end a sentence with."""
+        if self.rule is LockRule.POSITION_MISMATCH:
+            return "until books and broker agree"
+        return f"until {self.expires_at:%Y-%m-%d %H:%M} UTC" if self.expires_at else "until reset"
+
+    @property
+    def scoped(self) -> str:
+        """Key of the scope that it is about."""
+        return scope_key(self.scope, self.scope_id)
 
 
 class EquityMarks(Frozen):

@@ -13,17 +13,18 @@ from typing import Any, Final, Literal, NamedTuple
 
 from services.domain.errors import InvalidSignal
 from services.domain.fields import Fields, shown, upper
+from services.domain.leg_orders import ORDER_TYPES, order_of
 from services.domain.payloads import Payload
-from services.domain.signals import Leg, PreviousPosition, Signal
+from services.domain.signals import Leg, PreviousPosition, Signal, wrong_guard
 from services.domain.symbols import instrument_of, type_word
 from services.domain.words import (
     Environment,
+    GroupPolicy,
     InstrumentType,
     Intent,
     OrderType,
     QuantityUnit,
     Side,
-    TimeInForce,
 )
 
 MAX_LEGS: Final = 20
@@ -37,7 +38,6 @@ _INTENTS: Final = {
     "REDUCE": "SCALE_OUT",
     "CANCELLED": "CANCEL",
 }
-_ORDER_TYPES: Final = {"MKT": "MARKET", "LMT": "LIMIT", "STP": "STOP", "STP_LMT": "STOP_LIMIT"}
 #: An action that says why instead of what: the side follows from direction or from the position.
 _TELLING_ACTIONS: Final = {
     "ENTRY": Intent.ENTRY,
@@ -258,6 +258,7 @@ def standardize(draft: Draft, identity: Identity) -> Signal:
         entry_reference=None if draft.intent is Intent.ENTRY else head.text("entry_signal_id"),
         valid_for_seconds=head.number("valid_for_s"),
         net_price=_net_price(draft),
+        group_policy=head.choice("group_policy", GroupPolicy),
         # One message has one number; of a reversal the entry has it, which a gap would hold.
         sequence=None if draft.previous and draft.previous.sign else head.whole("sequence"),
         previous_position=draft.previous or _previous(head),
@@ -281,32 +282,21 @@ def _leg(draft: Draft, index: int, unit: QuantityUnit, warnings: list[str]) -> L
     package = draft.package
     leg = _fields_of_leg(draft, index)
     instrument = instrument_of(leg, warnings)
-    order_type = leg.choice("order_type", OrderType, _ORDER_TYPES) or OrderType.MARKET
-    price, limit_price = (
-        (None, None) if package else (leg.number("price"), leg.number("limit_price"))
-    )
-    if order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT} and not package:
-        limit_price = limit_price or price
-        if limit_price is None:
-            raise leg.missing("limit_price", f"is missing: a {order_type} order needs it")
-    stop_price = leg.number("stop_price")
-    if order_type in {OrderType.STOP, OrderType.STOP_LIMIT} and stop_price is None:
-        raise leg.missing("stop_price", f"is missing: a {order_type} order needs it")
+    outer = [each for each in (package, draft.head) if each is not None]
+    order = order_of(leg, outer, warnings, in_package=package is not None)
     ratio = _position_ratio(leg, draft)
-    return Leg(
+    found = Leg(
         leg_index=index,
         instrument=instrument,
         side=_side(leg, draft),
         quantity=_quantity(leg, draft) if ratio is None else ratio,
         quantity_unit=unit if ratio is None else QuantityUnit.POSITION_FRACTION,
-        order_type=order_type,
-        time_in_force=leg.choice("time_in_force", TimeInForce) or TimeInForce.DAY,
-        reference_price=price,
-        limit_price=limit_price,
-        stop_price=stop_price,
-        stop_loss=leg.number("stop_loss"),
-        take_profit=leg.number("take_profit"),
+        **order._asdict(),
     )
+    wrong = wrong_guard(found) if draft.intent in _OPENS else None
+    if wrong is not None:
+        raise leg.error("GUARD_WRONG_SIDE", wrong.field, wrong.sentence)
+    return found
 
 
 def _fields_of_leg(draft: Draft, index: int) -> Fields:
@@ -336,7 +326,7 @@ def _read_type(values: dict[str, Any]) -> None:
         return
     if type_word(word) is not None:
         values.setdefault("instrument_type", word)
-    elif _ORDER_TYPES.get(upper(word), upper(word)) in OrderType.__members__:
+    elif ORDER_TYPES.get(upper(word), upper(word)) in OrderType.__members__:
         values.setdefault("order_type", word)
 
 

@@ -120,6 +120,14 @@ class OrderStatus(StrEnum):
     UNKNOWN = "UNKNOWN"  # no answer: the broker must be asked, nobody may guess
 
 
+class FillOrigin(StrEnum):
+    """Why the books have a fill."""
+
+    ORDER = "ORDER"  # of an order of ours
+    FOREIGN = "FOREIGN"  # the broker has it, and it is of no order of ours
+    ADOPTED = "ADOPTED"  # a person entered it for a position that no execution explains
+
+
 class SignalStatus(StrEnum):
     """Where a signal is on its road."""
 
@@ -228,9 +236,10 @@ class MarginModel(StrEnum):
 
 
 class LockRule(StrEnum):
-    """Which limit has stopped the entries of a scope until it is reset."""
+    """What has stopped the entries of a scope until it is reset."""
 
     DAILY_LOSS = "DAILY_LOSS"
     DRAWDOWN = "DRAWDOWN"
     CONSECUTIVE_LOSSES = "CONSECUTIVE_LOSSES"
     REPEATED_EXECUTION = "REPEATED_EXECUTION"
+    POSITION_MISMATCH = "POSITION_MISMATCH"  # books and broker differ; ends when they agree

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from brokers.factory import BrokerConnection, create_broker
 from services.common.bus import Publisher
 from services.common.daemon import Process, main
@@ -10,11 +12,13 @@ from services.common.settings import ExecutionSettings
 from services.common.store import Store
 from services.common.subscriber import Subscriber
 from services.common.topology import EXECUTION_ORDERS
-from services.execution.desk import Desk
+from services.execution.bookkeeper import Bookkeeper
+from services.execution.budget import Budget
+from services.execution.counter import Counter
+from services.execution.desk import Desk, Pace
 from services.execution.service import Execution
 from services.execution.store import AccountRow, ExecutionStore
-
-_SETTLING_SECONDS = 1.0
+from services.execution.throttle import Throttle
 
 
 def build(process: Process[ExecutionSettings]) -> None:
@@ -31,16 +35,21 @@ def build(process: Process[ExecutionSettings]) -> None:
 
     def open_desk(account: AccountRow) -> Desk:
         name = "MOCK" if settings.use_mock_broker else account.broker
-        return Desk(
+        broker = create_broker(name, account.account_id, connection=connection)
+        counter = Counter(
             account_id=account.account_id,
-            broker=create_broker(name, account.account_id, connection=connection),
+            broker=broker,
             store=store,
             queries=queries,
-            publisher=publisher,
+            books=Bookkeeper(account.account_id, store, publisher),
             lease=Lease(store, f"account|{account.account_id}", ttl_seconds=settings.lease_ttl_s),
-            absence_seconds=settings.order_timeout_s + _SETTLING_SECONDS,
-            reconcile_seconds=settings.reconcile_interval_s,
+            budget=Budget(broker.capabilities, time.monotonic),
         )
+        pace = Pace(
+            settings.reconcile_interval_s, settings.absence_proof_s, settings.reconcile_books_s
+        )
+        throttle = Throttle(settings.repeated_orders_max, settings.repeated_orders_window_s)
+        return Desk(counter, pace, throttle)
 
     execution = Execution(store, queries, open_desk, live=settings.trading_mode == "live")
     subscriber = Subscriber(
@@ -49,7 +58,6 @@ def build(process: Process[ExecutionSettings]) -> None:
         EXECUTION_ORDERS,
         execution.on_orders,
         on_death=process.fail,
-        by_key=True,
     )
     process.health.add("mongodb", store.state)
     process.health.add("accounts", execution.state)

@@ -1,4 +1,4 @@
-"""One desk for one broker account: holds the lease, places, cancels, books, reconciles."""
+"""One desk for one broker account: one worker thread that owns every call to the broker."""
 
 from __future__ import annotations
 
@@ -6,347 +6,405 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
+from typing import NamedTuple
 
 from pymongo.errors import PyMongoError
 
-from brokers.broker import Broker
-from brokers.errors import (
-    BrokerError,
-    BrokerUnavailable,
-    OrderRejected,
-    OrderStateUnknown,
-    UnsupportedOrder,
-)
-from services.common.bus import Publisher, Ring
+from brokers.errors import BrokerError
 from services.common.clock import utc_now
 from services.common.failpoints import FailPoint, failpoint
-from services.common.incidents import clear_incident, raise_incident
-from services.common.leases import Lease
-from services.common.logs import road
-from services.common.store import Document, Store, from_document
-from services.common.topology import EXECUTION_CONFIRMATIONS
+from services.common.incidents import raise_incident
+from services.common.store import Document, from_document
 from services.domain.errors import TransientError
-from services.domain.orders import Order, OrderReport
+from services.domain.orders import TERMINAL, Order, OrderReport
 from services.domain.words import OrderStatus
+from services.execution.agenda import Agenda
+from services.execution.bookkeeper import local
+from services.execution.changes import AT_BROKER, CANCELABLE, Changes
+from services.execution.counter import Counter
 from services.execution.documents import Booking
-from services.execution.store import ExecutionStore
+from services.execution.gate import GUARDS
+from services.execution.intents import Ground, Intents
+from services.execution.kill_runs import KillRuns
+from services.execution.ledger import Ledger
+from services.execution.outcomes import Outcomes
+from services.execution.placing import Placing
+from services.execution.reconciler import Reconciler
+from services.execution.squaring import Squaring
+from services.execution.store import tell_unreadable
+from services.execution.tending import Tending
+from services.execution.throttle import Throttle
 
 _log = logging.getLogger(__name__)
+_BATCH = 16
+_POLL_SECONDS = 1.0
+_TICK_SECONDS = 0.25
+_SQUARING_SECONDS = 5.0
 _SAVE_CURSOR_SECONDS = 1.0
-_WORKING_AT_BROKER = frozenset({OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED})
-#: How often an order that never arrived is sent anew before a person has to decide.
-_MAX_RESENDS = 3
-_NO_OUTCOME = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
+_RECONNECT_SECONDS = (0.5, 10.0)
+
+
+class Pace(NamedTuple):
+    """How often a desk looks.
+
+    Attributes:
+        outcomes_seconds: at orders that are not at their end.
+        proof_seconds: how long an order must stay away from the broker's books to count as never
+            received.
+        books_seconds: at positions, executions, foreign orders and cash.
+    """
+
+    outcomes_seconds: float
+    proof_seconds: float
+    books_seconds: float
 
 
 class Desk:
     """The only hand on one account; a desk whose lease another holds stands by."""
 
-    def __init__(  # noqa: PLR0913 - what a desk is made of, by name
-        self,
-        *,
-        account_id: str,
-        broker: Broker,
-        store: Store,
-        queries: ExecutionStore,
-        publisher: Publisher,
-        lease: Lease,
-        absence_seconds: float,
-        reconcile_seconds: float,
-    ) -> None:
-        self.account_id = account_id
-        self._broker = broker
-        self._store = store
-        self._queries = queries
-        self._publisher = publisher
-        self._lease = lease
-        self._absence = timedelta(seconds=absence_seconds)
-        self._reconcile_seconds = reconcile_seconds
-        self._one_at_a_time = threading.RLock()
+    def __init__(self, counter: Counter, pace: Pace, throttle: Throttle) -> None:
+        self._counter = counter
+        self.account_id = counter.account_id
+        self._pace = pace
+        self._throttle = throttle
+        self._agenda = Agenda()
+        self._fresh: dict[str, Document] = {}
+        intents = Intents(
+            counter.store, counter.account_id, lease=counter.lease, books=counter.books
+        )
+        self._placing = Placing(counter, intents, on_left=self._on_left)
+        self._changes = Changes(counter)
+        self._outcomes = Outcomes(counter, self._changes, proof_seconds=pace.proof_seconds)
+        self._tending = Tending(counter)
+        self._squaring = Squaring(counter)
+        self._kills = KillRuns(counter.store, counter.account_id)
+        self._reconciler = Reconciler(
+            counter.store,
+            Ledger(counter.store),
+            counter.broker,
+            counter.account_id,
+            book=lambda reports: counter.books.book(reports, counter.lease),
+            transact=lambda work: counter.books.transact(counter.lease, work),
+            every_seconds=pace.books_seconds,
+            asked=counter.budget.asked,
+        )
+        self._entries_stopped = "the account was not compared with the broker yet"
+        self._rung: set[str] = set()
+        self._rung_lock = threading.Lock()
+        self._bell = threading.Event()
         self._stop = threading.Event()
-        self._look = threading.Event()
+        self._adopted_epoch = 0
+        self._compared_epoch = 0
         self._open_epoch = 0
         self._trouble = "not reconciled yet"
+        self._tries = 0
+        self._streaming = False
         self._cursor_saved = 0.0
-        self._thread = threading.Thread(target=self._run, name=f"desk-{account_id}", daemon=True)
+        self._next: dict[str, float] = {}
+        counter.books.listen(self._on_booking)
+        self._thread = threading.Thread(
+            target=self._run, name=f"desk-{self.account_id}", daemon=True
+        )
 
     def start(self) -> None:
         """Compete for the account; once ours: reconcile, then trade."""
-        self._lease.start()
+        self._counter.lease.start()
         self._thread.start()
 
     def stop(self) -> None:
         """Finish the order at hand, then give the account back."""
         self._stop.set()
-        self._look.set()
+        self._bell.set()
         self._thread.join(timeout=15)
-        with self._one_at_a_time:
-            self._open_epoch = 0
-        self._broker.close()
-        self._lease.stop()
+        self._open_epoch = 0
+        self._counter.broker.close()
+        self._counter.lease.stop()
 
     def state(self) -> str:
         """For /health. Raises: TransientError while we own the account but cannot trade."""
-        if not self._lease.held():
+        if not self._counter.lease.held():
             return "standing by"
         if not self._is_open():
             raise TransientError(f"{self.account_id}: {self._trouble}")
         return f"trading, epoch {self._open_epoch}"
 
     def _is_open(self) -> bool:
-        return self._lease.held() and self._open_epoch == self._lease.epoch
+        lease = self._counter.lease
+        return lease.held() and self._open_epoch == lease.epoch
 
-    def on_orders(self, client_order_ids: Sequence[str]) -> None:
-        """Place or cancel what the store says of these orders.
+    def wake(self, client_order_ids: Sequence[str]) -> None:
+        """Look at these orders now. Raises: TransientError where the account is another's.
 
-        Raises: TransientError where this desk may not act now; the orders stay as they are.
+        Only a doorbell: the rows are the record, and are all looked at again every second.
         """
         failpoint(FailPoint.ORDER_RECEIVED)
-        with self._one_at_a_time:
-            if not self._is_open():
-                raise TransientError(f"account {self.account_id} is not open here")
-            pending = []
-            for stored in self._queries.orders(client_order_ids):
-                if stored["account_id"] != self.account_id:
-                    _log.error("order %s is not of %s", stored["_id"], self.account_id)
-                elif stored["status"] == OrderStatus.PENDING:
-                    pending.append(stored)
-                elif stored.get("cancel_requested_at") and stored["status"] in _WORKING_AT_BROKER:
-                    self._cancel(from_document(Order, stored["order"]), stored)
-            if pending:
-                self._place(pending)
+        if not self._counter.lease.held():
+            raise TransientError(f"account {self.account_id} is not ours")
+        with self._rung_lock:
+            self._rung.update(client_order_ids)
+        self._bell.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                busy = self._counter.lease.held() and self._turn()
+            except (BrokerError, PyMongoError, TransientError) as error:
+                self._in_trouble(error)
+                busy = False
+            except Exception as error:  # noqa: BLE001 - see below
+                # The account's only hand: it must neither die silently nor go on as if well.
+                _log.exception("desk %s", self.account_id)
+                self._in_trouble(error)
+                self._tell_failed(error)
+                busy = False
+            if not busy:
+                self._bell.wait(_TICK_SECONDS)
+            self._bell.clear()
+
+    def _turn(self) -> bool:
+        """One round; whether there is more to do at once."""
+        if self._is_time("poll", _POLL_SECONDS):
+            self._poll()
+        if not self._is_open():
+            if self._is_time("open", _RECONNECT_SECONDS[0]):
+                self._open()
+            return False
+        self._look_around()
+        self._put(self._tending.run())
+        self._put(self._take_rung())
+        batch = self._agenda.take(self._counter.budget.orders_now(_BATCH))
+        if batch:
+            self._work(batch)
+        self._fresh.clear()
+        return bool(len(self._agenda)) and self._counter.budget.orders_now(1) > 0
+
+    def _look_around(self) -> None:
+        """Everything that is due by the time, or because a person asked for it."""
+        if self._is_time("outcomes", self._pace.outcomes_seconds):
+            self._put(self._outcomes.ask())
+        if self._reconciler.due():
+            self._compare()
+        if self._is_time("kills", _TICK_SECONDS):
+            woken = self._kills.step(self._counter.broker, utc_now())
+            if woken:
+                failpoint(FailPoint.KILL_STEP)
+            self._put(woken)
+        if self._is_time("squaring", _SQUARING_SECONDS):
+            self._put(self._squaring.run(utc_now()))
+        if self._is_time("algos", _TICK_SECONDS):
+            self._tending.due_by_time()
+
+    def _is_time(self, what: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now < self._next.get(what, 0.0):
+            return False
+        self._next[what] = now + seconds
+        return True
+
+    def _soon(self, what: str) -> None:
+        self._next[what] = 0.0
+        self._bell.set()
+
+    def _take_rung(self) -> list[str]:
+        with self._rung_lock:
+            rung, self._rung = list(self._rung), set()
+        return rung
+
+    def _put(self, client_order_ids: Sequence[str]) -> None:
+        if client_order_ids:
+            for row in self._counter.queries.orders(client_order_ids):
+                if row["account_id"] != self.account_id:
+                    _log.error("order %s is not of %s", row["_id"], self.account_id)
+                elif row.get("working"):
+                    self._agenda.put(row)
+                    self._fresh[row["_id"]] = row
+
+    def _rows(self, client_order_ids: Sequence[str]) -> list[Document]:
+        """Orders as they stand: read in this turn, or now."""
+        fresh, self._fresh = self._fresh, {}
+        missing = [each for each in client_order_ids if each not in fresh]
+        found = {row["_id"]: row for row in self._counter.queries.orders(missing)}
+        found |= {each: fresh[each] for each in client_order_ids if each in fresh}
+        return [found[each] for each in client_order_ids if each in found]
+
+    def _in_trouble(self, error: Exception) -> None:
+        """Closed until the broker has been asked about everything again."""
+        self._trouble = f"{type(error).__name__}: {error}"
+        _log.warning("desk %s: %s", self.account_id, self._trouble)
+        self._open_epoch = 0
+        self._tries = min(self._tries + 1, 6)
+        self._next["open"] = time.monotonic() + min(
+            _RECONNECT_SECONDS[0] * 2 ** (self._tries - 1), _RECONNECT_SECONDS[1]
+        )
+
+    def _tell_failed(self, error: Exception) -> None:
+        try:
+            raise_incident(
+                self._counter.store,
+                kind="DESK_FAILED",
+                key=self.account_id,
+                sentence=f"account {self.account_id} is closed and tries again: "
+                f"{type(error).__name__}: {error}",
+            )
+        except PyMongoError as storing:
+            _log.warning("that could not be recorded: %s", type(storing).__name__)
+
+    def _open(self) -> None:
+        """Reconcile, then trade: nothing leaves before the broker was asked about every order."""
+        lease, queries = self._counter.lease, self._counter.queries
+        epoch = lease.epoch
+        self._counter.broker.connect()
+        queries.adopt(self.account_id, epoch)
+        if epoch != self._adopted_epoch:
+            self._agenda.clear()
+            for order, left_at in queries.left_since(
+                self.account_id, utc_now() - self._throttle.window
+            ):
+                self._throttle.note(order, left_at)
+            self._adopted_epoch = epoch
+        again = self._outcomes.ask()
+        self._compare(everything=epoch != self._compared_epoch)
+        self._compared_epoch = epoch
+        self._tending.load()
+        if not self._streaming:
+            cursor = queries.cursor(self.account_id)
+            self._counter.broker.stream_reports(self._on_report, after=cursor)
+            self._streaming = True
+        failpoint(FailPoint.RECONCILED)
+        self._open_epoch = epoch
+        self._tries = 0
+        self._next["outcomes"] = time.monotonic() + self._pace.outcomes_seconds
+        _log.info("account %s is open, epoch %s", self.account_id, epoch)
+        self._put(again)
+        self._soon("poll")
+
+    def _compare(self, *, everything: bool = False) -> None:
+        """Books against the broker; while that fails exits go and entries wait."""
+        try:
+            self._reconciler.run(utc_now(), everything=everything)
+        except BrokerError as error:
+            self._entries_stopped = f"books could not be compared with the broker: {error}"
+            _log.warning("account %s: %s", self.account_id, self._entries_stopped)
+        else:
+            self._entries_stopped = ""
+
+    def _poll(self) -> None:
+        """Everything that waits in the store, also what no doorbell rang for; and the time."""
+        now = utc_now()
+        for row in self._counter.queries.waiting(self.account_id):
+            try:
+                self._look_at(row, now)
+            except (KeyError, ValueError) as error:
+                tell_unreadable(self._counter.store, row["_id"], error)
+
+    def _look_at(self, row: Document, now: datetime) -> None:
+        status, cancel_at = OrderStatus(row["status"]), row["order"].get("cancel_at")
+        if cancel_at is not None and cancel_at <= now and not row.get("cancel_requested_at"):
+            self._counter.queries.request_cancel([row["_id"]], at=now, text="its time is over")
+            row["cancel_requested_at"] = now
+        if status is OrderStatus.PENDING and not self._is_open() and _has_expired(row, now):
+            self._expire(row["_id"])
+        elif status is OrderStatus.PENDING or _is_asked(row):
+            self._agenda.put(row)
+        if row.get("resolution"):
+            self._soon("outcomes")
+
+    def _expire(self, order_id: str) -> None:
+        """An entry whose broker cannot be reached is not traded after its time."""
+        row = self._counter.queries.order(order_id)
+        if row is None or row["status"] != OrderStatus.PENDING:
+            return
+        order = from_document(Order, row["order"])
+        report = local(order, OrderStatus.EXPIRED, f"SIGNAL_EXPIRED: {self._trouble}")
+        self._counter.books.book([(row, report)], self._counter.lease)
+
+    def _work(self, order_ids: Sequence[str]) -> None:
+        """Cancel, change or place these orders as their rows say now."""
+        rows = self._rows(order_ids)
+        pending: list[Document] = []
+        for row in rows:
+            status = OrderStatus(row["status"])
+            if row.get("cancel_requested_at") and status is OrderStatus.PENDING:
+                why = row.get("cancel_reason") or "canceled before it was sent"
+                self._changes.end_unsent(row, why)
+            elif status is OrderStatus.PENDING:
+                pending.append(row)
+            elif row["order"].get("algo") is not None:
+                self._tending.add([row])
+            elif row.get("cancel_requested_at") and status in CANCELABLE:
+                self._changes.cancel(row)
+            elif _is_asked(row):
+                self._changes.modify(row)
+        if pending:
+            self._place(pending)
 
     def _place(self, pending: Sequence[Document]) -> None:
-        orders = {stored["_id"]: from_document(Order, stored["order"]) for stored in pending}
-        refused = [
-            (stored, report)
-            for stored in pending
-            if (report := self._refusal(orders[stored["_id"]], stored)) is not None
-        ]
-        self._book(refused)
-        held_back = {stored["_id"] for stored, _ in refused}
-        leaving = [stored for stored in pending if stored["_id"] not in held_back]
-        if not leaving:
-            return
-        answered: list[tuple[Document, OrderReport]] = []
-        trouble: Exception | None = None
-        failpoint(FailPoint.BEFORE_INTENT)
-        epoch = self._lease.epoch
-        for stored in self._queries.begin(leaving, epoch=epoch):
-            failpoint(FailPoint.INTENT_STORED)
-            order = orders[stored["_id"]]
-            if trouble is None:
-                try:
-                    report = self._send(order, epoch)
-                except (BrokerUnavailable, TransientError) as error:
-                    trouble = error
-                else:
-                    answered.append((stored, report))
-                    if report.status is OrderStatus.UNKNOWN:
-                        trouble = OrderStateUnknown(report.text)
+        groups = self._grouped(pending)
+        ground = Ground(self._counter.lease.epoch, self._entries_stopped, self._repeated)
+        placed = self._placing.place(groups, ground)
+        self._tending.add(placed.left)
+        for _, verdict in placed.waiting:
+            if verdict.code == "GUARDS_WORKING":
+                order = verdict.order
+                self._tending.touch(order.strategy_id, order.instrument.key)
+                self._bell.set()
+        for row in placed.again:
+            self._agenda.put(row)
+        if placed.trouble is not None:
+            raise TransientError(f"not sent: {placed.trouble}") from placed.trouble
+
+    def _grouped(self, pending: Sequence[Document]) -> list[list[Document]]:
+        """Legs of one signal stand together, also those whose doorbell has not rung yet."""
+        groups: dict[str, list[Document]] = {}
+        for row in pending:
+            key = row["_id"]
+            if row.get("sibling_count", 1) > 1 and row["order"].get("role", "LEG") == "LEG":
+                key = f"group|{row['signal_id']}"
+                if key in groups:
                     continue
-            # A broker in trouble is not sent more: what has not left waits for its next doorbell.
-            self._queries.move(
-                order.client_order_id,
-                before=OrderStatus.SUBMITTING,
-                after=OrderStatus.PENDING,
-                text=f"not sent: {trouble}",
-                epoch=epoch,
-            )
-        self._book(answered)
-        if trouble is not None and len(answered) < len(leaving):
-            raise TransientError(f"{self.account_id}: not sent: {trouble}") from trouble
+                legs = self._counter.queries.legs(row["signal_id"], self.account_id)
+                groups[key] = [each for each in legs if each["status"] == OrderStatus.PENDING]
+            else:
+                groups[key] = [row]
+        return list(groups.values())
 
-    def _refusal(self, order: Order, stored: Document) -> OrderReport | None:
-        """Why an order ends here instead of leaving."""
-        if stored.get("cancel_requested_at"):
-            return _local(order, OrderStatus.CANCELED, "canceled before it was sent")
-        refusal = self._queries.refusal(order)
-        if refusal is None:
-            return None
-        if order.intent.reduces_risk:
-            raise_incident(
-                self._store,
-                kind="EXIT_DENIED",
-                key=order.client_order_id,
-                sentence=f"{order.strategy_id}: {order.intent} not sent: {refusal.sentence}",
-            )
-        expired = refusal.kind == "SIGNAL_EXPIRED"
-        ended = OrderStatus.EXPIRED if expired else OrderStatus.DENIED
-        return _local(order, ended, f"{refusal.kind}: {refusal.sentence}")
+    def _repeated(self, order: Order) -> str:
+        return self._throttle.objection(order, utc_now())
 
-    def _send(self, order: Order, epoch: int) -> OrderReport:
-        """Call the broker, once, under the lease of `epoch`, which stored the intent.
+    def _on_left(self, order: Order) -> None:
+        self._throttle.note(order, utc_now())
 
-        Raises: BrokerUnavailable, TransientError: it did not leave.
-        """
-        # Paused since the intent: the account may be another's, or ours again after another had it.
-        if not self._lease.held() or self._lease.epoch != epoch:
-            raise TransientError(f"account {self.account_id} was lost before the order left")
-        road("SUBMITTING", order.signal_id, order=order.client_order_id, account=self.account_id)
-        try:
-            if order.stop_loss or order.take_profit or order.algo:
-                raise UnsupportedOrder("guards and algos are not worked yet")
-            report = self._broker.place_order(order)
-        except OrderRejected as error:
-            return _local(order, OrderStatus.REJECTED, f"{error.code}: {error}")
-        except UnsupportedOrder as error:
-            return _local(order, OrderStatus.DENIED, f"UNSUPPORTED: {error}")
-        except OrderStateUnknown as error:
-            _log.warning("order %s has no answer: %s", order.client_order_id, error)
-            failpoint(FailPoint.SENT)
-            self._look.set()
-            return _local(order, OrderStatus.UNKNOWN, f"no answer: {error}")
-        failpoint(FailPoint.ANSWERED)
-        return report
-
-    def _cancel(self, order: Order, stored: Document) -> None:
-        if stored["status"] != OrderStatus.CANCEL_PENDING:
-            self._queries.move(
-                order.client_order_id,
-                before=OrderStatus(stored["status"]),
-                after=OrderStatus.CANCEL_PENDING,
-                text="cancel requested",
-                epoch=self._lease.epoch,
-            )
-        failpoint(FailPoint.CANCEL_SENT)
-        try:
-            report = self._broker.cancel_order(order)
-            failpoint(FailPoint.CANCEL_ANSWERED)
-            self._book([(stored | {"status": OrderStatus.CANCEL_PENDING}, report)])
-        except BrokerError as error:
-            # CANCEL_PENDING is working: the reconciler asks the broker what became of it.
-            _log.warning("cancel of %s has no answer: %s", order.client_order_id, error)
-
-    def _book(self, reports: Sequence[tuple[Document, OrderReport]]) -> None:
-        lease = self._lease
-        bookings = (
-            self._queries.book(reports, epoch=lease.epoch, session=lease.session) if reports else []
-        )
-        if bookings:
-            failpoint(FailPoint.BOOKED)
-        news = [each for each in bookings if each.ended or each.fresh]
-        self._publisher.ring(
-            EXECUTION_CONFIRMATIONS,
-            [
-                Ring(
-                    self.account_id,
-                    {"account_id": self.account_id, "client_order_id": each.order_id},
-                )
-                for each in news
-            ],
-        )
-        if news:
-            failpoint(FailPoint.CONFIRMED)
-        for booking in bookings:
-            self._tell(booking)
-
-    def _tell(self, booking: Booking) -> None:
-        state, report = booking.after.state, booking.report
-        for incident in booking.after.incidents:
-            raise_incident(
-                self._store, kind=incident.kind, key=booking.order_id, sentence=incident.sentence
-            )
-        was_absent = "absent_since" in booking.stored or booking.stored.get("resend_count")
-        if was_absent and state.status not in _NO_OUTCOME:
-            clear_incident(self._store, kind="ORDER_UNKNOWN", key=booking.order_id)
-        road(
-            str(state.status),
-            state.order.signal_id,
-            order=booking.order_id,
-            account=self.account_id,
-            filled=state.filled_quantity,
-            price=state.avg_fill_price if state.avg_fill_price is not None else "-",
-            text=report.text or "-",
-        )
+    def _on_booking(self, booking: Booking) -> None:
+        self._tending.note(booking)
+        state = booking.after.state
+        if state.status in TERMINAL and state.order.role in GUARDS:
+            self._soon("poll")  # an exit may have waited for it
+        elif booking.after.incidents or state.status is OrderStatus.UNKNOWN:
+            self._soon("outcomes")
+        self._bell.set()
 
     def _on_report(self, report: OrderReport, cursor: str) -> None:
         """One report of the broker's stream; raising makes it come again."""
         failpoint(FailPoint.STREAM_REPORT)
-        with self._one_at_a_time:
-            if not self._is_open():
-                raise TransientError(f"account {self.account_id} is not open here")
-            stored = self._queries.order(report.client_order_id)
-            if stored is not None and stored["account_id"] == self.account_id:
-                self._book([(stored, report)])
-            now = time.monotonic()
-            if now - self._cursor_saved > _SAVE_CURSOR_SECONDS:
-                self._queries.save_cursor(self.account_id, cursor)
-                self._cursor_saved = now
-
-    def _run(self) -> None:
-        streaming = False
-        while not self._stop.is_set():
-            try:
-                if self._lease.held():
-                    self._reconcile()
-                    if not streaming:
-                        cursor = self._queries.cursor(self.account_id)
-                        self._broker.stream_reports(self._on_report, after=cursor)
-                        streaming = True
-            except (BrokerError, PyMongoError, TransientError) as error:
-                self._trouble = f"{type(error).__name__}: {error}"
-                _log.warning("desk %s: %s", self.account_id, self._trouble)
-            pause = self._reconcile_seconds if self._is_open() else 0.5
-            self._look.wait(pause)
-            self._look.clear()
-
-    def _reconcile(self) -> None:
-        """Ask the broker about every order without an end; the desk opens once all is asked."""
         if not self._is_open():
-            self._broker.connect()
-            self._queries.adopt(self.account_id, self._lease.epoch)
-        for stored in self._queries.unfinished(self.account_id):
-            with self._one_at_a_time:
-                fresh = self._queries.order(stored["_id"])  # it may have moved while we waited
-                if fresh is not None and fresh.get("working"):
-                    self._reconcile_order(from_document(Order, fresh["order"]), fresh)
-        if not self._is_open():
-            failpoint(FailPoint.RECONCILED)
-            self._open_epoch = self._lease.epoch
-            _log.info("account %s is open, epoch %s", self.account_id, self._open_epoch)
-
-    def _reconcile_order(self, order: Order, stored: Document) -> None:
-        report = self._broker.find_order(order.client_order_id)
-        if report is not None:
-            self._book([(stored, report)])
-            works = report.status in _WORKING_AT_BROKER and stored["status"] not in _NO_OUTCOME
-            if stored.get("cancel_requested_at") and works:
-                self._cancel(order, stored)  # also once more, where the first request was lost
-        elif stored["status"] in _NO_OUTCOME:
-            self._absent(order, stored)
-        else:
-            raise_incident(
-                self._store,
-                kind="ORDER_MISSING_AT_BROKER",
-                key=order.client_order_id,
-                sentence=f"order {order.client_order_id} is {stored['status']} in our books, "
-                f"and the broker of {self.account_id} does not know it",
-            )
-
-    def _absent(self, order: Order, stored: Document) -> None:
-        """The broker says it has no such order: believed only after a second look, and time."""
-        since = stored.get("absent_since")
-        now = utc_now()
-        if since is None:
-            self._queries.note_absent(order.client_order_id, now)
-            if stored["status"] == OrderStatus.UNKNOWN:
-                raise_incident(
-                    self._store,
-                    kind="ORDER_UNKNOWN",
-                    key=order.client_order_id,
-                    sentence=f"order {order.client_order_id} was sent to {self.account_id} and "
-                    "not answered; the broker does not show it, it is asked again",
-                )
-        elif now - since >= self._absence and stored.get("resend_count", 0) < _MAX_RESENDS:
-            _log.warning("order %s never reached the broker: to be sent", order.client_order_id)
-            before = OrderStatus(stored["status"])
-            self._queries.give_up(order.client_order_id, before=before, epoch=self._lease.epoch)
+            raise TransientError(f"account {self.account_id} is not open here")
+        stored = self._counter.queries.order(report.client_order_id)
+        if stored is not None and stored["account_id"] == self.account_id:
+            self._counter.books.book([(stored, report)], self._counter.lease)
+        now = time.monotonic()
+        if now - self._cursor_saved > _SAVE_CURSOR_SECONDS:
+            self._counter.queries.save_cursor(self.account_id, cursor)
+            self._cursor_saved = now
 
 
-def _local(order: Order, status: OrderStatus, text: str) -> OrderReport:
-    """A report that we make ourselves, because the broker was not asked or did not answer."""
-    return OrderReport(
-        client_order_id=order.client_order_id, status=status, text=text, occurred_at=utc_now()
-    )
+def _has_expired(row: Document, now: datetime) -> bool:
+    expires_at = row["order"].get("expires_at")
+    return expires_at is not None and expires_at < now
+
+
+def _is_asked(row: Document) -> bool:
+    """Whether somebody wants an order at the broker canceled or changed, and nobody has asked."""
+    if row.get("cancel_requested_at"):
+        return row["status"] in AT_BROKER
+    return bool(row.get("modify_requested")) and not row.get("modify_sent_at")

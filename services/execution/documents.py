@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from pymongo import UpdateOne
 
 from services.common.clock import utc_now
-from services.common.store import Document, to_document
-from services.domain.books import Position, position_id
-from services.domain.orders import TERMINAL, Execution, OrderReport
-from services.domain.words import OrderStatus
+from services.common.store import Document, from_document, to_document
+from services.domain.books import Position, Step, position_id, rank
+from services.domain.instruments import Instrument
+from services.domain.orders import TERMINAL, Execution, Order, OrderReport
+from services.domain.values import ZERO
+from services.domain.words import FillOrigin, OrderStatus
 from services.execution.lifecycle import Advance
 
 
@@ -74,16 +75,41 @@ def order_update(booking: Booking) -> UpdateOne:
     )
 
 
-def position_key(stored: Document, execution: Execution) -> str:
+class Owner(NamedTuple):
+    """Whose a fill is.
+
+    Attributes:
+        order: of which it is; None = of none of ours, and then the ids are empty too.
+        origin: why we have it: of an order, foreign, adopted.
+    """
+
+    strategy_id: str
+    account_id: str
+    order: Order | None = None
+    origin: FillOrigin = FillOrigin.ORDER
+
+    @classmethod
+    def of_order(cls, stored: Document) -> Owner:
+        """Whoever has this order's row."""
+        order = from_document(Order, stored["order"])
+        return cls(stored["strategy_id"], stored["account_id"], order)
+
+
+def position_key(owner: Owner, execution: Execution) -> str:
     """Which position a fill belongs to."""
-    return position_id(stored["strategy_id"], stored["account_id"], execution.instrument)
+    return position_id(owner.strategy_id, owner.account_id, execution.instrument)
 
 
-def flat(stored: Document, execution: Execution) -> Position:
+def position_of_row(row: Document) -> str:
+    """Which position a stored fill belongs to."""
+    return "|".join((row["strategy_id"], row["account_id"], row["instrument_key"]))
+
+
+def flat(owner: Owner, execution: Execution) -> Position:
     """The position before its first fill."""
     return Position(
-        strategy_id=stored["strategy_id"],
-        account_id=stored["account_id"],
+        strategy_id=owner.strategy_id,
+        account_id=owner.account_id,
         instrument=execution.instrument,
     )
 
@@ -94,21 +120,51 @@ def position_document(position: Position) -> Document:
     return document | {"open": True} if position.quantity else document
 
 
-def confirmation(stored: Document, execution: Execution, gain: Decimal) -> Document:
-    """One fill as it is stored, with the P&L it realized, gross."""
+def confirmation_key(account_id: str, execution: Execution) -> str:
+    """Key of what was told of a fill: each revision is a row of its own."""
+    key = f"{account_id}|{execution.execution_id}"
+    if rank(execution) == (0, False):
+        return key
+    return f"{key}|r{execution.revision}{'b' if execution.busted else ''}"
+
+
+def confirmation(owner: Owner, execution: Execution, step: Step | None) -> Document:
+    """What was told of a fill as it is stored, with the P&L it realized, gross.
+
+    Args:
+        owner: whose it is.
+        execution: as it was told.
+        step: what it did to the position; None = it does not count: `void`.
+    """
     return {
-        "_id": f"{stored['account_id']}|{execution.execution_id}",
-        "account_id": stored["account_id"],
+        "_id": confirmation_key(owner.account_id, execution),
+        "account_id": owner.account_id,
         "execution_id": execution.execution_id,
-        "client_order_id": stored["client_order_id"],
-        "signal_id": stored["signal_id"],
-        "strategy_id": stored["strategy_id"],
+        "revision": execution.revision,
+        "busted": execution.busted,
+        "client_order_id": (owner.order or execution).client_order_id,
+        "signal_id": owner.order.signal_id if owner.order else None,
+        "strategy_id": owner.strategy_id,
+        "origin": owner.origin,
         "instrument_key": execution.instrument.key,
         "side": execution.side,
         "quantity": execution.quantity,
         "price": execution.price,
         "commission": execution.commission,
-        "realized_pnl": gain,
+        "commission_currency": execution.commission_currency,
         "occurred_at": execution.occurred_at,
         "recorded_at": utc_now(),
+        **effect(step),
     }
+
+
+def effect(step: Step | None) -> Document:
+    """The derived part of a confirmation, which is written anew when its position is."""
+    if step is None:
+        return {"realized_pnl": ZERO, "flat": False, "void": True}
+    return {"realized_pnl": step.gain, "flat": step.flat}
+
+
+def execution_of(row: Document, instrument: Instrument) -> Execution:
+    """A confirmation back as it was told; `instrument` is its position's."""
+    return from_document(Execution, row | {"instrument": instrument})

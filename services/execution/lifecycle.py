@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from services.domain.errors import IllegalTransition
 from services.domain.orders import TERMINAL, Execution, Order, OrderReport, check_transition
-from services.domain.risk import Control, scopes_of, state_for
 from services.domain.values import ZERO, Frozen, NonNegative
-from services.domain.words import OrderStatus, TradingState
+from services.domain.words import OrderStatus
 
 
 class OrderState(Frozen):
@@ -42,18 +40,34 @@ class Advance(NamedTuple):
         return self.state != before or bool(self.incidents)
 
 
-def advance(state: OrderState, report: OrderReport, fresh: Sequence[Execution]) -> Advance:
+def advance(
+    state: OrderState,
+    report: OrderReport,
+    fresh: Sequence[Execution],
+    replaced: Sequence[Execution] = (),
+) -> Advance:
     """Apply a report with the executions that are not booked yet.
 
     Fills are believed in every state. The order counts as filled by what is booked, not by what
-    the broker's status says: a FILLED whose executions have not come yet stays working.
+    the broker's status says: a FILLED whose executions have not come yet stays working. A fill that
+    is corrected or taken back does not make an ended order work again: that would send it twice.
+
+    Args:
+        state: before.
+        report: what the broker says.
+        fresh: executions of it that are not booked yet, corrections of booked ones too.
+        replaced: what those corrections had counted as.
     """
-    quantity = sum((each.quantity for each in fresh), ZERO)
-    filled = state.filled_quantity + quantity
+    price = state.avg_fill_price
+    counted = [each for each in fresh if not each.busted]
+    late = _total(counted) - _total(replaced)
+    filled = state.filled_quantity + late
     status = _status(state, report, filled)
     incidents = []
-    if fresh and state.status in TERMINAL:
-        incidents.append(_late(state, quantity))
+    if state.status in TERMINAL and late > 0:
+        incidents.append(_late(state, late))
+    if replaced:
+        incidents.append(_corrected(state, filled))
     if filled > state.order.quantity:
         incidents.append(_overfill(state, filled))
     try:
@@ -68,7 +82,7 @@ def advance(state: OrderState, report: OrderReport, fresh: Sequence[Execution]) 
                 "status": status,
                 "broker_order_id": report.broker_order_id or state.broker_order_id,
                 "filled_quantity": filled,
-                "avg_fill_price": _average(state, fresh, filled),
+                "avg_fill_price": _average(state, counted, replaced, filled) if fresh else price,
             }
         ),
         tuple(incidents),
@@ -80,24 +94,43 @@ def _status(state: OrderState, report: OrderReport, filled: Decimal) -> OrderSta
     if filled >= state.order.quantity:
         return OrderStatus.FILLED
     if now in TERMINAL:
-        more = filled > state.filled_quantity
-        return OrderStatus.PARTIALLY_FILLED if more and said not in TERMINAL else now
+        moved = filled and filled != state.filled_quantity
+        return OrderStatus.PARTIALLY_FILLED if moved and said not in TERMINAL else now
     if said in TERMINAL and said is not OrderStatus.FILLED:
         return said
     if now is OrderStatus.CANCEL_PENDING and said is not OrderStatus.UNKNOWN:
         return now
-    if filled:
+    if filled or (now is OrderStatus.PARTIALLY_FILLED and said is not OrderStatus.UNKNOWN):
         return OrderStatus.PARTIALLY_FILLED
     claimed = said in {OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED}
     return OrderStatus.SUBMITTED if claimed else said
 
 
-def _average(state: OrderState, fresh: Sequence[Execution], filled: Decimal) -> Decimal | None:
-    if not fresh:
-        return state.avg_fill_price
+def _total(executions: Sequence[Execution]) -> Decimal:
+    return sum((each.quantity for each in executions), ZERO)
+
+
+def _average(
+    state: OrderState,
+    counted: Sequence[Execution],
+    replaced: Sequence[Execution],
+    filled: Decimal,
+) -> Decimal:
+    """Of what counts; 0 where everything was taken back, which is not None: nothing ever came."""
+    if not filled:
+        return ZERO
     paid = (state.avg_fill_price or ZERO) * state.filled_quantity
-    paid += sum((each.price * each.quantity for each in fresh), ZERO)
+    paid += sum((each.price * each.quantity for each in counted), ZERO)
+    paid -= sum((each.price * each.quantity for each in replaced), ZERO)
     return paid / filled
+
+
+def _corrected(state: OrderState, filled: Decimal) -> Incident:
+    sentence = (
+        f"the broker corrected or took back fills of it: {filled:f} instead of "
+        f"{state.filled_quantity:f} are filled now"
+    )
+    return Incident("FILL_CORRECTED", _named(state, sentence))
 
 
 def _late(state: OrderState, quantity: Decimal) -> Incident:
@@ -113,25 +146,3 @@ def _overfill(state: OrderState, filled: Decimal) -> Incident:
 def _named(state: OrderState, sentence: str) -> str:
     order = state.order
     return f"order {order.client_order_id} ({order.side} {order.instrument.symbol}): {sentence}"
-
-
-def gate(order: Order, *, controls: Sequence[Control], now: datetime) -> Incident | None:
-    """The last look before an order leaves; the reason why it may not, or None.
-
-    Args:
-        order: what would leave.
-        controls: everything that persons have set; those of the order's scopes count.
-        now: the time.
-    """
-    scopes = scopes_of(
-        account_id=order.account_id, strategy_id=order.strategy_id, instruments=(order.instrument,)
-    )
-    state, control = state_for(controls, scopes)
-    of = f" for {control.in_words}" if control else ""
-    if state is TradingState.HALTED:
-        return Incident("TRADING_HALTED", f"trading is HALTED{of}")
-    if state is TradingState.REDUCING and not order.intent.reduces_risk:
-        return Incident("TRADING_REDUCING", f"no entries: trading is REDUCING{of}")
-    if order.expires_at is not None and now > order.expires_at:
-        return Incident("SIGNAL_EXPIRED", f"valid until {order.expires_at.isoformat()}")
-    return None

@@ -65,7 +65,7 @@ class Execution:
             desk = self._desks.get(account_id)
             if desk is None:
                 raise TransientError(f"there is no desk for account {account_id} here")
-            desk.on_orders(order_ids)
+            desk.wake(order_ids)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -1,47 +1,23 @@
-"""All queries of execution; `book` is the one place that moves orders, fills and positions."""
+"""All queries of execution but those that book."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from pymongo import UpdateOne
+from pydantic import ValidationError
 from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
-from services.common.controls import controls
-from services.common.failpoints import FailPoint, failpoint
-from services.common.kept import Kept
+from services.common.incidents import raise_incident
 from services.common.store import Document, Store, from_document, to_document
-from services.domain.errors import TransientError
-from services.domain.orders import Order, OrderReport, Reservation
-from services.domain.risk import Control
+from services.domain.books import Position
+from services.domain.instruments import Instrument
+from services.domain.orders import Order, OrderTerms
 from services.domain.values import ZERO
-from services.domain.words import AccountType, Intent, OrderStatus, SignalStatus
-from services.execution.documents import Booking, event, order_update
-from services.execution.ledger import Ledger
-from services.execution.lifecycle import Incident, OrderState, advance, gate
-
-_TRIES = 5
-_NOTHING_HELD = {"capital": ZERO, "margin": ZERO, "notional": ZERO, "closing_quantity": ZERO}
-#: Statuses that say that the broker has, or had, the order.
-_AT_BROKER = frozenset(OrderStatus) - {
-    OrderStatus.PENDING,
-    OrderStatus.SUBMITTING,
-    OrderStatus.UNKNOWN,
-    OrderStatus.DENIED,
-}
-#: Kill switches and overrides may be this old when an order leaves; they must act within a second.
-_SWITCH_SECONDS = 0.2
-
-
-def _not_above(epoch: int) -> Document:
-    """Filter: no newer owner has put its epoch on the row."""
-    return {"owner_epoch": {"$not": {"$gt": epoch}}}
-
-
-class _Moved(Exception):
-    """An order is not any more as it was read: nothing of the transaction may stay."""
+from services.domain.words import AccountType, Intent, OrderRole, OrderStatus
+from services.execution.documents import event
+from services.execution.gate import GUARDS
 
 
 class AccountRow:
@@ -53,15 +29,40 @@ class AccountRow:
         self.account_type = AccountType(document["account_type"])
 
 
+def not_above(epoch: int) -> Document:
+    """Filter: no newer owner has put its epoch on the row."""
+    return {"owner_epoch": {"$not": {"$gt": epoch}}}
+
+
+def readable(store: Store, rows: Iterable[Document]) -> list[Document]:
+    """Rows whose order can be read; of the others a person is told, and they hold up nobody."""
+    kept = []
+    for row in rows:
+        try:
+            Order.model_validate(row["order"])
+        except (KeyError, ValidationError) as error:
+            tell_unreadable(store, row["_id"], error)
+        else:
+            kept.append(row)
+    return kept
+
+
+def tell_unreadable(store: Store, order_id: str, error: Exception) -> None:
+    """An order that nobody can read is nobody's to send, and nobody's to forget."""
+    raise_incident(
+        store,
+        kind="ORDER_UNREADABLE",
+        key=order_id,
+        sentence=f"order {order_id} cannot be read, so nothing is done with it: "
+        f"{' '.join(str(error).split())[:300]}",
+    )
+
+
 class ExecutionStore:
     """Orders and books."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._ledger = Ledger(store)
-        self._controls: Kept[str, tuple[Control, ...]] = Kept(
-            lambda _: controls(store), seconds=_SWITCH_SECONDS
-        )
 
     def accounts(self) -> list[AccountRow]:
         """Accounts that take part."""
@@ -74,9 +75,11 @@ class ExecutionStore:
 
     def orders(self, client_order_ids: Sequence[str]) -> list[Document]:
         """These orders: what reduces risk first, then the oldest first."""
+        if not client_order_ids:
+            return []
         found = self._store["orders"].find({"_id": {"$in": list(client_order_ids)}})
         return sorted(
-            found,
+            readable(self._store, found),
             key=lambda row: (not Intent(row["order"]["intent"]).reduces_risk, row["created_at"]),
         )
 
@@ -87,53 +90,29 @@ class ExecutionStore:
             "account_id": account_id,
             "status": {"$ne": OrderStatus.PENDING},
         }
-        return list(self._store["orders"].find(query))
+        return readable(self._store, self._store["orders"].find(query))
 
     def adopt(self, account_id: str, epoch: int) -> None:
-        """Put our epoch on every working order, which locks out an owner before us."""
-        self._store["orders"].update_many(
-            {"working": True, "account_id": account_id}, {"$set": {"owner_epoch": epoch}}
-        )
+        """Put our epoch on every working order, which locks out an owner before us.
 
-    def refusal(self, order: Order) -> Incident | None:
-        """The last gate before an order leaves; why it may not, or None."""
-        return gate(order, controls=self._controls("all"), now=utc_now())
-
-    def begin(self, pending: Sequence[Document], *, epoch: int) -> list[Document]:
-        """The intent, durable before the broker is called: PENDING orders become SUBMITTING.
-
-        Returns: those that are ours to send now; what a newer owner or somebody else took is not.
+        What was noted of an order's absence belongs to the connection before, and is forgotten.
         """
-        now = utc_now()
-        ids = [stored["_id"] for stored in pending]
-        changes = {
-            "status": OrderStatus.SUBMITTING,
-            "owner_epoch": epoch,
-            "updated_at": now,
-            "text": "",
-        }
-        taken = self._store["orders"].update_many(
-            {
-                "_id": {"$in": ids},
-                "status": OrderStatus.PENDING,
-                **_not_above(epoch),
-            },
-            {
-                "$set": changes,
-                "$push": {"events": event(OrderStatus.SUBMITTING, now, now, "")},
-                "$unset": {"absent_since": ""},
-            },
+        self._store["orders"].update_many(
+            {"working": True, "account_id": account_id},
+            {"$set": {"owner_epoch": epoch}, "$unset": {"absent_since": ""}},
         )
-        if taken.modified_count != len(ids):
-            ours = {"status": OrderStatus.SUBMITTING, "owner_epoch": epoch, "updated_at": now}
-            found = self._store["orders"].find({"_id": {"$in": ids}, **ours}, {"_id": 1})
-            kept = {row["_id"] for row in found}
-            pending = [stored for stored in pending if stored["_id"] in kept]
-        # An absence that was noted belongs to the attempt before.
-        kept_fields = ({k: v for k, v in row.items() if k != "absent_since"} for row in pending)
-        return [fields | changes for fields in kept_fields]
 
-    def move(
+    def left_since(self, account_id: str, since: datetime) -> list[tuple[Order, datetime]]:
+        """Orders of the account that were sent since then, and when."""
+        query = {
+            "created_at": {"$gte": since},
+            "account_id": account_id,
+            "sent_at": {"$gte": since},
+        }
+        found = self._store["orders"].find(query, {"order": 1, "sent_at": 1})
+        return [(from_document(Order, row["order"]), row["sent_at"]) for row in found]
+
+    def move(  # noqa: PLR0913 - what a move may change, by name
         self,
         client_order_id: str,
         *,
@@ -141,30 +120,217 @@ class ExecutionStore:
         after: OrderStatus,
         epoch: int,
         text: str = "",
+        changes: Document | None = None,
+        forget: Sequence[str] = (),
     ) -> bool:
-        """Compare-and-set of a status that changes nothing else; not on a newer owner's order."""
+        """Compare-and-set of a status that changes nothing else but `changes` and `forget`.
+
+        Not on an order that a newer owner than `epoch` has taken over.
+        """
         now = utc_now()
+        update: Document = {
+            "$set": {"status": after, "updated_at": now, "text": text, **(changes or {})},
+            "$push": {"events": event(after, now, now, text)},
+        }
+        if forget:
+            update["$unset"] = dict.fromkeys(forget, "")
         changed = self._store["orders"].update_one(
-            {"_id": client_order_id, "status": before, **_not_above(epoch)},
-            {
-                "$set": {"status": after, "updated_at": now, "text": text},
-                "$push": {"events": event(after, now, now, text)},
-            },
+            {"_id": client_order_id, "status": before, **not_above(epoch)}, update
         )
         return bool(changed.modified_count)
 
-    def give_up(self, client_order_id: str, *, before: OrderStatus, epoch: int) -> None:
+    def take_back(
+        self, orders: Sequence[str], guards: Sequence[str], *, text: str, epoch: int
+    ) -> None:
+        """What has not left is PENDING again, and guards that would have gone with it are not."""
+        for order_id in orders:
+            self.move(
+                order_id,
+                before=OrderStatus.SUBMITTING,
+                after=OrderStatus.PENDING,
+                epoch=epoch,
+                text=text,
+                forget=("children", "native_guards", "sent_at"),
+            )
+        if guards:
+            self._store["orders"].delete_many(
+                {
+                    "_id": {"$in": list(guards)},
+                    "status": OrderStatus.SUBMITTING,
+                    **not_above(epoch),
+                }
+            )
+
+    def give_up(
+        self, client_order_id: str, *, before: OrderStatus, epoch: int, text: str = ""
+    ) -> None:
         """The broker does not have this order: back to PENDING, and counted."""
+        row = self.order(client_order_id)
         now = utc_now()
-        text = "the broker does not have it"
-        self._store["orders"].update_one(
-            {"_id": client_order_id, "status": before, **_not_above(epoch)},
+        text = text or "the broker does not have it"
+        changed = self._store["orders"].update_one(
+            {"_id": client_order_id, "status": before, **not_above(epoch)},
             {
                 "$set": {"status": OrderStatus.PENDING, "updated_at": now, "text": text},
                 "$push": {"events": event(OrderStatus.PENDING, now, now, text)},
                 "$inc": {"resend_count": 1},
+                "$unset": {"absent_since": "", "resolution": "", "children": "", "sent_at": ""},
             },
         )
+        attached = (row or {}).get("children", []) if (row or {}).get("native_guards") else []
+        if changed.modified_count and attached:
+            self._store["orders"].delete_many(
+                {"_id": {"$in": attached}, "filled_quantity": ZERO, "attached": True}
+            )
+
+    def note_missing(self, client_order_id: str, *, missing: bool) -> None:
+        """Remember that the broker does not know a working order of ours, or knows it again."""
+        update = {"$set": {"missing": True}} if missing else {"$unset": {"missing": ""}}
+        self._store["orders"].update_one({"_id": client_order_id}, update)
+
+    def note_change_sent(self, client_order_id: str, *, sent: bool = True) -> None:
+        """Remember that the broker is being asked for a change, or was not after all."""
+        stamp = {"modify_sent_at": utc_now()} if sent else {"modify_sent_at": ""}
+        update = {"$set": stamp} if sent else {"$unset": stamp}
+        self._store["orders"].update_one(
+            {"_id": client_order_id, "modify_requested": {"$exists": True}}, update
+        )
+
+    def end_change(
+        self, client_order_id: str, *, text: str, terms: OrderTerms | None = None
+    ) -> None:
+        """A change is settled: these terms hold now; None = those before."""
+        row = self.order(client_order_id)
+        if row is None:
+            return
+        now = utc_now()
+        changes: Document = {"updated_at": now, "text": text}
+        if terms is not None:
+            changes |= {f"order.{name}": value for name, value in to_document(terms).items()}
+        self._store["orders"].update_one(
+            {"_id": client_order_id},
+            {
+                "$set": changes,
+                "$push": {"events": event(OrderStatus(row["status"]), now, now, text)},
+                "$unset": {"modify_requested": "", "modify_sent_at": ""},
+            },
+        )
+
+    def request_change(
+        self, client_order_id: str, terms: Document, *, at: datetime, by: str
+    ) -> None:
+        """Have a working order changed; one that is being changed already is left alone."""
+        wanted = {"terms": terms, "at": at, "by": by}
+        self._store["orders"].update_one(
+            {"_id": client_order_id, "working": True, "modify_requested": {"$exists": False}},
+            {"$set": {"modify_requested": wanted}},
+        )
+
+    def request_cancel(
+        self, client_order_ids: Sequence[str], *, at: datetime, text: str, cut: bool = False
+    ) -> None:
+        """Have working orders canceled; `cut` where it is only to be made anew, smaller."""
+        if not client_order_ids:
+            return
+        changes: Document = {"cancel_requested_at": at, "cancel_reason": text}
+        if cut:
+            changes["cut"] = True
+        self._store["orders"].update_many(
+            {"_id": {"$in": list(client_order_ids)}, "working": True, "cancel_requested_at": None},
+            {"$set": changes},
+        )
+
+    def waiting(self, account_id: str) -> list[Document]:
+        """All orders of the account that are not at their end, as far as it says what to do."""
+        fields = dict.fromkeys(
+            (
+                "status",
+                "created_at",
+                "cancel_requested_at",
+                "modify_requested",
+                "modify_sent_at",
+                "resolution",
+                "order.intent",
+                "order.cancel_at",
+                "order.expires_at",
+            ),
+            1,
+        )
+        return list(self._store["orders"].find({"working": True, "account_id": account_id}, fields))
+
+    def tended(self, account_id: str) -> list[Document]:
+        """Orders that execution has to look after beyond their own life."""
+        query = {"tended": True, "account_id": account_id}
+        return readable(self._store, self._store["orders"].find(query))
+
+    def end_tending(self, client_order_id: str) -> None:
+        """Nothing is left to look after."""
+        self._store["orders"].update_one({"_id": client_order_id}, {"$unset": {"tended": ""}})
+
+    def add_children(
+        self, parent_id: str, rows: Sequence[Document], session: ClientSession
+    ) -> None:
+        """Store orders made for another one. Raises: DuplicateKeyError: they are there."""
+        self._store["orders"].insert_many(list(rows), session=session)
+        ids = [row["_id"] for row in rows]
+        self._store["orders"].update_one(
+            {"_id": parent_id}, {"$addToSet": {"children": {"$each": ids}}}, session=session
+        )
+
+    def link_children(self, parent_id: str, ids: Sequence[str]) -> None:
+        """Remember orders that are there already as another one's."""
+        self._store["orders"].update_one(
+            {"_id": parent_id}, {"$addToSet": {"children": {"$each": list(ids)}}}
+        )
+
+    def note_lost(self, client_order_id: str, roles: Sequence[OrderRole]) -> None:
+        """Remember which guards of an entry have ended by themselves."""
+        self._store["orders"].update_one(
+            {"_id": client_order_id}, {"$set": {"guards_lost": list(roles)}}
+        )
+
+    def legs(self, signal_id: str, account_id: str) -> list[Document]:
+        """The orders that Cerebro made of a signal's legs in an account, by leg."""
+        query = {"signal_id": signal_id, "account_id": account_id}
+        found = [
+            row
+            for row in readable(self._store, self._store["orders"].find(query))
+            if row["order"].get("role", OrderRole.LEG) == OrderRole.LEG
+        ]
+        return sorted(found, key=lambda row: row["order"]["leg_index"])
+
+    def squaring_off(self, account_id: str) -> list[Document]:
+        """Strategies of the account whose positions are closed at a time of the day."""
+        query = {"accounts.account_id": account_id, "square_off": {"$ne": None}}
+        return list(self._store["strategies"].find(query, {"square_off": 1}))
+
+    def working_of(self, account_id: str, strategy_id: str) -> list[Document]:
+        """A strategy's orders in the account that are not at their end."""
+        query = {"working": True, "account_id": account_id, "strategy_id": strategy_id}
+        return list(self._store["orders"].find(query))
+
+    def open_positions(self, account_id: str, strategy_id: str) -> list[Position]:
+        """What a strategy holds in the account."""
+        query = {"open": True, "account_id": account_id, "strategy_id": strategy_id}
+        return [from_document(Position, row) for row in self._store["positions"].find(query)]
+
+    def position(self, key: str) -> Document | None:
+        """One position of the books."""
+        return self._store["positions"].find_one({"_id": key})
+
+    def exits(self, account_id: str, strategy_id: str, instrument: Instrument) -> list[Document]:
+        """Exits of a strategy's position that are not at their end, what guards it left out."""
+        query = {
+            "working": True,
+            "account_id": account_id,
+            "instrument_key": instrument.key,
+            "strategy_id": strategy_id,
+        }
+        return [
+            row
+            for row in self._store["orders"].find(query)
+            if Intent(row["order"]["intent"]).reduces_risk and row["order"]["role"] not in GUARDS
+        ]
 
     def note_absent(self, client_order_id: str, since: datetime) -> None:
         """Remember when the broker first said that it does not have an order."""
@@ -172,127 +338,6 @@ class ExecutionStore:
             {"_id": client_order_id, "absent_since": {"$exists": False}},
             {"$set": {"absent_since": since}},
         )
-
-    def book(
-        self,
-        reports: Sequence[tuple[Document, OrderReport]],
-        *,
-        epoch: int,
-        session: ClientSession | None = None,
-    ) -> list[Booking]:
-        """Apply reports in one transaction: orders, fills, positions, reservations, signals.
-
-        Args:
-            reports: each with its order as it was read; where one has moved since, each is booked
-                by itself, read again.
-            epoch: of the lease that this is done under.
-            session: of that lease.
-
-        Returns: what was changed; a report that told nothing new is not among it.
-
-        Raises:
-            TransientError: a newer owner has the account, or an order would not hold still.
-        """
-        bookings = [self._plan(stored, report, epoch) for stored, report in reports]
-        changed = [booking for booking in bookings if booking.changes]
-        if not changed or self._book(changed, session):
-            return changed
-        return [
-            each
-            for stored, report in reports
-            for each in self._retried(stored, report, epoch, session)
-        ]
-
-    def _retried(
-        self, stored: Document, report: OrderReport, epoch: int, session: ClientSession | None
-    ) -> list[Booking]:
-        for _ in range(_TRIES):
-            read = self.order(stored["_id"])
-            if read is None:
-                return []
-            booking = self._plan(read, report, epoch)
-            if not booking.changes:
-                return []
-            if self._book([booking], session):
-                return [booking]
-        raise TransientError(f"order {stored['_id']} is moved by somebody else")
-
-    def _plan(self, stored: Document, report: OrderReport, epoch: int) -> Booking:
-        if stored.get("owner_epoch", 0) > epoch:
-            raise TransientError(f"{stored['account_id']} has a newer owner than {epoch}")
-        before = from_document(OrderState, stored)
-        fresh = self._ledger.unbooked(stored, report.executions)
-        after = advance(before, report, fresh)
-        return Booking(stored, report, tuple(fresh), after, after.changes(before))
-
-    def _book(self, bookings: Sequence[Booking], session: ClientSession | None) -> bool:
-        """One transaction; False, with nothing written, where an order is not as it was read."""
-        updates = [order_update(booking) for booking in bookings]
-
-        def work(session: ClientSession) -> None:
-            changed = self._store["orders"].bulk_write(updates, ordered=False, session=session)
-            if changed.modified_count != len(updates):
-                raise _Moved
-            self._ledger.book(
-                [(each.stored, execution) for each in bookings for execution in each.fresh], session
-            )
-            self._update_reservations(bookings, session)
-            self._update_signals(bookings, session)
-            failpoint(FailPoint.BEFORE_BOOKING)
-
-        try:
-            self._store.transaction(work, session=session)
-        except _Moved:
-            return False
-        return True
-
-    def _update_reservations(self, bookings: Sequence[Booking], session: ClientSession) -> None:
-        reservations = self._store["reservations"]
-        ended = [booking.order_id for booking in bookings if booking.ended]
-        if ended:
-            reservations.delete_many({"_id": {"$in": ended}}, session=session)
-        for booking in bookings:
-            filled = booking.after.state.filled_quantity
-            if booking.ended or not filled:
-                continue
-            found = reservations.find_one({"_id": booking.order_id}, session=session)
-            if found is not None:
-                whole = from_document(Reservation, found.get("whole") or found)
-                left = whole.after_fill(filled) or whole.model_copy(update=_NOTHING_HELD)
-                row = {**to_document(left), "whole": to_document(whole)}
-                reservations.replace_one({"_id": booking.order_id}, row, session=session)
-
-    def _update_signals(self, bookings: Sequence[Booking], session: ClientSession) -> None:
-        updates = []
-        for booking in bookings:
-            outcome = self._outcome(booking, session) if booking.ended else None
-            changes: Document = {"status": outcome or SignalStatus.WORKING}
-            if outcome is not None:
-                changes["stages.completed_at"] = utc_now()
-            first: Document = {}
-            if booking.after.state.status in _AT_BROKER:
-                first["stages.submitted_at"] = booking.report.occurred_at
-            if booking.fresh:
-                first["stages.first_fill_at"] = min(e.occurred_at for e in booking.fresh)
-            update: Document = {"$set": changes, **({"$min": first} if first else {})}
-            updates.append(UpdateOne({"_id": booking.stored["signal_id"]}, update))
-        self._store["signal_store"].bulk_write(updates, session=session)
-
-    def _outcome(self, booking: Booking, session: ClientSession) -> SignalStatus | None:
-        """The outcome of the signal once its last order has ended; None while others work."""
-        stored, state = booking.stored, booking.after.state
-        filled = bool(state.filled_quantity)
-        if stored.get("sibling_count", 1) > 1:
-            others = self._store["orders"].find(
-                {"signal_id": stored["signal_id"], "_id": {"$ne": stored["_id"]}},
-                {"working": 1, "filled_quantity": 1},
-                session=session,
-            )
-            for other in others:
-                if other.get("working"):
-                    return None
-                filled = filled or bool(other["filled_quantity"])
-        return SignalStatus.COMPLETED if filled else SignalStatus(state.status)
 
     def cursor(self, account_id: str) -> str | None:
         """Where the stream of the broker's reports was left."""

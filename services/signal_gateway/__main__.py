@@ -12,6 +12,7 @@ from services.signal_gateway.api import create_app
 from services.signal_gateway.authentication import Authenticator
 from services.signal_gateway.credentials import Credentials
 from services.signal_gateway.imap import MailboxAddress
+from services.signal_gateway.kill_api import add_kill_routes
 from services.signal_gateway.letters import Letters
 from services.signal_gateway.limits import RateLimits
 from services.signal_gateway.mailbox import MailboxReader
@@ -48,6 +49,7 @@ def build(process: Process[GatewaySettings]) -> None:
     )
     app = create_app(service, process.health, max_body_bytes=settings.gateway_max_body_bytes)
     add_operator_routes(app, store, Credentials(store, vault), limits)
+    add_kill_routes(app, store, timeout_seconds=settings.kill_timeout_s)
     _read_mailbox(process, store, service)
     serve_http(process, app, trusted_proxies=settings.gateway_trusted_proxies)
 

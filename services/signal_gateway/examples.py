@@ -55,6 +55,37 @@ SIGNAL_EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             ],
         },
     ),
+    "worked": _example(
+        "Buy in ten parts over ten minutes, or not",
+        _ENVELOPE
+        | {
+            "signalID": "my-unique-id-5",
+            "signal_legs": [
+                _AAPL
+                | {
+                    "algo": {"name": "TWAP", "duration_s": 600, "slices": 10},
+                    "cancel_after_s": 900,
+                }
+            ],
+        },
+    ),
+    "trailing": _example(
+        "Sell once the price is 2 % below its best",
+        _ENVELOPE
+        | {
+            "signalID": "my-unique-id-6",
+            "signal_type": "EXIT",
+            "signal_legs": [
+                _AAPL
+                | {
+                    "action": "SELL",
+                    "order_type": "TRAILING_STOP",
+                    "trail_percent": 2,
+                    "time_in_force": "GTC",
+                }
+            ],
+        },
+    ),
     "spread": _example(
         "An option package",
         _ENVELOPE

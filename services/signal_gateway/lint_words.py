@@ -9,8 +9,17 @@ from typing import Any, Final
 
 from services.domain.fields_table import ENVELOPE_FIELDS, KNOWN_NAMES
 from services.domain.instruments import Instrument
+from services.domain.orders import Algo
 from services.domain.signals import Leg, Signal, plain
-from services.domain.words import Environment, OrderType, QuantityUnit, TimeInForce
+from services.domain.words import (
+    AlgoName,
+    Environment,
+    GroupPolicy,
+    OrderType,
+    QuantityUnit,
+    Side,
+    TimeInForce,
+)
 
 Payload = Mapping[str, Any]
 
@@ -46,6 +55,8 @@ def signal_in_words(signal: Signal, payload: Payload) -> str:
         parts.append(f"your quantities refer to an account of {signal.sender_equity:,f}")
     if signal.valid_for_seconds is not None and _opens(signal):
         parts.append(f"it can be traded for {plain(signal.valid_for_seconds)} s")
+    if signal.group_policy is GroupPolicy.UNWIND and _opens(signal) and len(signal.legs) > 1:
+        parts.append("where one leg cannot be had, the others are closed again")
     if signal.environment is Environment.STAGING:
         parts.append("staging, so it never reaches a live account")
     else:
@@ -72,6 +83,11 @@ def _leg(leg: Leg) -> str:
     else:
         what = f"{side} {plain(leg.quantity)} {instrument}"
     words = [f"{what} {_order(leg)}", _DURATIONS[leg.time_in_force]]
+    if leg.algo:
+        words.append(_algo(leg.algo))
+    if leg.cancel_after_seconds:
+        seconds = plain(leg.cancel_after_seconds)
+        words.append(f"canceled where it has not filled {seconds} s after the decision")
     if leg.stop_loss:
         words.append(f"stop loss at {plain(leg.stop_loss)}")
     if leg.take_profit:
@@ -98,7 +114,27 @@ def _order(leg: Leg) -> str:
         OrderType.LIMIT: f"at {limit} or better" if leg.limit_price else "at a limit",
         OrderType.STOP: f"at market once {stop} is reached",
         OrderType.STOP_LIMIT: f"at {limit} or better once {stop} is reached",
+        OrderType.TRAILING_STOP: f"by a trailing stop {_trail(leg)}",
     }[leg.order_type]
+
+
+def _trail(leg: Leg) -> str:
+    """`2 % below the best price`: a sale follows the highest, a purchase the lowest."""
+    ratio, amount = leg.trail_ratio, leg.trail_amount
+    distance = f"{plain(ratio * 100)} %" if ratio else plain(amount) if amount else "?"
+    if leg.side is None:
+        return f"{distance} behind the best price"
+    return f"{distance} {'below' if leg.side is Side.SELL else 'above'} the best price"
+
+
+def _algo(algo: Algo) -> str:
+    seconds = plain(algo.duration_seconds) if algo.duration_seconds else "?"
+    if algo.name is AlgoName.TWAP:
+        return f"in {algo.slices} equal parts over {seconds} s"
+    if algo.name is AlgoName.VWAP:
+        return f"in {len(algo.profile)} parts by a volume profile over {seconds} s"
+    shown = plain(algo.display_quantity) if algo.display_quantity else "?"
+    return f"no more than {shown} shown at a time"
 
 
 def _identity(payload: Payload) -> str:
@@ -180,14 +216,14 @@ def _short(name: str) -> str:
 
 
 def _levels(payload: Payload) -> Iterator[Payload]:
-    """The payload, its legs, and the legs of a package."""
+    """The payload, its legs, the legs of a package, and algos in those."""
     level: list[Any] = [payload]
     for _ in range(3):
         objects = [each for each in level if isinstance(each, Mapping)]
         yield from objects
         level = []
         for each in objects:
-            for name in ("signal_legs", "signal", "legs"):
+            for name in ("signal_legs", "signal", "legs", "algo"):
                 found = each.get(name)
                 level += found if isinstance(found, list) else [found]
 

@@ -7,9 +7,11 @@ from pydantic import BaseModel, ConfigDict
 from services.common.problems import Problem
 from services.domain.decisions import StepView
 from services.domain.instruments import Instrument
+from services.domain.orders import Algo
 from services.domain.values import Exact, Instant
 from services.domain.words import (
     Intent,
+    OrderRole,
     OrderStatus,
     OrderType,
     Outcome,
@@ -87,7 +89,7 @@ class DecisionView(_View):
 
 
 class OrderView(_View):
-    """One order that came of a signal."""
+    """One order that came of a signal; its guards and the parts of an algo name their parent."""
 
     client_order_id: str
     account_id: str
@@ -99,8 +101,14 @@ class OrderView(_View):
     time_in_force: TimeInForce
     limit_price: Exact | None = None
     stop_price: Exact | None = None
+    trail_amount: Exact | None = None
+    trail_ratio: Exact | None = None
     stop_loss: Exact | None = None
     take_profit: Exact | None = None
+    cancel_at: Instant | None = None
+    algo: Algo | None = None
+    role: OrderRole = OrderRole.LEG
+    parent_order_id: str | None = None
     filled_quantity: Exact
     avg_fill_price: Exact | None = None
     text: str = ""

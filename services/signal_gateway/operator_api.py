@@ -78,7 +78,7 @@ def add_operator_routes(
         tags=["operators"],
     )
     def list_credentials(
-        strategy_id: str, _by: Annotated[str, Depends(_operator)]
+        strategy_id: str, _by: Annotated[str, Depends(operator)]
     ) -> list[CredentialView]:
         """Every credential of a strategy, without its secret."""
         return [CredentialView.model_validate(each) for each in credentials.of(strategy_id)]
@@ -91,7 +91,7 @@ def add_operator_routes(
         tags=["operators"],
     )
     def create(
-        strategy_id: str, asked: NewCredential, by: Annotated[str, Depends(_operator)]
+        strategy_id: str, asked: NewCredential, by: Annotated[str, Depends(operator)]
     ) -> MadeCredential:
         """A new key, webhook token or signing key; its secret is shown this once."""
         return _shown(credentials.create(strategy_id, asked.kind, label=asked.label, by=by))
@@ -107,7 +107,7 @@ def add_operator_routes(
         strategy_id: str,
         credential_id: str,
         asked: Rotation,
-        by: Annotated[str, Depends(_operator)],
+        by: Annotated[str, Depends(operator)],
     ) -> MadeCredential:
         """A successor; the old one opens for `overlap_s` seconds more."""
         return _shown(
@@ -120,9 +120,7 @@ def add_operator_routes(
         responses=_PROBLEMS,
         tags=["operators"],
     )
-    def revoke(
-        strategy_id: str, credential_id: str, by: Annotated[str, Depends(_operator)]
-    ) -> None:
+    def revoke(strategy_id: str, credential_id: str, by: Annotated[str, Depends(operator)]) -> None:
         """End a credential now; gateways forget it within CREDENTIAL_CACHE_S."""
         credentials.revoke(strategy_id, credential_id, by=by)
 
@@ -134,7 +132,7 @@ def add_operator_routes(
         tags=["operators"],
     )
     def replay_signal(
-        signal_id: str, asked: ReplayOrder, by: Annotated[str, Depends(_operator)]
+        signal_id: str, asked: ReplayOrder, by: Annotated[str, Depends(operator)]
     ) -> Replayed:
         """Send a denied, expired or quarantined signal again; one that traded is refused."""
         return Replayed(signal_id=replay(store, signal_id, by=by, fresh=asked.fresh))
@@ -144,7 +142,7 @@ def _shown(made: Made) -> MadeCredential:
     return MadeCredential(credential_id=made.credential_id, kind=made.kind, secret=made.secret)
 
 
-def _operator(request: Request) -> str:
+def operator(request: Request) -> str:
     """Who is asking. Raises: Refusal."""
     credentials: Credentials = request.app.state.credentials
     limits: RateLimits = request.app.state.limits

@@ -94,7 +94,8 @@ class GatewayStore:
             mine = raw is not None and raw["strategy_name"] == strategy_id
             return _received(raw, signal_id, strategy_id) if raw and mine else None
         orders = list(self.plain["orders"].find({"signal_id": signal_id}))
-        fills = list(self.plain["execution_confirmations"].find({"signal_id": signal_id}))
+        counted = {"signal_id": signal_id, "void": {"$ne": True}}
+        fills = list(self.plain["execution_confirmations"].find(counted))
         return _life(life, raw or {}, orders, fills)
 
     def audit(self, what: str, *, remote: str, facts: Mapping[str, Any]) -> None:

@@ -9,9 +9,10 @@ from decimal import Decimal
 import pytest
 import urllib3
 
-from brokers.errors import OrderRejected
+from brokers.errors import OrderRejected, OrderStateUnknown
 from brokers.mock.adapter import MockBroker
 from services.domain.words import OrderStatus
+from tests.support.broker_orders import eventually
 from tests.support.builders import make_order
 from tests.support.servers import REPOSITORY, start_mock_broker
 
@@ -109,8 +110,99 @@ def test_health_and_metrics(server, adapter):
     assert "mock_broker_open_orders 0.0" in metrics
 
 
-def test_a_wrong_setting_is_one_line_and_exit_code_78(tmp_path):
-    environment = {**os.environ, "MT_HOME": str(tmp_path), "MOCK_INITIAL_CASH": "-1"}
+@pytest.mark.parametrize("step", ["BEFORE", "AFTER"])
+def test_a_connection_that_is_cut_ends_without_a_byte(server, step):
+    fault = {"account_id": "Cut", "kind": f"DISCONNECT_{step}_ACCEPT"}
+    assert call(server, "POST", "/v1/faults", fault)[0] == 204
+    body = make_order(account_id="Cut").model_dump(mode="json")
+    with (
+        urllib3.PoolManager(retries=False) as pool,
+        pytest.raises(urllib3.exceptions.ProtocolError),
+    ):
+        pool.request("POST", f"{server.address}/v1/accounts/Cut/orders", json=body)
+    fills = call(server, "GET", "/v1/accounts/Cut/executions")[1]
+    assert ("execution_id" in fills) is (step == "AFTER")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/accounts/Odd/orders", {"quantity": "NaN"}),
+        ("POST", "/v1/accounts/Odd/orders", None),
+        ("PUT", "/v1/market", {"depth": -1}),
+        ("PUT", "/v1/market", {"hours": {"STOCK": {"timezone": "X", "opens": "1", "closes": "2"}}}),
+        ("PUT", "/v1/accounts/Odd/capabilities", {"wings": True}),
+        ("POST", "/v1/feeds", {"kind": "WALK", "prices": {}}),
+        ("POST", "/v1/faults", {"account_id": "Odd", "kind": "OVERFILL", "on": "CANCEL"}),
+        ("POST", "/v1/accounts/Odd/manual-orders", {"side": "BUY"}),
+        ("POST", "/v1/accounts/Odd/combos", []),
+        ("PUT", "/v1/accounts/Odd/orders/MTX/terms", {"quantity": "0"}),
+    ],
+)
+def test_a_command_that_makes_no_sense_is_refused_with_a_sentence(server, method, path, body):
+    status, sentence = call(server, method, path, body)
+    assert status == 422
+    assert len(sentence) > 20
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/accounts/Odd/fills", {"client_order_id": "MTX", "quantity": "1", "price": "1"}),
+        ("/v1/accounts/Odd/revisions", {"execution_id": "X", "busted": True}),
+        ("/v1/accounts/Odd/manual-orders/MOCK-0/cancel", None),
+    ],
+)
+def test_a_command_about_what_is_not_there_says_so(server, path, body):
+    status, sentence = call(server, "POST", path, body)
+    assert status == 404
+    assert "UNKNOWN" in sentence
+
+
+def test_a_feed_moves_the_price_of_everybody(server, adapter):
+    instrument = make_order().instrument.model_copy(update={"symbol": "FED"})
+    ticks = [{"after_s": 0, "instrument_key": instrument.key, "price": "77"}]
+    assert call(server, "POST", "/v1/feeds", {"kind": "SCRIPT", "ticks": ticks})[0] == 204
+    assert eventually(lambda: adapter("Fed").last_price(instrument)).price == 77
+    assert call(server, "DELETE", "/v1/feeds")[0] == 204
+
+
+def test_answers_take_as_long_as_the_market_says(server, adapter):
+    broker = adapter("Slow", timeout_seconds=0.3)
+    assert call(server, "PUT", "/v1/market", {"latency_ms": 1000})[0] == 200
+    try:
+        with pytest.raises(OrderStateUnknown):
+            broker.place_order(make_order(account_id="Slow"))
+    finally:
+        assert call(server, "PUT", "/v1/market", {})[0] == 200
+    assert broker.find_order(make_order(account_id="Slow").client_order_id)
+
+
+def test_what_the_broker_can_do_is_a_setting(tmp_path, monkeypatch):
+    monkeypatch.setenv("MOCK_CAPABILITIES", '{"brackets": false, "orders_per_second": 10}')
+    monkeypatch.setenv("MOCK_MARKET", '{"depth": "4", "levels": 1}')
+    with start_mock_broker(tmp_path) as started:
+        broker = MockBroker("Set-1", base_url=started.address, timeout_seconds=5)
+        broker.connect()
+        assert not broker.capabilities.brackets
+        assert broker.capabilities.orders_per_second == 10
+        assert broker.place_order(make_order("10")).filled_quantity == 4
+        broker.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MOCK_INITIAL_CASH", "-1"),
+        ("MOCK_CAPABILITIES", '{"wings": true}'),
+        ("MOCK_CAPABILITIES", "[]"),
+        ("MOCK_CAPABILITIES", "{"),
+        ("MOCK_MARKET", '{"depth": 0}'),
+        ("MOCK_FEED", "/nowhere/feed.csv"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_code_78(tmp_path, name, value):
+    environment = {**os.environ, "MT_HOME": str(tmp_path), name: value}
     ended = subprocess.run(
         [sys.executable, "-m", "brokers.mock"],
         cwd=REPOSITORY,
@@ -122,7 +214,7 @@ def test_a_wrong_setting_is_one_line_and_exit_code_78(tmp_path):
     )
     assert ended.returncode == 78
     (line,) = ended.stderr.strip().splitlines()
-    assert "MOCK_INITIAL_CASH" in line
+    assert name in line
 
 
 def test_a_stop_is_graceful_while_a_reader_waits(tmp_path):

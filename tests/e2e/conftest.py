@@ -20,11 +20,13 @@ def mailbox(tmp_path_factory):
 def instance(tmp_path_factory, mailbox):
     """A demo instance with a mailbox, ready."""
     made = Instance(tmp_path_factory.mktemp("instance"))
+    settings = "ABSENCE_PROOF_S=6\n"
     if mailbox is not None:
-        (made.home / ".env").write_text(
+        settings += (
             f"MAILBOX_HOST=127.0.0.1\nMAILBOX_PORT={mailbox.port}\nMAILBOX_USER={USER}\n"
             f'MAILBOX_PASSWORD="{PASSWORD}"\nMAILBOX_TLS=false\n'
         )
+    (made.home / ".env").write_text(settings)
     made.start("--demo")
     yield made
     made.stop()

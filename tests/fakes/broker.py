@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
 
-from brokers.broker import Broker, Capabilities
+from brokers.broker import AccountState, Broker, BrokerPosition, Capabilities
 from brokers.errors import BrokerUnavailable
 from services.common.clock import utc_now
 from services.domain.orders import Execution, OrderReport
@@ -29,6 +30,7 @@ class FakeBroker(Broker):
     def __init__(self, account_id):
         super().__init__(account_id)
         self.sent = []
+        self.times = {}
         self.canceled = []
         self.fail = None
         self.lose = False
@@ -72,10 +74,33 @@ class FakeBroker(Broker):
         return [each for order in self.sent for each in self._report(order).executions]
 
     def positions(self):
-        return []
+        held, instruments = defaultdict(Decimal), {}
+        for order in self.sent:
+            held[order.instrument.key] += order.quantity * order.side.sign
+            instruments[order.instrument.key] = order.instrument
+        return [
+            BrokerPosition(instrument=instruments[key], quantity=quantity, average_price=150)
+            for key, quantity in held.items()
+            if quantity
+        ]
 
     def account_state(self):
-        raise BrokerUnavailable("the fake keeps no account")
+        paid = sum(
+            (each.quantity * each.side.sign * each.price + each.commission)
+            for each in self.executions()
+        )
+        cash = Decimal(1_000_000) - paid
+        return AccountState(
+            account_id=self.account_id,
+            currency="USD",
+            equity=cash,
+            cash=cash,
+            initial_margin=0,
+            maintenance_margin=0,
+            available_funds=cash,
+            buying_power=cash,
+            as_of=utc_now(),
+        )
 
     def last_price(self, instrument):
         raise BrokerUnavailable("the fake knows no prices")
@@ -102,7 +127,7 @@ class FakeBroker(Broker):
             quantity=order.quantity,
             price=order.reference_price,
             commission=Decimal("1.00"),
-            occurred_at=utc_now(),
+            occurred_at=self.times.setdefault(order.client_order_id, utc_now()),
         )
         return OrderReport(
             client_order_id=order.client_order_id,

@@ -6,7 +6,8 @@ from scripts.configure import configure, shown, value_of
 from services.cerebro.store import CerebroStore
 from services.domain.errors import ConfigurationError
 from services.domain.sizing import RiskSizing
-from services.domain.words import MarginModel, StrategyMode
+from services.domain.square_off import SquareOff
+from services.domain.words import GroupPolicy, MarginModel, StrategyMode
 from tests.support.rows import ACCOUNT, STRATEGY, add_account, add_strategy
 
 pytestmark = pytest.mark.servers
@@ -36,6 +37,15 @@ def test_what_is_set_is_what_cerebro_reads(kept):
     assert account.margin_model is MarginModel.INDIA
 
 
+def test_a_square_off_is_typed_as_people_say_it_and_taken_back(kept):
+    typed = {"square_off": value_of("Asia/Kolkata 15:20 1-5"), "group_policy": "UNWIND"}
+    configure(kept, "strategy", STRATEGY, typed, **SIGNED)
+    assert strategy(kept).group_policy is GroupPolicy.UNWIND
+    assert strategy(kept).square_off == SquareOff(timezone="Asia/Kolkata", at="15:20")
+    configure(kept, "strategy", STRATEGY, {"square_off": None}, **SIGNED)
+    assert strategy(kept).square_off is None
+
+
 def test_null_goes_back_to_the_default_and_the_audit_log_has_both(kept):
     configure(kept, "strategy", STRATEGY, {"mode": "LIVE"}, **SIGNED)
     found = configure(kept, "strategy", STRATEGY, {"mode": None}, **SIGNED)
@@ -52,6 +62,9 @@ def test_null_goes_back_to_the_default_and_the_audit_log_has_both(kept):
     [
         ("strategy", STRATEGY, {"mode": "REAL"}, "mode"),
         ("strategy", STRATEGY, {"priority": 0}, "priority"),
+        ("strategy", STRATEGY, {"group_policy": "MAYBE"}, "group_policy"),
+        ("strategy", STRATEGY, {"square_off": "15:20"}, "must be like 'Asia/Kolkata 15:20 1-5'"),
+        ("strategy", STRATEGY, {"square_off": "Asia/Nowhere 15:20"}, "must be an IANA name"),
         ("strategy", STRATEGY, {"sizing": {"policy": "FIXED"}}, "quantity"),
         ("strategy", STRATEGY, {"accounts": [{"account_id": "nowhere"}]}, "no account named"),
         ("strategy", STRATEGY, {"credentials": []}, "no field 'credentials'"),

@@ -20,7 +20,7 @@ from services.domain.intake import take_in
 from services.domain.orders import Execution, Order, OrderReport
 from services.domain.signals import Signal
 from services.domain.words import OrderStatus
-from services.execution.store import ExecutionStore
+from services.execution.posting import Posting
 from tests.support.builders import make_limits
 from tests.support.cerebro import make_cerebro
 from tests.support.rows import (
@@ -90,7 +90,7 @@ def report(store, signal_id, status, quantity=None):
         executions=executions,
         occurred_at=utc_now(),
     )
-    ExecutionStore(store).book([(stored, said)], epoch=1)
+    Posting(store).book([(stored, said)], epoch=1)
 
 
 def entered(store, cerebro, name, quantity=10, **changes):

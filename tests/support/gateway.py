@@ -14,6 +14,7 @@ from services.common.vault import Vault
 from services.signal_gateway.api import create_app
 from services.signal_gateway.authentication import Authenticator
 from services.signal_gateway.credentials import Credentials
+from services.signal_gateway.kill_api import add_kill_routes
 from services.signal_gateway.limits import RateLimits
 from services.signal_gateway.operator_api import add_operator_routes
 from services.signal_gateway.service import GatewayService
@@ -37,6 +38,7 @@ def gateway(store, *, answer_seconds=10, **limits):
     app = create_app(service, Health("signal_gateway"), max_body_bytes=MAX_BODY_BYTES)
     credentials = Credentials(store, vault)
     add_operator_routes(app, store, credentials, rates)
+    add_kill_routes(app, store, timeout_seconds=60)
     with TestClient(app) as opened:
         opened.service, opened.credentials = service, credentials
         yield opened

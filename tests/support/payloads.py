@@ -75,8 +75,19 @@ def _leg(source: random.Random, symbol: str, kind: str, **more: Any) -> Payload:
     if source.random() < 0.2:
         leg |= {"order_type": "LIMIT", "limit_price": 149.5, "time_in_force": "GTC"}
     if source.random() < 0.2:
-        leg |= {"stop_loss": 140, "take_profit": 0}
+        leg |= {"stop_loss": 0.5 if action == "BUY" else 5000, "take_profit": 0}
+    if source.random() < 0.1:
+        leg |= {"order_type": "TRAIL", "trail_percent": 2} | {"limit_price": None}
+    elif source.random() < 0.1:
+        leg |= source.choice(_WORKED)
     return leg | more
+
+
+_WORKED: tuple[Payload, ...] = (
+    {"algo": {"name": "TWAP", "duration_s": 600, "slices": 10}},
+    {"algo": "vwap", "duration_s": "3600", "profile": [3, 2, 1, "2", 4.5]},
+    {"algo": "ICEBERG", "display_quantity": 1, "cancel_after_s": 60},
+)
 
 
 def _package(source: random.Random) -> Payload:
@@ -86,7 +97,7 @@ def _package(source: random.Random) -> Payload:
         for strike, right, action in ((570, "P", "BUY"), (575.0, "PUT", "SELL"))
     ]
     whole = _leg(source, "SPY", "OPTION", underlying="SPY", legs=legs)
-    return whole | {"order_type": "MARKET"}
+    return whole | {"order_type": "MARKET", "algo": None}
 
 
 _LEGS: tuple[Callable[[random.Random], Payload], ...] = (

@@ -1,14 +1,23 @@
 """Books: fills make positions and P&L, and what they make always adds up."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.books import Position, apply_execution
+from services.domain.books import Fill, Position, apply_execution, is_behind, opening_of, rebuilt
 from services.domain.words import InstrumentType, Side
-from tests.support.builders import ACCOUNT, STRATEGY, make_execution, make_instrument, make_order
+from tests.support.builders import (
+    ACCOUNT,
+    NOW,
+    STRATEGY,
+    make_execution,
+    make_instrument,
+    make_order,
+    make_position,
+)
 
 BUY, SELL = Side.BUY, Side.SELL
 
@@ -87,3 +96,84 @@ def test_an_order_of_fills_changes_nothing_about_the_quantity():
 def test_executions_name_their_order():
     order = make_order()
     assert make_execution(order=order).client_order_id == order.client_order_id
+
+
+FLAT = make_position("0", "0")
+
+
+def at(seconds, side, quantity, price, name):
+    order = make_order("100", side=side, signal_id=f"sig_{side}", sender_quantity=Decimal(50))
+    moment = NOW + timedelta(seconds=seconds)
+    told = make_execution(
+        str(quantity), str(price), side=side, execution_id=name, order=order, occurred_at=moment
+    )
+    return Fill(told, order)
+
+
+@st.composite
+def shuffled(draw):
+    """Fills, each with its own id, and the same in another order."""
+    rows = draw(
+        st.lists(
+            st.tuples(
+                st.integers(0, 3),
+                st.sampled_from([BUY, SELL]),
+                st.integers(1, 50),
+                st.integers(1, 500),
+            ),
+            min_size=1,
+            max_size=10,
+        )
+    )
+    told = [at(*row, name=f"X{number}") for number, row in enumerate(rows)]
+    return told, draw(st.permutations(told))
+
+
+@settings(max_examples=200, deadline=None)
+@given(pair=shuffled())
+def test_a_book_is_the_same_in_whatever_order_its_fills_come(pair):
+    one, two = pair
+    assert rebuilt(FLAT, one) == rebuilt(FLAT, two)
+
+
+@settings(max_examples=200, deadline=None)
+@given(pair=shuffled(), cut=st.integers(0, 10))
+def test_what_was_before_some_fills_is_found_again(pair, cut):
+    told = sorted(
+        pair[0], key=lambda fill: (fill.execution.occurred_at, fill.execution.execution_id)
+    )
+    first, last = told[:cut], told[cut:]
+    before, _ = rebuilt(FLAT, first)
+    after, steps = rebuilt(before, last)
+    opening = opening_of(after, last, steps)
+    assert (opening.quantity, opening.commissions) == (before.quantity, before.commissions)
+    assert abs(opening.realized_pnl - before.realized_pnl) < Decimal("1e-15")
+
+
+def test_a_fill_is_behind_what_happened_before_it_only():
+    position, _ = rebuilt(FLAT, [at(5, BUY, 1, 100, "X9")])
+    assert is_behind(position, at(4, BUY, 1, 100, "X99").execution)
+    assert is_behind(position, at(5, BUY, 1, 100, "X8").execution)
+    assert not is_behind(position, at(5, BUY, 1, 100, "X10").execution)  # the tenth comes later
+
+
+@pytest.mark.parametrize(
+    ("quantity", "average", "price", "pnl"),
+    [("10", "100", "103.5", "35.0"), ("-10", "100", "103.5", "-35.0"), ("0", "0", "103.5", "0")],
+)
+def test_unrealized_profit_is_signed_like_the_position(quantity, average, price, pnl):
+    assert make_position(quantity, average).unrealized_pnl(Decimal(price)) == Decimal(pnl)
+    contract = make_instrument("GC", InstrumentType.FUTURE, multiplier=Decimal(100))
+    future = make_position(quantity, average, instrument=contract)
+    assert future.unrealized_pnl(Decimal(price)) == 100 * Decimal(pnl)
+
+
+def test_a_fill_of_no_order_leaves_the_lots_of_others_and_closes_the_oldest():
+    position, _ = rebuilt(FLAT, [at(0, BUY, 10, 100, "X1")])
+    position = apply_execution(position, make_execution("5"))
+    assert [(lot.entry_signal_id, lot.quantity) for lot in position.all_lots] == [
+        (None, 5),
+        ("sig_BUY", 10),
+    ]
+    position = apply_execution(position, make_execution("7", side=SELL))
+    assert [(lot.entry_signal_id, lot.quantity) for lot in position.all_lots] == [("sig_BUY", 8)]

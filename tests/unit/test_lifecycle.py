@@ -7,16 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.domain.orders import TERMINAL, OrderReport
-from services.domain.words import Intent, OrderStatus, Override, Scope, Side, TradingState
-from services.execution.lifecycle import OrderState, advance, gate
-from tests.support.builders import (
-    ACCOUNT,
-    NOW,
-    STRATEGY,
-    make_control,
-    make_execution,
-    make_order,
-)
+from services.domain.words import OrderStatus
+from services.execution.lifecycle import OrderState, advance
+from tests.support.builders import NOW, make_execution, make_order
 
 S = OrderStatus
 
@@ -50,6 +43,35 @@ def test_average_price_is_weighted():
     after = advance(begun, report(S.FILLED, fill("6", "151")), [fill("6", "151")])
     # (4 × 150 + 6 × 151) / 10
     assert after.state.avg_fill_price == Decimal("150.6")
+
+
+def test_a_correction_moves_the_quantity_and_the_price():
+    begun = state(S.PARTIALLY_FILLED, filled_quantity=Decimal(6), avg_fill_price=Decimal("150"))
+    told = make_execution("3", "152", revision=1)
+    after = advance(begun, report(S.PARTIALLY_FILLED, told), [told], [fill("4")])
+    # 2 of 6 at 150 stay, 3 at 152 come: 756 / 5
+    assert after.state.status is S.PARTIALLY_FILLED
+    assert (after.state.filled_quantity, after.state.avg_fill_price) == (5, Decimal("151.2"))
+    (incident,) = after.incidents
+    assert incident.kind == "FILL_CORRECTED"
+    assert "5 instead of 6" in incident.sentence
+
+
+@pytest.mark.parametrize("said", [S.FILLED, S.CANCELED, S.REJECTED])
+def test_an_ended_order_whose_fill_is_taken_back_stays_ended(said):
+    begun = state(S.FILLED, filled_quantity=Decimal(10), avg_fill_price=Decimal("150"))
+    told = make_execution("10", revision=1, busted=True)
+    after = advance(begun, report(said, told), [told], [fill("10")])
+    assert (after.state.status, after.state.filled_quantity) == (S.FILLED, 0)
+    assert after.state.avg_fill_price == 0  # something came: None would say that nothing ever did
+    assert [incident.kind for incident in after.incidents] == ["FILL_CORRECTED"]
+
+
+def test_a_working_order_whose_fill_is_taken_back_works_on():
+    begun = state(S.PARTIALLY_FILLED, filled_quantity=Decimal(4), avg_fill_price=Decimal("150"))
+    told = make_execution("4", revision=1, busted=True)
+    after = advance(begun, report(S.SUBMITTED, told), [told], [fill("4")])
+    assert (after.state.status, after.state.filled_quantity) == (S.PARTIALLY_FILLED, 0)
 
 
 def test_filled_without_executions_stays_working():
@@ -87,77 +109,6 @@ def test_cancel_pending_stays_until_the_broker_says_canceled():
 
 def test_no_answer_is_unknown_never_rejected():
     assert advance(state(), report(S.UNKNOWN), []).state.status is S.UNKNOWN
-
-
-ENTRY, EXIT = make_order(), make_order(intent=Intent.EXIT, side=Side.SELL)
-
-
-def said(order, *controls):
-    refusal = gate(order, controls=controls, now=NOW)
-    return refusal.kind if refusal else None
-
-
-def test_the_gate_lets_exits_through_when_reducing():
-    control = make_control(trading_state=TradingState.REDUCING)
-    assert said(ENTRY, control) == "TRADING_REDUCING"
-    assert said(EXIT, control) is None
-
-
-def test_the_gate_stops_exits_too_when_halted():
-    assert said(EXIT, make_control(trading_state=TradingState.HALTED)) == "TRADING_HALTED"
-
-
-@pytest.mark.parametrize(
-    ("scope", "scope_id"),
-    [
-        (Scope.GLOBAL, ""),
-        (Scope.ACCOUNT, ACCOUNT),
-        (Scope.STRATEGY, STRATEGY),
-        (Scope.INSTRUMENT, "AAPL"),
-        (Scope.INSTRUMENT, "STOCK:AAPL:USD"),
-        (Scope.ASSET_CLASS, "STOCK"),
-    ],
-)
-def test_the_gate_honors_every_scope_of_an_order(scope, scope_id):
-    control = make_control(scope, scope_id, trading_state=TradingState.HALTED)
-    assert said(ENTRY, control) == "TRADING_HALTED"
-
-
-@pytest.mark.parametrize(
-    ("scope", "scope_id"),
-    [
-        (Scope.ACCOUNT, "Mock-2"),
-        (Scope.STRATEGY, "Forex"),
-        (Scope.INSTRUMENT, "MSFT"),
-        (Scope.ASSET_CLASS, "FUTURE"),
-    ],
-)
-def test_the_gate_ignores_what_others_are_halted_for(scope, scope_id):
-    control = make_control(scope, scope_id, trading_state=TradingState.HALTED)
-    assert said(ENTRY, control) is None
-
-
-def test_an_override_stops_entries_when_the_switch_is_released():
-    control = make_control(override=Override.REDUCE_ONLY)
-    assert (said(ENTRY, control), said(EXIT, control)) == ("TRADING_REDUCING", None)
-
-
-def test_the_gate_names_scope_person_and_reason():
-    control = make_control(
-        Scope.ACCOUNT,
-        ACCOUNT,
-        trading_state=TradingState.HALTED,
-        set_by="olga",
-        reason="margin call",
-    )
-    refusal = gate(ENTRY, controls=(make_control(), control), now=NOW)
-    assert refusal is not None
-    wanted = "trading is HALTED for account Mock-1, set by olga: margin call"
-    assert refusal.sentence == wanted
-
-
-def test_the_gate_stops_what_has_expired():
-    assert said(make_order(expires_at=NOW.replace(hour=1)), make_control()) == "SIGNAL_EXPIRED"
 
 
 pieces = st.lists(st.integers(1, 4), min_size=1, max_size=4)

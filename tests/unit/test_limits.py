@@ -37,6 +37,7 @@ from tests.support.builders import (
     make_context,
     make_control,
     make_fund,
+    make_instrument,
     make_leg,
     make_limit_set,
     make_limits,
@@ -394,6 +395,36 @@ def test_a_lock_stops_entries_of_its_scope_and_says_until_when(scope, scope_id):
     until = datetime(2026, 11, 21, tzinfo=UTC)
     decision = entered(locks=(lock(scope, scope_id, expires_at=until),))
     assert decision.reason == "lost too much, until 2026-11-21 00:00 UTC"
+
+
+def differing(account_id=ACCOUNT, symbol="AAPL"):
+    sentence = f"{account_id}, {symbol}: the broker holds 9, our books say 4"
+    return RiskLock(
+        scope=Scope.INSTRUMENT,
+        scope_id=make_instrument(symbol).key,
+        account_id=account_id,
+        rule=LockRule.POSITION_MISMATCH,
+        sentence=sentence,
+        locked_at=NOW,
+    )
+
+
+def test_books_that_differ_from_the_broker_stop_entries_until_they_agree():
+    decision = entered(locks=(differing(),))
+    assert decision.code == "POSITION_MISMATCH"
+    wanted = "Mock-1, AAPL: the broker holds 9, our books say 4, until books and broker agree"
+    assert wanted in decision.reason
+
+
+def test_books_that_differ_stop_that_instrument_in_that_account_only():
+    assert quantities(entered(locks=(differing("other"), differing(symbol="MSFT"))))
+    assert differing("other").key != differing().key
+
+
+def test_books_that_differ_stop_no_exit():
+    account = make_account_context(positions=(make_position("18"),))
+    leave = make_signal(make_leg(side=Side.SELL), intent=Intent.EXIT)
+    assert quantities(decide(leave, make_context(account, locks=(differing(),)))) == [18]
 
 
 def test_a_lock_that_has_ended_or_is_of_another_scope_stops_nothing():

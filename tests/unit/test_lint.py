@@ -68,6 +68,24 @@ def test_an_accepted_signal_is_told_in_one_sentence():
             {"order_type": "STOP_LIMIT", "limit_price": 152, "stop_price": 151},
             "at 152 or better once 151 is reached",
         ),
+        (
+            {"order_type": "TRAIL", "trail_percent": 2},
+            "by a trailing stop 2 % above the best price",
+        ),
+        (
+            {"order_type": "TRAIL", "trail_amount": "1.50", "action": "SELL", "direction": "SHORT"},
+            "by a trailing stop 1.5 below the best price",
+        ),
+        (
+            {"algo": {"name": "TWAP", "duration_s": 600, "slices": 10}},
+            "at market, day order, in 10 equal parts over 600 s",
+        ),
+        (
+            {"algo": "VWAP", "duration_s": 3600, "profile": [3, 2, 1]},
+            "in 3 parts by a volume profile over 3600 s",
+        ),
+        ({"algo": "ICEBERG", "display_quantity": 2}, "no more than 2 shown at a time"),
+        ({"cancel_after_s": 90}, "canceled where it has not filled 90 s after the decision"),
         ({"time_in_force": "GTC"}, "good till canceled"),
         ({"stop_loss": 140, "take_profit": 170}, "stop loss at 140, take profit at 170"),
         ({"instrument_type": "FUTURE", "expiry": "20261229"}, "(future, expiry 2026-12-29)"),
@@ -76,6 +94,22 @@ def test_an_accepted_signal_is_told_in_one_sentence():
 )
 def test_the_order_is_told_as_it_would_go_out(leg, words):
     assert words in of(signal_legs=[LEG | leg]).summary
+
+
+def test_a_group_that_is_undone_is_told_where_there_is_one():
+    words = "where one leg cannot be had, the others are closed again"
+    legs = [LEG, LEG | {"instrument": "MSFT"}]
+    assert words in of(signal_legs=legs, group_policy="UNWIND").summary
+    assert words not in of(signal_legs=legs, group_policy="HOLD").summary
+    assert words not in of(group_policy="UNWIND").summary
+
+
+def test_a_misspelled_field_of_an_algo_is_told():
+    algo = {"name": "TWAP", "duration_s": 600, "slices": 10, "slcies": 3}
+    assert (
+        "unknown field 'slcies': did you mean 'slices'?"
+        in of(signal_legs=[LEG | {"algo": algo}]).warnings
+    )
 
 
 def test_a_refusal_has_code_field_and_fix():

@@ -2,35 +2,29 @@
 
 import tempfile
 import time
-from contextlib import contextmanager
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from brokers.mock.exchange import Exchange
-from brokers.mock.journal import Journal
-from services.domain.words import InstrumentType, OrderStatus, OrderType, Side, TimeInForce
-from tests.support.builders import make_instrument, make_order
+from services.domain.words import InstrumentType, OrderStatus, Side, TimeInForce
+from tests.support.builders import make_instrument
+from tests.support.mock_books import (
+    BROKER_ACCOUNT,
+    CASH,
+    STOCK,
+    check_the_books,
+    fills_of,
+    limit,
+    opened,
+    order,
+    place,
+    read_all,
+)
 
-BROKER_ACCOUNT = "Books-1"
-CASH = Decimal(1_000_000)
 BUY, SELL = Side.BUY, Side.SELL
-
-
-@contextmanager
-def opened(path):
-    exchange = Exchange(
-        Journal(Path(path)),
-        initial_cash=CASH,
-        commission_per_unit=Decimal("0.005"),
-        commission_minimum=Decimal(1),
-    )
-    yield exchange
-    exchange.close()
 
 
 @pytest.fixture
@@ -39,28 +33,10 @@ def exchange(tmp_path):
         yield made
 
 
-def order(quantity="10", side=BUY, price="150", instrument=None, **fields):
-    return make_order(quantity, side=side, **fields).model_copy(
-        update={
-            "instrument": instrument or make_instrument(),
-            "reference_price": Decimal(price) if price else None,
-        }
-    )
-
-
-def limit(price, side=BUY, **fields):
-    return order(side=side, order_type=OrderType.LIMIT, limit_price=Decimal(price), **fields)
-
-
-def place(exchange, *orders):
-    return [exchange.place(BROKER_ACCOUNT, each) for each in orders]
-
-
 def state(exchange):
     return exchange.state(BROKER_ACCOUNT)
 
 
-STOCK = make_instrument()
 FUTURE = make_instrument("GC", InstrumentType.FUTURE, multiplier=Decimal(100))
 COIN = make_instrument("BTC", InstrumentType.CRYPTO)
 
@@ -90,36 +66,6 @@ def test_cash_and_positions_are_the_sum_of_the_fills(trades):
             assert read_all(again) == before
 
 
-def check_the_books(exchange):
-    fills = exchange.executions(BROKER_ACCOUNT)
-    flow = sum(
-        -fill.side.sign * fill.quantity * fill.price * fill.instrument.multiplier - fill.commission
-        for fill in fills
-    )
-    assert state(exchange).cash == CASH + flow
-    held = {each.instrument.key: each.quantity for each in exchange.positions(BROKER_ACCOUNT)}
-    for instrument in (STOCK, FUTURE, COIN):
-        own = [fill for fill in fills if fill.instrument == instrument]
-        assert held.get(instrument.key, 0) == sum(fill.side.sign * fill.quantity for fill in own)
-    value = sum(
-        each.quantity * each.market_price * each.instrument.multiplier
-        for each in exchange.positions(BROKER_ACCOUNT)
-    )
-    assert state(exchange).equity == state(exchange).cash + value
-    assert len({fill.execution_id for fill in fills}) == len(fills)
-
-
-def read_all(exchange):
-    figures = state(exchange).model_dump(exclude={"as_of"})
-    return (
-        figures,
-        exchange.positions(BROKER_ACCOUNT),
-        exchange.executions(BROKER_ACCOUNT),
-        exchange.orders(BROKER_ACCOUNT),
-        exchange.reports(BROKER_ACCOUNT, 0, 0),
-    )
-
-
 def test_the_figures_of_an_account(exchange):
     place(exchange, order("1000"))
     exchange.set_price(STOCK.key, Decimal(160))
@@ -147,7 +93,7 @@ def test_a_rejected_order_touches_no_book(exchange):
         "INSUFFICIENT_FUNDS: 75005000.00 margin and commission needed, 1000000.00 available"
     )
     assert state(exchange).cash == CASH
-    assert exchange.positions(BROKER_ACCOUNT) == exchange.executions(BROKER_ACCOUNT) == []
+    assert exchange.positions(BROKER_ACCOUNT) == fills_of(exchange) == []
 
 
 @pytest.mark.parametrize("quantity", ["1e30", "0.5"])

@@ -573,6 +573,7 @@ fields = st.sampled_from(
         *alert("long", "flat"),
         *CONDOR,
         *("timestamp", "environment", "valid_for_s", "prev_position", "sequence", "type"),
+        *("trail_amount", "trail_percent", "cancel_after_s", "algo", "group_policy", "stop_loss"),
     ]
 )
 

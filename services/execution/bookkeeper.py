@@ -1,0 +1,130 @@
+"""What brokers report becomes books, confirmations and incidents, whoever of a desk heard it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from pymongo.client_session import ClientSession
+
+from services.common.bus import Publisher, Ring
+from services.common.clock import utc_now
+from services.common.failpoints import FailPoint, failpoint
+from services.common.incidents import clear_incident, raise_incident
+from services.common.leases import Lease
+from services.common.logs import road
+from services.common.store import Document, Store
+from services.common.topology import EXECUTION_CONFIRMATIONS
+from services.domain.orders import Order, OrderReport
+from services.domain.words import OrderStatus
+from services.execution.documents import Booking
+from services.execution.posting import Posting
+
+T = TypeVar("T")
+NO_OUTCOME = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
+
+
+class Bookkeeper:
+    """Books reports of one account; safe to call from the worker and from the broker's stream.
+
+    All transactions of an account run one after the other in its lease's session, so that the next
+    owner can abort what this one died in.
+    """
+
+    def __init__(self, account_id: str, store: Store, publisher: Publisher) -> None:
+        self._account_id = account_id
+        self._store = store
+        self._posting = Posting(store)
+        self._publisher = publisher
+        self._one_at_a_time = threading.RLock()
+        self._listeners: list[Callable[[Booking], None]] = []
+
+    def listen(self, listener: Callable[[Booking], None]) -> None:
+        """Call `listener` after each booking, in whichever thread it was made."""
+        self._listeners.append(listener)
+
+    def transact(self, lease: Lease, work: Callable[[ClientSession], T]) -> T:
+        """Run `work` in a transaction of the account. Raises: TransientError, PyMongoError."""
+        with self._one_at_a_time:
+            return self._store.transaction(work, session=lease.session)
+
+    def book(self, reports: Sequence[tuple[Document, OrderReport]], lease: Lease) -> list[Booking]:
+        """Book reports, each with its order as it was read, then tell everyone of what is new.
+
+        Returns: what was changed.
+
+        Raises:
+            TransientError: the account is another's now.
+        """
+        if not reports:
+            return []
+        with self._one_at_a_time:
+            bookings = self._posting.book(reports, epoch=lease.epoch, session=lease.session)
+        self.tell(bookings)
+        return bookings
+
+    def apply(self, bookings: Sequence[Booking], lease: Lease) -> bool:
+        """Book states that were worked out from other orders; False where an order has moved."""
+        with self._one_at_a_time:
+            done = self._posting.book_states(bookings, session=lease.session)
+        if done:
+            self.tell(bookings)
+        return done
+
+    def tell(self, bookings: Sequence[Booking]) -> None:
+        """Publish, log and raise what bookings that are in the books have brought."""
+        if bookings:
+            failpoint(FailPoint.BOOKED)
+        news = [each for each in bookings if each.ended or each.fresh]
+        self._publisher.ring(
+            EXECUTION_CONFIRMATIONS,
+            [
+                Ring(
+                    self._account_id,
+                    {"account_id": self._account_id, "client_order_id": each.order_id},
+                )
+                for each in news
+            ],
+        )
+        if news:
+            failpoint(FailPoint.CONFIRMED)
+        for booking in bookings:
+            self._tell(booking)
+            for listener in self._listeners:
+                listener(booking)
+
+    def _tell(self, booking: Booking) -> None:
+        state, report = booking.after.state, booking.report
+        for incident in booking.after.incidents:
+            raise_incident(
+                self._store, kind=incident.kind, key=booking.order_id, sentence=incident.sentence
+            )
+        order = state.order
+        if state.status is OrderStatus.REJECTED and order.intent.reduces_risk:
+            raise_incident(
+                self._store,
+                kind="EXIT_REJECTED",
+                key=booking.order_id,
+                sentence=f"{order.strategy_id}: {order.role} {order.side} {order.quantity:f} "
+                f"{order.instrument.symbol} in {self._account_id} was rejected: {report.text}",
+            )
+        was_absent = "absent_since" in booking.stored or booking.stored.get("resend_count")
+        if was_absent and state.status not in NO_OUTCOME:
+            clear_incident(self._store, kind="ORDER_UNKNOWN", key=booking.order_id)
+        road(
+            str(state.status),
+            state.order.signal_id,
+            order=booking.order_id,
+            account=self._account_id,
+            filled=state.filled_quantity,
+            price=state.avg_fill_price if state.avg_fill_price is not None else "-",
+            text=report.text or "-",
+        )
+
+
+def local(order: Order, status: OrderStatus, text: str) -> OrderReport:
+    """A report that we make ourselves, because the broker was not asked or did not answer."""
+    return OrderReport(
+        client_order_id=order.client_order_id, status=status, text=text, occurred_at=utc_now()
+    )

@@ -1,0 +1,86 @@
+"""Rows of kill runs: stored orders as values, and the orders that close positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from services.common.store import Document, from_document, to_document
+from services.domain.books import position_id
+from services.domain.kills import KillRun
+from services.domain.orders import Order, Reservation, child_order_id_for
+from services.domain.words import (
+    Environment,
+    Intent,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+)
+from services.execution.kill_views import Close, OrderRow
+
+
+def order_rows(found: Iterable[Document]) -> list[OrderRow]:
+    """Stored orders, by their ids."""
+    return sorted((_row(each) for each in found), key=lambda row: row.order_id)
+
+
+def _row(document: Document) -> OrderRow:
+    return OrderRow(
+        order=from_document(Order, document["order"]),
+        status=OrderStatus(document["status"]),
+        filled_quantity=document["filled_quantity"],
+        avg_fill_price=document["avg_fill_price"],
+        text=document.get("text", ""),
+        asked_to_cancel=document.get("cancel_requested_at") is not None,
+    )
+
+
+def outcome(row: OrderRow) -> Document:
+    """Fields of an `OrderOutcome`."""
+    order = row.order
+    return {
+        "client_order_id": row.order_id,
+        "strategy_id": order.strategy_id,
+        "symbol": order.instrument.symbol,
+        "side": order.side,
+        "quantity": order.quantity,
+        "filled_quantity": row.filled_quantity,
+        "status": row.status,
+        "text": row.text,
+    }
+
+
+def closing_reservation(order: Order) -> Document:
+    """The closing quantity, counted by whoever decides on exits of the same position."""
+    held = Reservation(
+        client_order_id=order.client_order_id,
+        account_id=order.account_id,
+        strategy_id=order.strategy_id,
+        instrument_key=order.instrument.key,
+        instrument_type=order.instrument.instrument_type,
+        symbol=order.instrument.symbol,
+        closing_quantity=order.quantity,
+        quantity=order.quantity,
+    )
+    return {"_id": order.client_order_id, **to_document(held)}
+
+
+def closing_order(run: KillRun, account_id: str, close: Close) -> Order:
+    """The order that closes a position; a repeat has the same id, and collides."""
+    instrument = close.instrument
+    parent = f"{run.run_id}|{position_id(close.strategy_id, account_id, instrument)}"
+    return Order(
+        client_order_id=child_order_id_for(parent, OrderRole.FLATTEN, close.number),
+        signal_id=run.run_id,
+        strategy_id=close.strategy_id,
+        account_id=account_id,
+        leg_index=0,
+        intent=Intent.EXIT,
+        instrument=instrument,
+        side=close.side,
+        quantity=close.quantity,
+        order_type=OrderType.MARKET,
+        time_in_force=TimeInForce.DAY,
+        environment=Environment.PRODUCTION,
+        role=OrderRole.FLATTEN,
+    )

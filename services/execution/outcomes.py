@@ -1,0 +1,164 @@
+"""What became of orders: the broker is asked about every one that is not at its end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from brokers.errors import BrokerUnavailable
+from services.common.clock import utc_now
+from services.common.incidents import clear_incident, raise_incident
+from services.common.store import Document, from_document
+from services.domain.orders import TERMINAL, Order
+from services.domain.words import OrderStatus
+from services.execution.bookkeeper import NO_OUTCOME, local
+from services.execution.changes import AT_BROKER, Changes
+from services.execution.counter import Counter
+
+_log = logging.getLogger(__name__)
+#: How often an order that never arrived goes again by itself (requirement R14).
+_MOST_RESENDS: Final = 1
+
+
+class Outcomes:
+    """Asks one account's broker; for its worker thread only.
+
+    Args:
+        proof_seconds: how long the broker must go on not showing an order, in one unbroken
+            connection and in two looks at least, until it counts as never received.
+    """
+
+    def __init__(self, counter: Counter, changes: Changes, *, proof_seconds: float) -> None:
+        self._counter = counter
+        self._changes = changes
+        self._proof = timedelta(seconds=proof_seconds)
+
+    def ask(self) -> list[str]:
+        """Ask about all orders without an end, in one question, and book the answers.
+
+        Returns: client_order_ids that the desk should look at again.
+
+        Raises: BrokerUnavailable, TransientError.
+        """
+        rows = [
+            row
+            for row in self._counter.queries.unfinished(self._counter.account_id)
+            if row["order"].get("algo") is None
+        ]
+        if not rows:
+            if not self._counter.broker.is_connected():
+                raise BrokerUnavailable("the link to the broker is down")
+            return []
+        self._counter.budget.asked()
+        found = self._counter.broker.find_orders([row["_id"] for row in rows])
+        known = [(row, found[row["_id"]]) for row in rows if row["_id"] in found]
+        self._counter.books.book(known, self._counter.lease)
+        again = []
+        for row, report in known:
+            if row.get("modify_sent_at"):
+                self._changes.settle(row, report)
+            works = report.status in AT_BROKER and row["status"] not in NO_OUTCOME
+            if row.get("cancel_requested_at") and works:
+                again.append(row["_id"])  # asked once more, where the first request was lost
+            elif row.get("missing"):
+                clear_incident(self._counter.store, kind="ORDER_MISSING_AT_BROKER", key=row["_id"])
+                self._counter.queries.note_missing(row["_id"], missing=False)
+        again += self._not_found([row for row in rows if row["_id"] not in found])
+        return again
+
+    def _not_found(self, rows: Sequence[Document]) -> list[str]:
+        again = []
+        for row in rows:
+            fresh = self._counter.queries.order(row["_id"])  # the stream may have told meanwhile
+            if fresh is None or fresh["status"] != row["status"]:
+                continue
+            if row["status"] in NO_OUTCOME:
+                again += self._absent(fresh)
+            else:
+                self._missing(fresh)
+        return again
+
+    def _missing(self, row: Document) -> None:
+        raise_incident(
+            self._counter.store,
+            kind="ORDER_MISSING_AT_BROKER",
+            key=row["_id"],
+            sentence=f"order {row['_id']} is {row['status']} in our books, "
+            f"and the broker of {self._counter.account_id} does not know it",
+        )
+        self._counter.queries.note_missing(row["_id"], missing=True)
+
+    def _absent(self, row: Document) -> list[str]:
+        """The broker does not show an order that may have been sent: no proof before its time."""
+        order = from_document(Order, row["order"])
+        since, now = row.get("absent_since"), utc_now()
+        if row.get("attached") and self._follows_entry(order, row):
+            return []
+        decided = row.get("resolution")
+        if decided and row["status"] == OrderStatus.UNKNOWN:
+            return self._resolve(order, row, decided)
+        if since is None:
+            self._counter.queries.note_absent(row["_id"], now)
+            if row["status"] == OrderStatus.UNKNOWN:
+                self._tell_unknown(order, row, "it is asked again")
+            return []
+        if now - since < self._proof:
+            return []
+        if self._may_resend(order, row):
+            _log.warning("order %s never reached the broker: it is sent once more", row["_id"])
+            before, epoch = OrderStatus(row["status"]), self._counter.lease.epoch
+            self._counter.queries.give_up(row["_id"], before=before, epoch=epoch)
+            return [row["_id"]]
+        if row["status"] == OrderStatus.SUBMITTING:
+            report = local(order, OrderStatus.UNKNOWN, "sent twice, and the broker has neither")
+            self._counter.books.book([(row, report)], self._counter.lease)
+        self._tell_unknown(
+            order,
+            row,
+            f"for {self._proof.total_seconds():g} s; it is not sent again by itself: decide with "
+            f"scripts/orders.py resolve {row['_id']} --resend or --absent",
+        )
+        return []
+
+    def _follows_entry(self, order: Order, row: Document) -> bool:
+        """Whether a guard that went together with its entry is settled with it."""
+        entry = self._counter.queries.order(order.parent_order_id or "")
+        if entry is None or entry["status"] in NO_OUTCOME | {OrderStatus.PENDING}:
+            return True
+        if entry["status"] in TERMINAL and not entry["filled_quantity"]:
+            report = local(order, OrderStatus.CANCELED, f"its entry is {entry['status']}")
+            self._counter.books.book([(row, report)], self._counter.lease)
+            return True
+        return False
+
+    def _may_resend(self, order: Order, row: Document) -> bool:
+        """Once, and only what nobody knows to have left, or what leaves a position."""
+        if row.get("resend_count", 0) >= _MOST_RESENDS:
+            return False
+        return row["status"] == OrderStatus.SUBMITTING or order.intent.reduces_risk
+
+    def _resolve(self, order: Order, row: Document, decided: Document) -> list[str]:
+        """A person has decided on an order whose outcome nobody knows."""
+        by = f"by {decided['by']}: {decided['reason']}"
+        clear_incident(self._counter.store, kind="ORDER_UNKNOWN", key=row["_id"])
+        if decided["decision"] == "RESEND":
+            epoch = self._counter.lease.epoch
+            self._counter.queries.give_up(
+                row["_id"], before=OrderStatus.UNKNOWN, epoch=epoch, text=by
+            )
+            return [row["_id"]]
+        report = local(order, OrderStatus.CANCELED, f"never arrived, {by}")
+        self._counter.books.book([(row, report)], self._counter.lease)
+        return []
+
+    def _tell_unknown(self, order: Order, row: Document, words: str) -> None:
+        raise_incident(
+            self._counter.store,
+            kind="ORDER_UNKNOWN",
+            key=row["_id"],
+            sentence=f"order {row['_id']} ({order.side} {order.quantity:f} "
+            f"{order.instrument.symbol}) may have been sent to {self._counter.account_id} and was "
+            f"not answered; the broker does not show it, {words}",
+        )

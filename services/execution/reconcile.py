@@ -1,0 +1,244 @@
+"""What a look at the broker says of our books: pure, so that any look can be tried on it twice.
+
+A difference is believed when it is seen again, unchanged, some seconds later: the broker's answers
+are of different moments, and fills happen between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from brokers.broker import BrokerPosition, OpenOrder
+from services.domain.books import Position, rank
+from services.domain.instruments import Instrument
+from services.domain.orders import Execution, has_our_form
+from services.domain.values import ZERO, Exact, Frozen, Instant
+from services.domain.words import Side
+
+#: What is smaller is no money (half a cent rounds either way).
+_CENT: Final = Decimal("0.01")
+
+
+class Difference(Frozen):
+    """An instrument of which the broker has another quantity than our books.
+
+    Attributes:
+        books: over all strategies and what is nobody's.
+        since: when this gap was first seen.
+        confirmed: it was seen again, unchanged, and counts until both agree.
+    """
+
+    instrument: Instrument
+    broker: Exact
+    books: Exact
+    since: Instant
+    confirmed: bool = False
+
+    @property
+    def gap(self) -> Decimal:
+        """What the broker has more than we; signed."""
+        return self.broker - self.books
+
+    @property
+    def in_words(self) -> str:
+        """Both numbers, to end a sentence with."""
+        return (
+            f"{self.instrument.symbol}: the broker holds {self.broker:f}, "
+            f"our books say {self.books:f}"
+        )
+
+
+class Cash(Frozen):
+    """The cash of an account by the broker's word and by ours.
+
+    Attributes:
+        broker: as it reports it, in `currency`.
+        expected: what was there when it was first seen and what fills have moved since; None = it
+            cannot be compared, `note` says why.
+        since: when this gap was first seen; None = there is none.
+    """
+
+    currency: str
+    broker: Exact
+    expected: Exact | None = None
+    since: Instant | None = None
+    confirmed: bool = False
+    note: str = ""
+
+    @property
+    def gap(self) -> Decimal:
+        """What the broker has more than we; 0 where it cannot be compared."""
+        return ZERO if self.expected is None else self.broker - self.expected
+
+
+class CashBase(Frozen):
+    """What cash is compared from: the broker's figure, less what fills had moved by then.
+
+    Attributes:
+        others: what they had moved in other currencies, by currency.
+    """
+
+    currency: str
+    cash: Exact
+    others: dict[str, Exact]
+    at: Instant
+
+
+class Told(NamedTuple):
+    """Executions that the books do not have, by whose they are.
+
+    Attributes:
+        ours: by client_order_id.
+        foreign: of no order of ours.
+        strays: those of `foreign` that carry an id as only we make them, and we do not know it.
+    """
+
+    ours: dict[str, list[Execution]]
+    foreign: list[Execution]
+    strays: list[Execution]
+
+
+def told(executions: Iterable[Execution], known: Collection[str]) -> Told:
+    """Sort executions by whose they are; `known` are the ids of the account's orders."""
+    found = Told({}, [], [])
+    for execution in executions:
+        order_id = execution.client_order_id
+        if order_id in known:
+            found.ours.setdefault(order_id, []).append(execution)
+            continue
+        found.foreign.append(execution)
+        if has_our_form(order_id):
+            found.strays.append(execution)
+    return found
+
+
+def strange(open_orders: Iterable[OpenOrder], known: Collection[str]) -> list[OpenOrder]:
+    """Working orders at the broker that are none of the account's orders."""
+    return [each for each in open_orders if each.report.client_order_id not in known]
+
+
+def told_since(before: Iterable[Execution], after: Iterable[Execution]) -> list[Execution]:
+    """What a later answer tells that an earlier one did not, corrections too."""
+    known = {(each.execution_id, *rank(each)) for each in before}
+    return [each for each in after if (each.execution_id, *rank(each)) not in known]
+
+
+def quantities(positions: Iterable[Position]) -> dict[str, Decimal]:
+    """What is held of each instrument, over all strategies and what is nobody's."""
+    sums: dict[str, Decimal] = {}
+    for position in positions:
+        key = position.instrument.key
+        sums[key] = sums.get(key, ZERO) + position.quantity
+    return sums
+
+
+def changed(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> frozenset[str]:
+    """Instruments of which another quantity is held."""
+    return frozenset(
+        key for key in before.keys() | after.keys() if before.get(key, ZERO) != after.get(key, ZERO)
+    )
+
+
+def compare(
+    theirs: Iterable[BrokerPosition], ours: Iterable[Position], now: datetime
+) -> list[Difference]:
+    """Where the broker's positions and the sum of ours are not the same."""
+    instruments: dict[str, Instrument] = {}
+    sums: dict[str, list[Decimal]] = {}
+    for side, positions in ((0, theirs), (1, ours)):
+        for position in positions:
+            key = position.instrument.key
+            instruments.setdefault(key, position.instrument)
+            sums.setdefault(key, [ZERO, ZERO])[side] += position.quantity
+    return [
+        Difference(instrument=instruments[key], broker=broker, books=books, since=now)
+        for key, (broker, books) in sorted(sums.items())
+        if broker != books
+    ]
+
+
+def judged(
+    before: Sequence[Difference],
+    found: Sequence[Difference],
+    *,
+    moving: Collection[str],
+    now: datetime,
+    settle: timedelta,
+) -> list[Difference]:
+    """What is known of differences after a look.
+
+    Args:
+        before: what was known.
+        found: what this look shows.
+        moving: instruments of which this look says nothing, because they were traded meanwhile.
+        now: when.
+        settle: how long a gap must stay the same before it is believed.
+    """
+    known = {each.instrument.key: each for each in before}
+    after = [each for key, each in known.items() if key in moving]
+    for each in found:
+        earlier = known.get(each.instrument.key)
+        if each.instrument.key in moving:
+            continue
+        if earlier is None or (earlier.gap != each.gap and not earlier.confirmed):
+            after.append(each.model_copy(update={"since": now, "confirmed": False}))
+            continue
+        confirmed = earlier.confirmed or now - earlier.since >= settle
+        after.append(each.model_copy(update={"since": earlier.since, "confirmed": confirmed}))
+    return sorted(after, key=lambda each: each.instrument.key)
+
+
+def cash_base(
+    currency: str, cash: Decimal, flows: Mapping[str, Decimal], now: datetime
+) -> CashBase:
+    """What to compare from, when the broker has `cash` and fills have moved `flows`."""
+    others = {name: amount for name, amount in flows.items() if name != currency and amount}
+    return CashBase(currency=currency, cash=cash - flows.get(currency, ZERO), others=others, at=now)
+
+
+def cash_judged(
+    base: CashBase,
+    before: Cash | None,
+    *,
+    broker: Decimal,
+    flows: Mapping[str, Decimal],
+    now: datetime,
+    settle: timedelta,
+) -> Cash:
+    """What is known of the cash after a look.
+
+    Args:
+        base: what to compare from.
+        before: what was known.
+        broker: its figure, in the currency of `base`.
+        flows: what fills have moved, by currency, since we keep books.
+        now: when.
+        settle: how long a gap must stay the same before it is believed.
+    """
+    others = {name: amount for name, amount in flows.items() if name != base.currency and amount}
+    if others != base.others:
+        names = ", ".join(sorted(name for name in others if others[name] != base.others.get(name)))
+        note = f"not compared: fills have moved {names or 'other currencies'}"
+        return Cash(currency=base.currency, broker=broker, note=note)
+    expected = base.cash + flows.get(base.currency, ZERO)
+    cash = Cash(currency=base.currency, broker=broker, expected=expected)
+    if abs(cash.gap) < _CENT:
+        return cash
+    same = before is not None and before.since is not None and before.gap == cash.gap
+    if before is None or before.since is None or not (same or before.confirmed):
+        return cash.model_copy(update={"since": now})
+    confirmed = before.confirmed or now - before.since >= settle
+    return cash.model_copy(update={"since": before.since, "confirmed": confirmed})
+
+
+def adoptable(gap: Decimal, quantity: Decimal) -> bool:
+    """Whether entering a trade of this signed quantity brings books and broker closer together."""
+    return quantity * gap > 0 and abs(quantity) <= abs(gap)
+
+
+def side_of(quantity: Decimal) -> Side:
+    """What makes a flat position this signed quantity."""
+    return Side.BUY if quantity > 0 else Side.SELL
