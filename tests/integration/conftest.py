@@ -12,8 +12,9 @@ import pytest
 
 from services.common.settings import CommonSettings
 from services.common.store import Store
-from tests.support.execution_process import MockBrokerBooks, Trade, trade
+from tests.support.execution_process import MockBrokerBooks
 from tests.support.servers import Server, start_bus, start_database
+from tests.support.trade import Trade, trade
 
 
 @pytest.fixture(scope="session")

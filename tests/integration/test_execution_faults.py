@@ -168,7 +168,6 @@ def test_an_order_that_the_broker_shows_late_is_not_sent_again(desk):
     order = desk.add()
     if not desk.broker.break_next(order.account_id, "HIDE_ORDER", seconds=6):
         pytest.skip("the mock broker cannot hide orders yet")
-    desk.broker.break_next(order.account_id, "ACCEPT_THEN_SILENCE", seconds=2)
     desk.ring(order)
     desk.start()
     time.sleep(7)
