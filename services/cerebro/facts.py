@@ -21,7 +21,7 @@ from services.domain.returns import volatility_of
 from services.domain.risk import scope_key
 from services.domain.signals import Signal
 from services.domain.values import ZERO
-from services.domain.words import Intent, LockRule, OrderStatus, Outcome, Scope
+from services.domain.words import Intent, LockRule, Outcome, Scope
 
 _GUARD_SECONDS = 600.0
 #: A strategy's daily record changes once a day.
@@ -56,7 +56,7 @@ class Facts:
         self, account_ids: list[str], session: ClientSession
     ) -> dict[str, frozenset[str]]:
         """By account, the instruments that an order without a known outcome is for."""
-        query = {"status": OrderStatus.UNKNOWN, "account_id": {"$in": account_ids}}
+        query = {"unknown": True, "account_id": {"$in": account_ids}}
         found: dict[str, frozenset[str]] = {}
         for row in self._store["orders"].find(query, session=session):
             key = from_document(Order, row["order"]).instrument.key

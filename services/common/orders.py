@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from services.common.store import Document, to_document
+from services.common.store import Document
 from services.domain.orders import Order
 from services.domain.values import ZERO
 from services.domain.words import OrderStatus
@@ -28,7 +28,7 @@ def order_document(order: Order, *, at: datetime, sibling_count: int = 1) -> Doc
         "sibling_count": sibling_count,
         "status": OrderStatus.PENDING,
         "working": True,
-        "order": to_document(order),
+        "order": order.model_dump(exclude_none=True),
         "broker_order_id": None,
         "filled_quantity": ZERO,
         "avg_fill_price": None,

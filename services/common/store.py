@@ -63,7 +63,7 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "orders": [
         ([("signal_id", ASCENDING)], {}),
         (
-            [("working", ASCENDING), ("account_id", ASCENDING)],
+            [("working", ASCENDING), ("account_id", ASCENDING), ("instrument_key", ASCENDING)],
             {"partialFilterExpression": {"working": True}},
         ),
         ([("created_at", DESCENDING)], {}),
@@ -71,8 +71,9 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
             [("tended", ASCENDING), ("account_id", ASCENDING)],
             {"partialFilterExpression": {"tended": True}},
         ),
-        # Orders without a known outcome are few; every decision looks for them.
-        ([("status", ASCENDING)], {"partialFilterExpression": {"status": "UNKNOWN"}}),
+        # Orders without a known outcome are few, and every decision looks for them. A field of its
+        # own, because an index on `status` would be looked at with every step of every order.
+        ([("unknown", ASCENDING)], {"partialFilterExpression": {"unknown": True}}),
     ],
     "execution_confirmations": [
         ([("signal_id", ASCENDING)], {}),

@@ -53,6 +53,7 @@ def order_update(booking: Booking) -> UpdateOne:
     """Compare-and-set: the order as it was read becomes the order after the report."""
     stored, report, state = booking.stored, booking.report, booking.after.state
     now = utc_now()
+    is_unknown = state.status is OrderStatus.UNKNOWN
     return UpdateOne(
         {
             "_id": stored["_id"],
@@ -68,9 +69,14 @@ def order_update(booking: Booking) -> UpdateOne:
                 "text": report.text,
                 "updated_at": now,
                 **({} if booking.ended else {"working": True}),
+                **({"unknown": True} if is_unknown else {}),
             },
             "$push": {"events": event(state.status, report.occurred_at, now, report.text)},
-            "$unset": {"absent_since": "", **({"working": ""} if booking.ended else {})},
+            "$unset": {
+                "absent_since": "",
+                **({"working": ""} if booking.ended else {}),
+                **({} if is_unknown else {"unknown": ""}),
+            },
         },
     )
 

@@ -115,7 +115,7 @@ class Guarding:
         excess = sum((_left(row) for row in exits), ZERO) - held
         wake = []
         for row in sorted(exits, key=lambda row: row["created_at"], reverse=True):
-            resting = row["order"]["order_type"] != OrderType.MARKET or row["order"]["algo"]
+            resting = row["order"]["order_type"] != OrderType.MARKET or row["order"].get("algo")
             if excess <= 0:
                 break
             if resting and row["status"] in AT_BROKER:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
@@ -19,7 +19,7 @@ from services.common.orders import order_document
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.books import Position, position_id
 from services.domain.errors import TransientError
-from services.domain.orders import TERMINAL, Order
+from services.domain.orders import Order
 from services.domain.risk import LimitSet
 from services.domain.words import OrderStatus
 from services.execution.bookkeeper import Bookkeeper
@@ -29,8 +29,6 @@ from services.execution.store import not_above, readable
 
 _LIMITS_SECONDS = 0.5
 _PER_GROUP_REFUSAL = "GROUP_REFUSED"
-#: What may be at the broker; what is PENDING passes the gate in its turn.
-_ON_THEIR_WAY = sorted(set(OrderStatus) - TERMINAL - {OrderStatus.PENDING})
 
 
 class Leaving(NamedTuple):
@@ -137,15 +135,12 @@ class Intents:
     ) -> Seen:
         now = utc_now()
         keys = sorted({order.instrument.key for order in orders})
-        query = {
-            "working": True,
-            "account_id": self._account_id,
-            "status": {"$in": _ON_THEIR_WAY},
-            "instrument_key": {"$in": keys},
-        }
+        query = {"working": True, "account_id": self._account_id, "instrument_key": {"$in": keys}}
         fields = {"order": 1, "status": 1, "filled_quantity": 1}
         found = self._store["orders"].find(query, fields, session=session)
-        working = [_working(row) for row in readable(self._store, found)]
+        # What is PENDING passes the gate in its turn; to ask for it would cost the index.
+        sent = (row for row in found if row["status"] != OrderStatus.PENDING)
+        working = [_working(row) for row in readable(self._store, sent)]
         places = sorted({_place(order) for order in orders if order.intent.reduces_risk})
         held = (
             self._store["positions"].find({"_id": {"$in": places}}, session=session)
@@ -178,12 +173,21 @@ class Intents:
         failpoint(FailPoint.BEFORE_INTENT)
         if not leaving:
             return
-        changed = self._store["orders"].bulk_write(
-            [_intent(each, epoch, guards_of(each.order)) for each in leaving],
-            ordered=False,
-            session=session,
+        changed = sum(
+            self._store["orders"]
+            .update_many(
+                {"_id": {"$in": ids}, "status": OrderStatus.PENDING, **not_above(epoch)},
+                {
+                    "$set": changes,
+                    "$push": {"events": _event(changes)},
+                    "$unset": {"absent_since": ""},
+                },
+                session=session,
+            )
+            .modified_count
+            for ids, changes in _alike(leaving, epoch, guards_of)
         )
-        if changed.modified_count != len(leaving):
+        if changed != len(leaving):
             raise TransientError("an order was moved by somebody else")
         guards = [guard for each in leaving for guard in guards_of(each.order)]
         if guards:
@@ -229,8 +233,26 @@ def _working(row: Document) -> Working:
     return Working(order, OrderStatus(row["status"]), order.quantity - row["filled_quantity"])
 
 
-def _intent(leaving: Leaving, epoch: int, guards: Sequence[Order]) -> UpdateOne:
+def _alike(
+    leaving: Sequence[Leaving], epoch: int, guards_of: Callable[[Order], Sequence[Order]]
+) -> list[tuple[list[str], Document]]:
+    """Orders whose rows change in the same way: one statement for all of them is half the cost."""
     now = utc_now()
+    groups: list[tuple[list[str], Document]] = []
+    for each in leaving:
+        changes = _intent(each, epoch, guards_of(each.order), now)
+        each.stored.update(changes)
+        each.stored.pop("absent_since", None)  # it belongs to the attempt before
+        same = next((ids for ids, others in groups if others == changes), None)
+        if same is None:
+            groups.append(([each.stored["_id"]], changes))
+        else:
+            same.append(each.stored["_id"])
+    return groups
+
+
+def _intent(leaving: Leaving, epoch: int, guards: Sequence[Order], now: datetime) -> Document:
+    """What the intent changes in an order's row."""
     stored, order = leaving
     changes: Document = {
         "status": OrderStatus.SUBMITTING,
@@ -248,20 +270,12 @@ def _intent(leaving: Leaving, epoch: int, guards: Sequence[Order]) -> UpdateOne:
         changes["native_guards"] = True
     if order.algo is not None:
         changes["algo_started_at"] = now
-    stored |= changes
-    stored.pop("absent_since", None)  # it belongs to the attempt before
-    return UpdateOne(
-        {
-            "_id": stored["_id"],
-            "status": OrderStatus.PENDING,
-            **not_above(epoch),
-        },
-        {
-            "$set": changes,
-            "$push": {"events": event(OrderStatus.SUBMITTING, now, now, stored["text"])},
-            "$unset": {"absent_since": ""},
-        },
-    )
+    return changes
+
+
+def _event(changes: Document) -> Document:
+    at = changes["updated_at"]
+    return event(OrderStatus.SUBMITTING, at, at, changes["text"])
 
 
 def needs_tending(order: Order, sibling_count: int) -> bool:

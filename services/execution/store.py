@@ -174,7 +174,9 @@ class ExecutionStore:
                 "$set": {"status": OrderStatus.PENDING, "updated_at": now, "text": text},
                 "$push": {"events": event(OrderStatus.PENDING, now, now, text)},
                 "$inc": {"resend_count": 1},
-                "$unset": {"absent_since": "", "resolution": "", "children": "", "sent_at": ""},
+                "$unset": dict.fromkeys(
+                    ("absent_since", "resolution", "children", "sent_at", "unknown"), ""
+                ),
             },
         )
         attached = (row or {}).get("children", []) if (row or {}).get("native_guards") else []
@@ -320,16 +322,14 @@ class ExecutionStore:
 
     def exits(self, account_id: str, strategy_id: str, instrument: Instrument) -> list[Document]:
         """Exits of a strategy's position that are not at their end, what guards it left out."""
-        query = {
-            "working": True,
-            "account_id": account_id,
-            "instrument_key": instrument.key,
-            "strategy_id": strategy_id,
-        }
+        # No more than what the index has: the embedded database would leave it for one field more.
+        query = {"working": True, "account_id": account_id, "instrument_key": instrument.key}
         return [
             row
-            for row in self._store["orders"].find(query)
-            if Intent(row["order"]["intent"]).reduces_risk and row["order"]["role"] not in GUARDS
+            for row in readable(self._store, self._store["orders"].find(query))
+            if row["strategy_id"] == strategy_id
+            and Intent(row["order"]["intent"]).reduces_risk
+            and row["order"]["role"] not in GUARDS
         ]
 
     def note_absent(self, client_order_id: str, since: datetime) -> None:
