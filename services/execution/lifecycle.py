@@ -91,7 +91,7 @@ def advance(
 
 def _status(state: OrderState, report: OrderReport, filled: Decimal) -> OrderStatus:
     now, said = state.status, report.status
-    if filled >= state.order.quantity:
+    if filled >= _whole(state, report):
         return OrderStatus.FILLED
     if now in TERMINAL:
         moved = filled and filled != state.filled_quantity
@@ -104,6 +104,13 @@ def _status(state: OrderState, report: OrderReport, filled: Decimal) -> OrderSta
         return OrderStatus.PARTIALLY_FILLED
     claimed = said in {OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED}
     return OrderStatus.SUBMITTED if claimed else said
+
+
+def _whole(state: OrderState, report: OrderReport) -> Decimal:
+    """What there is to fill: less than was ordered where an OCO group at the broker has cut it."""
+    if report.status is not OrderStatus.FILLED or report.terms is None:
+        return state.order.quantity
+    return min(state.order.quantity, report.terms.quantity)
 
 
 def _total(executions: Sequence[Execution]) -> Decimal:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from brokers.errors import BrokerUnavailable
+from brokers.errors import BrokerUnavailable, OrderStateUnknown
 from services.common.clock import utc_now
 from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Document, from_document
-from services.domain.orders import TERMINAL, Order
+from services.domain.orders import TERMINAL, Order, OrderReport
 from services.domain.words import OrderStatus
 from services.execution.bookkeeper import NO_OUTCOME, local
 from services.execution.changes import AT_BROKER, Changes
@@ -52,7 +52,8 @@ class Outcomes:
                 raise BrokerUnavailable("the link to the broker is down")
             return []
         self._counter.budget.asked()
-        found = self._counter.broker.find_orders([row["_id"] for row in rows])
+        found, doubled = self._find([row["_id"] for row in rows])
+        rows = [row for row in rows if row["_id"] not in doubled]
         known = [(row, found[row["_id"]]) for row in rows if row["_id"] in found]
         self._counter.books.book(known, self._counter.lease)
         again = []
@@ -67,6 +68,31 @@ class Outcomes:
                 self._counter.queries.note_missing(row["_id"], missing=False)
         again += self._not_found([row for row in rows if row["_id"] not in found])
         return again
+
+    def _find(self, order_ids: Sequence[str]) -> tuple[dict[str, OrderReport], set[str]]:
+        """What the broker says of orders, and which of them it has twice."""
+        try:
+            return self._counter.broker.find_orders(order_ids), set()
+        except OrderStateUnknown:
+            found: dict[str, OrderReport] = {}
+            doubled = set()
+        for order_id in order_ids:
+            self._counter.budget.asked()
+            try:
+                report = self._counter.broker.find_order(order_id)
+            except OrderStateUnknown as error:
+                doubled.add(order_id)
+                raise_incident(
+                    self._counter.store,
+                    kind="ORDER_DOUBLED",
+                    key=order_id,
+                    sentence=f"{self._counter.account_id}: {error}; nothing more is done with it: "
+                    "cancel or close one of the two at the broker",
+                )
+            else:
+                if report is not None:
+                    found[order_id] = report
+        return found, doubled
 
     def _not_found(self, rows: Sequence[Document]) -> list[str]:
         again = []

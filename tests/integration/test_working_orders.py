@@ -453,3 +453,15 @@ def test_a_position_whose_guard_is_gone_is_told_until_it_is_closed(store, desk):
     wait_for(lambda: (store["incidents"].find_one(lost) or {}).get("status") == "OPEN")
     settle(desk, store, add_order(store, leave()))
     wait_for(lambda: store["incidents"].find_one(lost)["status"] == "CLEARED")
+
+
+def test_two_orders_of_one_id_are_told_and_the_others_go_on(store, bench, desk):
+    order = resting()
+    order_id = rested(desk, store, order)
+    other = bench.adapter()
+    other.connect()
+    other.place_order(order)  # past us, under our id
+    wait_for(lambda: store["incidents"].find_one({"kind": "ORDER_DOUBLED", "key": order_id}))
+    free = make_order("1", symbol="MSFT", account_id=ACCOUNT, signal_id="sig_2")
+    (found,) = settle(desk, store, add_order(store, free))
+    assert found["status"] == "FILLED"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.orders import TERMINAL, OrderReport
+from services.domain.orders import TERMINAL, OrderReport, OrderTerms
 from services.domain.words import OrderStatus
 from services.execution.lifecycle import OrderState, advance
 from tests.support.builders import NOW, make_execution, make_order
@@ -105,6 +105,15 @@ def test_cancel_pending_stays_until_the_broker_says_canceled():
     begun = state(S.CANCEL_PENDING)
     assert advance(begun, report(S.SUBMITTED), []).state.status is S.CANCEL_PENDING
     assert advance(begun, report(S.CANCELED), []).state.status is S.CANCELED
+
+
+def test_an_order_that_its_group_has_cut_is_filled_by_what_is_left_of_it():
+    # 10 were ordered; the broker took 6 of them away when the other of the pair filled
+    cut = OrderTerms(quantity=Decimal(4))
+    done = advance(state(S.SUBMITTED), report(S.FILLED, fill("4"), terms=cut), [fill("4")])
+    assert (done.state.status, done.state.filled_quantity) == (S.FILLED, 4)
+    early = advance(state(S.SUBMITTED), report(S.FILLED, terms=cut), [])
+    assert early.state.status is S.SUBMITTED
 
 
 def test_no_answer_is_unknown_never_rejected():
