@@ -176,12 +176,24 @@ class Trade:
             lambda: not self.differences(resting=resting, unresolved=unresolved),
             lambda: self._disagreement(resting=resting, unresolved=unresolved),
         )
-        before = self._oracle.snapshot()
+        before = self._quiet()
         self.kill_all()
         self.start().opens(*self.accounts)
         time.sleep(_SEVERAL_LOOKS_SECONDS)
         assert _changes(before, self._oracle.snapshot()) == []
         assert not self.differences(resting=resting, unresolved=unresolved)
+
+    def _quiet(self):
+        """The books once nothing has moved in them for several looks at the broker."""
+        seen = [self._oracle.snapshot()]
+
+        def still():
+            time.sleep(_SEVERAL_LOOKS_SECONDS)
+            seen.append(self._oracle.snapshot())
+            return seen[-2] == seen[-1]
+
+        wait_until(still, "the books do not come to rest")
+        return seen[-1]
 
     def differences(self, *, resting=(), unresolved=False):
         """What does not agree with the broker now; empty = all does."""
