@@ -10,8 +10,10 @@ import uuid
 import pytest
 
 from services.common.failpoints import EXIT_CODE, FailPoint
+from services.common.kills import KillRequest, kill_run, request_kill
+from services.domain.kills import KillStage, RunState
 from services.domain.orders import Algo, child_order_id_for
-from services.domain.words import AlgoName, Intent, OrderRole, OrderType, Side
+from services.domain.words import AlgoName, Intent, OrderRole, OrderType, Scope, Side
 from tests.support.execution_process import wait_until
 
 pytestmark = pytest.mark.servers
@@ -30,8 +32,7 @@ MARKET = (
 UNANSWERED = (P.SENT,)
 CANCEL = (P.CANCEL_SENT, P.CANCEL_ANSWERED)
 CHILDREN = (P.GUARDS_STORED, P.SLICE_STORED)
-#: The kill's own tests come with it.
-ELSEWHERE = (P.KILL_STEP,)
+KILL = (P.KILL_STEP,)
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def resting(symbol):
 
 
 def test_every_point_has_a_test():
-    assert {*MARKET, *UNANSWERED, *CANCEL, *CHILDREN, *ELSEWHERE} == set(FailPoint)
+    assert {*MARKET, *UNANSWERED, *CANCEL, *CHILDREN, *KILL} == set(FailPoint)
 
 
 @pytest.mark.parametrize("point", MARKET)
@@ -74,10 +75,10 @@ def test_a_crash_on_the_road_of_an_exit(desk, point):
     desk.settled()
 
 
-@pytest.mark.parametrize("point", [P.INTENT_STORED, P.ANSWERED])
+@pytest.mark.parametrize("point", [P.INTENT_STORED, f"{P.ANSWERED}:3"])
 def test_a_crash_in_the_middle_of_a_burst(desk, point):
     desk.ring(*[desk.add(number) for number in range(5)])
-    assert desk.start(crash_at=f"{point}:3").ends() == EXIT_CODE
+    assert desk.start(crash_at=point).ends() == EXIT_CODE
     desk.start()
     desk.settled()
 
@@ -133,6 +134,9 @@ def test_a_crash_on_the_road_of_a_cancel(desk, point, meanwhile, symbol):
 
 
 def test_a_crash_between_an_entry_and_its_guards(desk, symbol):
+    """At a broker that takes no brackets: what it takes whole is stored with the intent."""
+    path = f"/v1/accounts/{desk.accounts[0]}/capabilities"
+    desk.broker.call("PUT", path, {"brackets": False, "oco": False})
     entry = desk.add(symbol=symbol, stop_loss=140, take_profit=160)
     execution = desk.start(crash_at=P.GUARDS_STORED)
     skip_where_denied(desk, entry, execution)
@@ -144,14 +148,43 @@ def test_a_crash_between_an_entry_and_its_guards(desk, symbol):
 
 
 def test_a_crash_between_the_slices_of_an_order(desk):
-    algo = Algo(name=AlgoName.TWAP, duration_seconds=2, slices=3)
+    algo = Algo(name=AlgoName.TWAP, duration_seconds=12, slices=3)
     parent = desk.add(quantity="17", algo=algo)
     execution = desk.start(crash_at=f"{P.SLICE_STORED}:2")
     skip_where_denied(desk, parent, execution)
     assert execution.ends() == EXIT_CODE
     desk.start()
     desk.settled()
-    assert desk.row(parent)["filled_quantity"] == 17
+    row = desk.row(parent)
+    assert (row["status"], row["filled_quantity"]) == ("FILLED", 17), row
+
+
+@pytest.mark.parametrize("visit", [1, 2])
+def test_a_crash_between_the_steps_of_a_kill(desk, symbol, visit):
+    desk.start()
+    rests = desk.add(**resting(symbol))
+    desk.becomes(rests, "SUBMITTED")
+    desk.broker.set_price(rests.instrument, 150)
+    desk.becomes(desk.add(1, symbol=symbol), "FILLED")
+    desk.kill_all()
+    asked = KillRequest(
+        scope=Scope.ACCOUNT,
+        scope_id=desk.accounts[0],
+        stage=KillStage.FLATTEN,
+        by="olga",
+        reason="drill",
+        confirmed=True,
+    )
+    run = request_kill(desk.store, asked, timeout_seconds=120)
+    assert desk.start(crash_at=f"{P.KILL_STEP}:{visit}").ends() == EXIT_CODE
+    desk.start()
+    wait_until(
+        lambda: kill_run(desk.store, run.run_id).state is RunState.DONE,
+        lambda: f"it did not end: {kill_run(desk.store, run.run_id)}",
+    )
+    assert desk.row(rests)["status"] == "CANCELED"
+    assert desk.broker.get(desk.accounts[0], "positions") == []
+    desk.settled()
 
 
 def skip_where_denied(desk, order, execution):

@@ -176,12 +176,24 @@ class Trade:
             lambda: not self.differences(resting=resting, unresolved=unresolved),
             lambda: self._disagreement(resting=resting, unresolved=unresolved),
         )
-        before = self._oracle.snapshot()
+        before = self._quiet()
         self.kill_all()
         self.start().opens(*self.accounts)
         time.sleep(_SEVERAL_LOOKS_SECONDS)
-        assert self._oracle.snapshot() == before
+        assert _changes(before, self._oracle.snapshot()) == []
         assert not self.differences(resting=resting, unresolved=unresolved)
+
+    def _quiet(self):
+        """The books once nothing has moved in them for several looks at the broker."""
+        seen = [self._oracle.snapshot()]
+
+        def still():
+            time.sleep(_SEVERAL_LOOKS_SECONDS)
+            seen.append(self._oracle.snapshot())
+            return seen[-2] == seen[-1]
+
+        wait_until(still, "the books do not come to rest")
+        return seen[-1]
 
     def differences(self, *, resting=(), unresolved=False):
         """What does not agree with the broker now; empty = all does."""
@@ -205,3 +217,14 @@ def trade(store, connection, broker, home, **options):
         yield made
     finally:
         made.close()
+
+
+def _changes(before, after):
+    """Rows that are not as they were."""
+    names = [(name, key) for name in after for key in before[name] | after[name]]
+    pairs = [(key, before[name].get(key), after[name].get(key)) for name, key in names]
+    return [
+        (key, {field for field in old or new if (old or {}).get(field) != (new or {}).get(field)})
+        for key, old, new in pairs
+        if old != new
+    ]
