@@ -85,7 +85,8 @@ def test_an_owner_that_lost_the_account_and_has_it_again_does_not_send_what_it_h
     desk.becomes(order, "FILLED")
     heir.kill()
     stale.signal(signal.SIGCONT)
-    wait_until(lambda: "trading" in stale.state(), stale.state)
+    lease = {"_id": f"account|{order.account_id}"}
+    wait_until(lambda: desk.store["leases"].find_one(lease)["epoch"] == 3, "it is not taken again")
     stale.go_on()
     late = desk.add(1)
     desk.ring(late)
