@@ -63,8 +63,12 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "orders": [
         ([("signal_id", ASCENDING)], {}),
         (
-            [("working", ASCENDING), ("account_id", ASCENDING), ("instrument_key", ASCENDING)],
+            [("working", ASCENDING), ("account_id", ASCENDING)],
             {"partialFilterExpression": {"working": True}},
+        ),
+        (
+            [("sent", ASCENDING), ("account_id", ASCENDING), ("instrument_key", ASCENDING)],
+            {"partialFilterExpression": {"sent": True}},
         ),
         ([("created_at", DESCENDING)], {}),
         (

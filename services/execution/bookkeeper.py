@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pymongo.client_session import ClientSession
 
@@ -16,13 +17,21 @@ from services.common.leases import Lease
 from services.common.logs import road
 from services.common.store import Document, Store
 from services.common.topology import EXECUTION_CONFIRMATIONS
-from services.domain.orders import Order, OrderReport
+from services.domain.orders import Execution, Order, OrderReport
 from services.domain.words import OrderStatus
 from services.execution.documents import Booking
 from services.execution.posting import Posting
 
 T = TypeVar("T")
+_REMEMBERED = 5000
 NO_OUTCOME = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
+
+
+class _Told(NamedTuple):
+    """What was booked last of an order: the broker's own word, and its fills so far."""
+
+    status: OrderStatus
+    executions: frozenset[tuple[str, int, bool]]
 
 
 class Bookkeeper:
@@ -39,6 +48,26 @@ class Bookkeeper:
         self._publisher = publisher
         self._one_at_a_time = threading.RLock()
         self._listeners: list[Callable[[Booking], None]] = []
+        self._told: OrderedDict[str, _Told] = OrderedDict()
+
+    def knows(self, report: OrderReport) -> bool:
+        """Whether a report tells only what this process has booked itself, moments ago.
+
+        Brokers say everything twice, in the answer and in the stream. What is forgotten here is
+        read from the store, and found to be booked there.
+        """
+        told = self._told.get(report.client_order_id)
+        if told is None or report.status is not told.status:
+            return False
+        return all(_revision(each) in told.executions for each in report.executions)
+
+    def _remember(self, booking: Booking) -> None:
+        before = self._told.pop(booking.order_id, None)
+        executions = before.executions if before else frozenset()
+        fresh = frozenset(_revision(each) for each in booking.fresh)
+        self._told[booking.order_id] = _Told(booking.report.status, executions | fresh)
+        while len(self._told) > _REMEMBERED:
+            self._told.popitem(last=False)
 
     def listen(self, listener: Callable[[Booking], None]) -> None:
         """Call `listener` after each booking, in whichever thread it was made."""
@@ -90,6 +119,7 @@ class Bookkeeper:
         if news:
             failpoint(FailPoint.CONFIRMED)
         for booking in bookings:
+            self._remember(booking)
             self._tell(booking)
             for listener in self._listeners:
                 listener(booking)
@@ -121,6 +151,10 @@ class Bookkeeper:
             price=state.avg_fill_price if state.avg_fill_price is not None else "-",
             text=report.text or "-",
         )
+
+
+def _revision(execution: Execution) -> tuple[str, int, bool]:
+    return execution.execution_id, execution.revision, execution.busted
 
 
 def local(order: Order, status: OrderStatus, text: str) -> OrderReport:

@@ -50,16 +50,13 @@ def event(
 
 
 def order_update(booking: Booking) -> UpdateOne:
-    """Compare-and-set: the order as it was read becomes the order after the report."""
+    """The order after the report; that it is still as it was read is looked at before."""
     stored, report, state = booking.stored, booking.report, booking.after.state
     now = utc_now()
     is_unknown = state.status is OrderStatus.UNKNOWN
+    sent = {} if state.status is OrderStatus.PENDING else {"sent": True}
     return UpdateOne(
-        {
-            "_id": stored["_id"],
-            "status": stored["status"],
-            "filled_quantity": stored["filled_quantity"],
-        },
+        {"_id": stored["_id"]},
         {
             "$set": {
                 "status": state.status,
@@ -68,13 +65,13 @@ def order_update(booking: Booking) -> UpdateOne:
                 "avg_fill_price": state.avg_fill_price,
                 "text": report.text,
                 "updated_at": now,
-                **({} if booking.ended else {"working": True}),
+                **({} if booking.ended else {"working": True, **sent}),
                 **({"unknown": True} if is_unknown else {}),
             },
             "$push": {"events": event(state.status, report.occurred_at, now, report.text)},
             "$unset": {
                 "absent_since": "",
-                **({"working": ""} if booking.ended else {}),
+                **({"working": "", "sent": ""} if booking.ended else {}),
                 **({} if is_unknown else {"unknown": ""}),
             },
         },

@@ -20,7 +20,7 @@ from services.common.store import Document, Store, from_document, to_document
 from services.domain.books import Position, position_id
 from services.domain.errors import TransientError
 from services.domain.orders import Order
-from services.domain.risk import LimitSet
+from services.domain.risk import LimitSet, RiskLock
 from services.domain.words import OrderStatus
 from services.execution.bookkeeper import Bookkeeper
 from services.execution.documents import event
@@ -28,6 +28,7 @@ from services.execution.gate import Seen, Verdict, Working, judge
 from services.execution.store import not_above, readable
 
 _LIMITS_SECONDS = 0.5
+_LOCKS_SECONDS = 0.1
 _PER_GROUP_REFUSAL = "GROUP_REFUSED"
 
 
@@ -71,6 +72,9 @@ class Intents:
         self._limits: Kept[str, tuple[LimitSet, ...]] = Kept(
             lambda _: limit_sets(store), seconds=_LIMITS_SECONDS
         )
+        self._locks: Kept[str, tuple[RiskLock, ...]] = Kept(
+            lambda _: locks(store, utc_now()), seconds=_LOCKS_SECONDS
+        )
         self._currency: Kept[str, str] = Kept(self._load_currency, seconds=60)
 
     def _load_currency(self, account_id: str) -> str:
@@ -95,6 +99,7 @@ class Intents:
             TransientError: the account is another's now; nothing was changed.
         """
         limits = self._limits("all")
+        self._locks("all")  # outside of the transaction, which may run again
         judged = self._books.transact(
             self._lease, lambda session: self._judge(groups, ground, limits, guards_of, session)
         )
@@ -135,12 +140,10 @@ class Intents:
     ) -> Seen:
         now = utc_now()
         keys = sorted({order.instrument.key for order in orders})
-        query = {"working": True, "account_id": self._account_id, "instrument_key": {"$in": keys}}
+        query = {"sent": True, "account_id": self._account_id, "instrument_key": {"$in": keys}}
         fields = {"order": 1, "status": 1, "filled_quantity": 1}
         found = self._store["orders"].find(query, fields, session=session)
-        # What is PENDING passes the gate in its turn; to ask for it would cost the index.
-        sent = (row for row in found if row["status"] != OrderStatus.PENDING)
-        working = [_working(row) for row in readable(self._store, sent)]
+        working = [_working(row) for row in readable(self._store, found)]
         places = sorted({_place(order) for order in orders if order.intent.reduces_risk})
         held = (
             self._store["positions"].find({"_id": {"$in": places}}, session=session)
@@ -150,7 +153,7 @@ class Intents:
         return Seen(
             now=now,
             controls=controls(self._store, session),
-            locks=locks(self._store, now, session),
+            locks=self._locks("all"),
             limits=limits,
             positions={row["_id"]: from_document(Position, row) for row in held},
             working=working,
@@ -258,6 +261,7 @@ def _intent(leaving: Leaving, epoch: int, guards: Sequence[Order], now: datetime
         "status": OrderStatus.SUBMITTING,
         "owner_epoch": epoch,
         "updated_at": now,
+        "sent": True,
         "sent_at": now,
         "text": stored["text"],
     }
@@ -289,6 +293,7 @@ def _attached(guard: Order, epoch: int) -> Document:
     return order_document(guard, at=now) | {
         "status": OrderStatus.SUBMITTING,
         "owner_epoch": epoch,
+        "sent": True,
         "sent_at": now,
         "attached": True,
     }

@@ -85,11 +85,7 @@ class ExecutionStore:
 
     def unfinished(self, account_id: str) -> list[Document]:
         """Orders of the account that were taken up and are not at their end."""
-        query = {
-            "working": True,
-            "account_id": account_id,
-            "status": {"$ne": OrderStatus.PENDING},
-        }
+        query = {"sent": True, "account_id": account_id}
         return readable(self._store, self._store["orders"].find(query))
 
     def adopt(self, account_id: str, epoch: int) -> None:
@@ -150,7 +146,7 @@ class ExecutionStore:
                 after=OrderStatus.PENDING,
                 epoch=epoch,
                 text=text,
-                forget=("children", "native_guards", "sent_at"),
+                forget=("children", "native_guards", "sent", "sent_at"),
             )
         if guards:
             self._store["orders"].delete_many(
@@ -175,7 +171,7 @@ class ExecutionStore:
                 "$push": {"events": event(OrderStatus.PENDING, now, now, text)},
                 "$inc": {"resend_count": 1},
                 "$unset": dict.fromkeys(
-                    ("absent_since", "resolution", "children", "sent_at", "unknown"), ""
+                    ("absent_since", "resolution", "children", "sent", "sent_at", "unknown"), ""
                 ),
             },
         )
@@ -322,12 +318,11 @@ class ExecutionStore:
 
     def exits(self, account_id: str, strategy_id: str, instrument: Instrument) -> list[Document]:
         """Exits of a strategy's position that are not at their end, what guards it left out."""
-        # No more than what the index has: the embedded database would leave it for one field more.
-        query = {"working": True, "account_id": account_id, "instrument_key": instrument.key}
+        query = {"working": True, "account_id": account_id}
         return [
             row
             for row in readable(self._store, self._store["orders"].find(query))
-            if row["strategy_id"] == strategy_id
+            if (row["strategy_id"], row["instrument_key"]) == (strategy_id, instrument.key)
             and Intent(row["order"]["intent"]).reduces_risk
             and row["order"]["role"] not in GUARDS
         ]

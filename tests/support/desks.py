@@ -69,7 +69,8 @@ def add_order(store, order, status="PENDING", sibling_count=1, **fields):
     store["signal_store"].update_one({"_id": order.signal_id}, {"$setOnInsert": life}, upsert=True)
     store["reservations"].insert_one({"_id": order.client_order_id, **to_document(held)})
     row = order_document(order, at=now, sibling_count=sibling_count)
-    store["orders"].insert_one(row | {"status": status} | fields)
+    sent = {} if status == "PENDING" else {"sent": True}
+    store["orders"].insert_one(row | {"status": status} | sent | fields)
     return order.client_order_id
 
 
