@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from pymongo.client_session import ClientSession
@@ -24,6 +25,8 @@ from services.execution.posting import Posting
 
 T = TypeVar("T")
 _REMEMBERED = 5000
+#: A report that the stream brings while its order is being placed waits so long for the answer.
+_ANSWER_SECONDS = 0.5
 NO_OUTCOME = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
 
@@ -49,6 +52,26 @@ class Bookkeeper:
         self._one_at_a_time = threading.RLock()
         self._listeners: list[Callable[[Booking], None]] = []
         self._told: OrderedDict[str, _Told] = OrderedDict()
+        self._answers = threading.Condition()
+        self._expected: frozenset[str] = frozenset()
+
+    @contextmanager
+    def expecting(self, client_order_ids: Iterable[str]) -> Iterator[None]:
+        """While the worker places these orders: it books their answers, many at once."""
+        self._expected = frozenset(client_order_ids)
+        try:
+            yield
+        finally:
+            with self._answers:
+                self._expected = frozenset()
+                self._answers.notify_all()
+
+    def let_answer(self, client_order_id: str) -> None:
+        """Leave a report of the stream to the worker that places the order now, for a moment."""
+        with self._answers:
+            self._answers.wait_for(
+                lambda: client_order_id not in self._expected, timeout=_ANSWER_SECONDS
+            )
 
     def knows(self, report: OrderReport) -> bool:
         """Whether a report tells only what this process has booked itself, moments ago.

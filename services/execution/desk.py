@@ -399,6 +399,7 @@ class Desk:
         failpoint(FailPoint.STREAM_REPORT)
         if not self._is_open():
             raise TransientError(f"account {self.account_id} is not open here")
+        self._counter.books.let_answer(report.client_order_id)
         known = self._counter.books.knows(report)
         stored = None if known else self._counter.queries.order(report.client_order_id)
         if stored is not None and stored["account_id"] == self.account_id:

@@ -58,6 +58,11 @@ class _Unit(NamedTuple):
     members: tuple[Leaving, ...]
     guards: tuple[Order, ...] = ()
 
+    @property
+    def order_ids(self) -> list[str]:
+        """Everything that the broker answers of."""
+        return [each.client_order_id for each in (*(m.order for m in self.members), *self.guards)]
+
 
 class Placing:
     """Places orders of one account; for its worker thread only."""
@@ -82,18 +87,29 @@ class Placing:
         judged = self._intents.pass_gate(groups, ground, self._attached)
         judged_at = time.monotonic()
         self._refuse(judged.refused)
+        units = self._units(judged.leaving)
+        ids = [row_id for unit in units for row_id in unit.order_ids]
+        with self._counter.books.expecting(ids):
+            again, trouble = self._send_all(units, ground.epoch, judged_at)
+        left = [each.stored for each in judged.leaving]
+        return Placed(judged.waiting, left, again, trouble)
+
+    def _send_all(
+        self, units: Sequence[_Unit], epoch: int, judged_at: float
+    ) -> tuple[list[Document], Exception | None]:
+        """Send one after the other; what must wait its turn again, and why no more may go."""
         again: list[Document] = []
         trouble: Exception | None = None
         answered: list[tuple[Document, OrderReport]] = []
-        booked_at = judged_at
-        for unit in self._units(judged.leaving):
+        booked_at = time.monotonic()
+        for unit in units:
             if trouble is None and time.monotonic() - judged_at > _VERDICT_SECONDS:
                 again += [each.stored for each in unit.members]
-                self._take_back(unit, "its turn comes again", ground.epoch)
+                self._take_back(unit, "its turn comes again", epoch)
                 continue
             if trouble is None:
                 try:
-                    reports = self._send(unit, ground.epoch)
+                    reports = self._send(unit, epoch)
                 except (BrokerUnavailable, TransientError) as error:
                     trouble = error
                 else:
@@ -105,10 +121,9 @@ class Placing:
                         answered, booked_at = [], time.monotonic()
                     continue
             # A broker in trouble is not sent more: what has not left waits until it answers.
-            self._take_back(unit, f"not sent: {trouble}", ground.epoch)
+            self._take_back(unit, f"not sent: {trouble}", epoch)
         self._counter.books.book(answered, self._counter.lease)
-        left = [each.stored for each in judged.leaving]
-        return Placed(judged.waiting, left, again, trouble)
+        return again, trouble
 
     def _attached(self, order: Order) -> Sequence[Order]:
         """Guards that the broker takes together with their entry."""
