@@ -258,7 +258,7 @@ class Desk:
     def _open(self) -> None:
         """Reconcile, then trade: nothing leaves before the broker was asked about every order."""
         lease, queries = self._counter.lease, self._counter.queries
-        epoch = lease.epoch
+        epoch, began = lease.epoch, time.monotonic()
         self._counter.broker.connect()
         queries.adopt(self.account_id, epoch)
         if epoch != self._adopted_epoch:
@@ -269,8 +269,10 @@ class Desk:
                 self._throttle.note(order, left_at)
             self._adopted_epoch = epoch
         again = self._outcomes.ask()
+        asked = time.monotonic()
         self._compare(everything=epoch != self._compared_epoch)
         self._compared_epoch = epoch
+        compared = time.monotonic()
         self._tending.load()
         if not self._streaming:
             cursor = queries.cursor(self.account_id)
@@ -280,7 +282,13 @@ class Desk:
         self._open_epoch = epoch
         self._tries = 0
         self._next["outcomes"] = time.monotonic() + self._pace.outcomes_seconds
-        _log.info("account %s is open, epoch %s", self.account_id, epoch)
+        _log.info(
+            "account %s is open, epoch %s: orders asked about in %.2f s, books compared in %.2f s",
+            self.account_id,
+            epoch,
+            asked - began,
+            compared - asked,
+        )
         self._put(again)
         self._soon("poll")
 
