@@ -387,8 +387,15 @@ class Desk:
                 groups[key] = [row]
         return list(groups.values())
 
-    def _repeated(self, order: Order) -> str:
-        return self._throttle.objection(order, utc_now())
+    def _repeated(self, order: Order, ahead: Sequence[Order]) -> str:
+        objection = self._throttle.objection(order, utc_now(), ahead=ahead)
+        if not objection:
+            return ""
+        reset_at = self._counter.queries.throttle_reset_at(order.strategy_id)
+        if reset_at is None:
+            return objection
+        self._throttle.forget(order.strategy_id, reset_at)
+        return self._throttle.objection(order, utc_now(), ahead=ahead)
 
     def _on_left(self, order: Order) -> None:
         self._throttle.note(order, utc_now())

@@ -53,12 +53,12 @@ class Ground(NamedTuple):
     Attributes:
         epoch: of the lease that this is done under.
         entries_stopped: why no entry may go in the account; empty = it may.
-        repeated: see `Seen`.
+        repeated: of an order, and of those that leave just before it: see `Seen`.
     """
 
     epoch: int
     entries_stopped: str
-    repeated: Callable[[Order], str]
+    repeated: Callable[[Order, Sequence[Order]], str]
 
 
 class Intents:
@@ -118,11 +118,13 @@ class Intents:
         orders = {
             row["_id"]: from_document(Order, row["order"]) for group in groups for row in group
         }
-        seen = self._seen(list(orders.values()), ground, limits, session)
         judged = Judged([], [], [])
+        ahead: list[Order] = []
+        seen = self._seen(list(orders.values()), ground, limits, ahead, session)
         for group in groups:
             verdicts = [(row, self._verdict(orders[row["_id"]], seen)) for row in group]
             seen = _sort(verdicts, seen, judged)
+            ahead[:] = [each.order for each in judged.leaving]
         self._begin(judged.leaving, ground.epoch, guards_of, session)
         return judged
 
@@ -136,6 +138,7 @@ class Intents:
         orders: Sequence[Order],
         ground: Ground,
         limits: Sequence[LimitSet],
+        ahead: Sequence[Order],
         session: ClientSession,
     ) -> Seen:
         now = utc_now()
@@ -159,7 +162,7 @@ class Intents:
             working=working,
             currency=self._currency(self._account_id) or None,
             entries_stopped=ground.entries_stopped,
-            repeated=ground.repeated,
+            repeated=lambda order: ground.repeated(order, ahead),
         )
 
     def _verdict(self, order: Order, seen: Seen) -> Verdict:

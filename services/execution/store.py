@@ -10,12 +10,14 @@ from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
 from services.common.incidents import raise_incident
+from services.common.locks import cleared_at
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.books import Position
 from services.domain.instruments import Instrument
 from services.domain.orders import Order, OrderTerms
+from services.domain.risk import scope_key
 from services.domain.values import ZERO
-from services.domain.words import AccountType, Intent, OrderRole, OrderStatus
+from services.domain.words import AccountType, Intent, LockRule, OrderRole, OrderStatus, Scope
 from services.execution.documents import event
 from services.execution.gate import GUARDS
 
@@ -97,6 +99,11 @@ class ExecutionStore:
             {"working": True, "account_id": account_id},
             {"$set": {"owner_epoch": epoch}, "$unset": {"absent_since": ""}},
         )
+
+    def throttle_reset_at(self, strategy_id: str) -> datetime | None:
+        """When a person last let a strategy go on that had repeated itself; None = never."""
+        key = f"{LockRule.REPEATED_EXECUTION}|{scope_key(Scope.STRATEGY, strategy_id)}"
+        return cleared_at(self._store, key)
 
     def left_since(self, account_id: str, since: datetime) -> list[tuple[Order, datetime]]:
         """Orders of the account that were sent since then, and when."""

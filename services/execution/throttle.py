@@ -9,6 +9,7 @@ lock that it leads to is stored.
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from services.domain.orders import Order
@@ -40,17 +41,24 @@ class Throttle:
         if _counts(order):
             self._left[_kind(order)].append(at)
 
-    def objection(self, order: Order, now: datetime) -> str:
-        """Why an order is one too many; empty = it is not."""
+    def objection(self, order: Order, now: datetime, *, ahead: Sequence[Order] = ()) -> str:
+        """Why an order is one too many; empty = it is not.
+
+        Args:
+            order: what would leave.
+            now: the time.
+            ahead: what leaves just before it, and is not noted yet.
+        """
         if not _counts(order):
             return ""
         left = self._left[_kind(order)]
         while left and left[0] <= now - self._window:
             left.popleft()
-        if len(left) < self._most:
+        count = len(left) + sum(_counts(each) and _kind(each) == _kind(order) for each in ahead)
+        if count < self._most:
             return ""
         return (
-            f"{len(left)} orders to {order.side} {order.instrument.symbol} left for "
+            f"{count} orders to {order.side} {order.instrument.symbol} left for "
             f"{order.strategy_id} within {self._window.total_seconds():g} s, {self._most} may"
         )
 

@@ -112,6 +112,14 @@ def test_the_throttle_counts_entries_of_a_kind_within_its_window():
     assert throttle.objection(entry, NOW + timedelta(seconds=60)) == ""
 
 
+def test_what_leaves_together_is_counted_together():
+    throttle = Throttle(3, 60)
+    throttle.note(make_order(), NOW)
+    ahead = [make_order(), make_order(symbol="MSFT"), make_order()]
+    assert throttle.objection(make_order(), NOW, ahead=ahead[:2]) == ""
+    assert "3 orders" in throttle.objection(make_order(), NOW, ahead=ahead)
+
+
 def test_what_a_person_has_forgiven_does_not_count():
     throttle = Throttle(1, 60)
     throttle.note(make_order(), NOW)
