@@ -132,6 +132,8 @@ def _holding_in_words(holding: Holding) -> Iterable[str]:
     if difference is not None:
         state = "entries are stopped" if difference.confirmed else "looked at again in a moment"
         line += f", DIFFERS by {difference.gap:f} since {difference.since:%H:%M:%S} UTC: {state}"
+    elif holding.broker is not None and holding.broker != holding.books:
+        line += " (traded since the broker was asked; `reconcile` asks now)"
     if holding.unrealized_pnl is not None:
         line += f", unrealized {_money(holding.unrealized_pnl)} {holding.currency}"
     yield line
