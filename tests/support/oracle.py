@@ -38,7 +38,7 @@ class Oracle:
             if unresolved and status == "UNKNOWN" and not count and self._told(name):
                 working.add(name)
                 continue
-            wanted = 0 if row["order"]["algo"] else 1
+            wanted = 0 if row["order"].get("algo") else 1
             stayed_here = status in {"DENIED", "EXPIRED", "CANCELED"} and not count
             if count != wanted and not stayed_here:
                 wrong.append(f"{name}: {status}, {count} at the broker")
