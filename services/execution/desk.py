@@ -192,7 +192,7 @@ class Desk:
                 self._compare()
         if self._is_time("kills", _TICK_SECONDS):
             woken = self._kills.step(self._counter.broker, utc_now())
-            if woken:
+            if self._kills.is_open:
                 failpoint(FailPoint.KILL_STEP)
             self._put(woken)
         if self._is_time("squaring", _SQUARING_SECONDS):

@@ -97,6 +97,7 @@ class KillRuns:
         self._witness = Witness(store, account_id, on_asked=on_asked, settle_seconds=settle_seconds)
         self._idle = idle_seconds
         self._quiet_until = 0.0
+        self._is_open = False
         # Only when to be in no hurry: a desk that forgets this is slower, never wrong.
         self._asked: dict[str, _Asked] = {}
 
@@ -127,11 +128,17 @@ class KillRuns:
         for run in self._runs():
             self._work(run, now, trouble=trouble)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the last step has found a run."""
+        return self._is_open
+
     def _runs(self) -> list[KillRun]:
         """Runs that a person still wants; asks the store now and then while there is none."""
         if time.monotonic() < self._quiet_until:
             return []
         runs = open_runs(self._store, self._account_id)
+        self._is_open = bool(runs)
         if not runs:
             self._asked.clear()
             self._witness.forget()

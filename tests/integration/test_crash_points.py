@@ -139,7 +139,6 @@ def test_a_crash_between_an_entry_and_its_guards(desk, symbol):
     desk.broker.call("PUT", path, {"brackets": False, "oco": False})
     entry = desk.add(symbol=symbol, stop_loss=140, take_profit=160)
     execution = desk.start(crash_at=P.GUARDS_STORED)
-    skip_where_denied(desk, entry, execution)
     assert execution.ends() == EXIT_CODE
     desk.start()
     roles = (OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT)
@@ -151,7 +150,6 @@ def test_a_crash_between_the_slices_of_an_order(desk):
     algo = Algo(name=AlgoName.TWAP, duration_seconds=12, slices=3)
     parent = desk.add(quantity="17", algo=algo)
     execution = desk.start(crash_at=f"{P.SLICE_STORED}:2")
-    skip_where_denied(desk, parent, execution)
     assert execution.ends() == EXIT_CODE
     desk.start()
     desk.settled()
@@ -185,17 +183,6 @@ def test_a_crash_between_the_steps_of_a_kill(desk, symbol, visit):
     assert desk.row(rests)["status"] == "CANCELED"
     assert desk.broker.get(desk.accounts[0], "positions") == []
     desk.settled()
-
-
-def skip_where_denied(desk, order, execution):
-    """Guards and algos may not be worked yet: then they are denied, and nothing crashes."""
-
-    def known():
-        return execution.process.poll() is not None or desk.row(order)["status"] == "DENIED"
-
-    wait_until(known, "neither denied nor worked")
-    if desk.row(order)["status"] == "DENIED":
-        pytest.skip(f"execution does not work such orders yet: {desk.row(order)['text']}")
 
 
 @pytest.mark.parametrize("seed", [1, 2])

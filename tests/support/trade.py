@@ -31,6 +31,8 @@ from tests.support.rows import add_account, allow_trading
 
 LEASE_SECONDS = 1
 ORDER_TIMEOUT_SECONDS = 1
+#: How long an order must stay away from the broker's answers to count as never received.
+PROOF_SECONDS = 3
 CASH = Decimal(1_000_000)
 _LOOK_EVERY_SECONDS = "0.3"
 _SEVERAL_LOOKS_SECONDS = 1.0
@@ -77,6 +79,7 @@ class Trade:
             "LEASE_TTL_S": str(LEASE_SECONDS),
             "ORDER_TIMEOUT_S": str(ORDER_TIMEOUT_SECONDS),
             "RECONCILE_INTERVAL_S": _LOOK_EVERY_SECONDS,
+            "ABSENCE_PROOF_S": str(PROOF_SECONDS),
             "CRASH_AT": crash_at,
             "PAUSE_AT": pause_at,
             "HOLD_AT": hold_at,
