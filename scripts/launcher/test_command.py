@@ -49,14 +49,23 @@ def main() -> int:
 
 
 def steps(*, fast: bool) -> list[Step]:
-    """The checks, in order; pytest last, so that its closing line is near the end."""
+    """The checks, in order; pytest last, so that its closing lines are near the end.
+
+    Two files at a time: most tests wait for a server half of their time. What runs whole instances
+    runs alone.
+    """
     python = sys.executable
+    found = folders(fast=fast, tests=REPOSITORY / "tests")
+    alone = [name for name in found if name == "tests/e2e"]
+    beside = [name for name in found if name not in alone]
+    pytest = (python, "-m", "pytest")
     return [
         Step("ruff format", (python, "-m", "ruff", "format", "--check", ".")),
         Step("ruff check", (python, "-m", "ruff", "check", ".")),
         Step("mypy", (python, "-m", "mypy")),
         Step("lint-imports", (str(_BIN / "lint-imports"),)),
-        Step("pytest", (python, "-m", "pytest", *folders(fast=fast, tests=REPOSITORY / "tests"))),
+        Step("pytest", (*pytest, "-n", "2", "--dist", "loadfile", *beside)),
+        *([Step("pytest e2e", (*pytest, *alone))] if alone else []),
     ]
 
 
