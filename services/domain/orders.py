@@ -166,6 +166,46 @@ class Order(Frozen):
     oco_group: str | None = None
 
 
+def exit_of(  # noqa: PLR0913 - what an exit is made of, by name
+    entry: Order,
+    role: OrderRole,
+    number: int,
+    *,
+    quantity: Decimal,
+    order_type: OrderType,
+    time_in_force: TimeInForce,
+    limit_price: Decimal | None = None,
+    stop_price: Decimal | None = None,
+    oco_group: str | None = None,
+) -> Order:
+    """An order that closes what an entry has opened; nothing but these terms is the entry's.
+
+    What it closes in the sender's own account follows from the lots (`sender_quantity` is None).
+    """
+    return Order(
+        client_order_id=child_order_id_for(entry.client_order_id, role, number),
+        signal_id=entry.signal_id,
+        strategy_id=entry.strategy_id,
+        account_id=entry.account_id,
+        leg_index=entry.leg_index,
+        intent=Intent.EXIT,
+        instrument=entry.instrument,
+        side=entry.side.opposite,
+        quantity=quantity,
+        order_type=order_type,
+        time_in_force=time_in_force,
+        limit_price=limit_price,
+        stop_price=stop_price,
+        reference_price=entry.reference_price,
+        sender_unit=entry.sender_unit,
+        entry_signal_id=entry.signal_id,
+        environment=entry.environment,
+        role=role,
+        parent_order_id=entry.client_order_id,
+        oco_group=oco_group,
+    )
+
+
 class OrderTerms(Frozen):
     """What of an order can be changed while it works (FIX: Order Cancel/Replace)."""
 

@@ -47,6 +47,9 @@ class Agenda:
     def __len__(self) -> int:
         return len(self._urgencies)
 
+    def __contains__(self, order_id: str) -> bool:
+        return order_id in self._urgencies
+
     def put(self, stored: Document) -> None:
         """Look at this order; one that has become more urgent moves up."""
         order_id, urgency = stored["_id"], urgency_of(stored)

@@ -213,8 +213,9 @@ class Desk:
 
     def _take_rung(self) -> list[str]:
         with self._rung_lock:
-            rung, self._rung = list(self._rung), set()
-        return rung
+            rung, self._rung = self._rung, set()
+        # What waits its turn is read when that comes: doorbells are rung again meanwhile.
+        return [each for each in rung if each not in self._agenda]
 
     def _put(self, client_order_ids: Sequence[str]) -> None:
         if client_order_ids:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from services.domain.orders import TERMINAL, Order, child_order_id_for
+from services.domain.orders import TERMINAL, Order, exit_of
 from services.domain.signals import plain
 from services.domain.words import (
     GroupPolicy,
-    Intent,
     OrderRole,
     OrderStatus,
     OrderType,
@@ -78,30 +77,13 @@ def tend_group(legs: Sequence[LegView]) -> GroupPlan:
 
 
 def _closing(leg: LegView) -> Order:
-    order = leg.order
-    return order.model_copy(
-        update={
-            "client_order_id": child_order_id_for(order.client_order_id, OrderRole.UNWIND, 0),
-            "role": OrderRole.UNWIND,
-            "parent_order_id": order.client_order_id,
-            "intent": Intent.EXIT,
-            "entry_signal_id": order.signal_id,
-            "side": order.side.opposite,
-            "quantity": leg.filled_quantity,
-            "order_type": OrderType.MARKET,
-            "time_in_force": TimeInForce.DAY,
-            "limit_price": None,
-            "stop_price": None,
-            "trail_amount": None,
-            "trail_ratio": None,
-            "stop_loss": None,
-            "take_profit": None,
-            "sender_quantity": None,
-            "expires_at": None,
-            "cancel_at": None,
-            "algo": None,
-            "oco_group": None,
-        }
+    return exit_of(
+        leg.order,
+        OrderRole.UNWIND,
+        0,
+        quantity=leg.filled_quantity,
+        order_type=OrderType.MARKET,
+        time_in_force=TimeInForce.DAY,
     )
 
 

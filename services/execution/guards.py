@@ -23,11 +23,9 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from services.domain.lots import Lot, closed, total
-from services.domain.orders import TERMINAL, Order, OrderTerms, child_order_id_for
+from services.domain.orders import TERMINAL, Order, OrderTerms, child_order_id_for, exit_of
 from services.domain.values import ZERO
 from services.domain.words import (
-    GroupPolicy,
-    Intent,
     OrderRole,
     OrderStatus,
     OrderType,
@@ -206,30 +204,16 @@ def guard_order(entry: Order, role: OrderRole, number: int, quantity: Decimal) -
     if price is None:
         raise ValueError(f"entry {entry.client_order_id} has no price for a {role}")
     stops = role is OrderRole.STOP_LOSS
-    return entry.model_copy(
-        update={
-            "client_order_id": child_order_id_for(entry.client_order_id, role, number),
-            "role": role,
-            "parent_order_id": entry.client_order_id,
-            "oco_group": entry.client_order_id,
-            "intent": Intent.EXIT,
-            "entry_signal_id": entry.signal_id,
-            "side": entry.side.opposite,
-            "quantity": quantity,
-            "order_type": OrderType.STOP if stops else OrderType.LIMIT,
-            "time_in_force": TimeInForce.GTC,
-            "stop_price": price if stops else None,
-            "limit_price": None if stops else price,
-            "trail_amount": None,
-            "trail_ratio": None,
-            "stop_loss": None,
-            "take_profit": None,
-            "sender_quantity": None,
-            "expires_at": None,
-            "cancel_at": None,
-            "algo": None,
-            "group_policy": GroupPolicy.HOLD,
-        }
+    return exit_of(
+        entry,
+        role,
+        number,
+        quantity=quantity,
+        order_type=OrderType.STOP if stops else OrderType.LIMIT,
+        time_in_force=TimeInForce.GTC,
+        stop_price=price if stops else None,
+        limit_price=None if stops else price,
+        oco_group=entry.client_order_id,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.common.settings import CommonSettings
+from services.common.settings import CommonSettings, known_names
 from services.common.store import Store
 from tests.support.execution_process import MockBrokerBooks
 from tests.support.servers import Server, start_bus, start_database
@@ -82,3 +82,12 @@ def open_trade(
             return opened.enter_context(made)
 
         yield open_
+
+
+@pytest.fixture
+def typed_here(connection: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts that are run here find this test's database, and no setting of anybody else's."""
+    for name in known_names():
+        monkeypatch.delenv(name, raising=False)
+    for name, value in connection.items():
+        monkeypatch.setenv(name.upper(), str(value))

@@ -10,7 +10,6 @@ import pytest
 from scripts import books as tool
 from services.common.clock import utc_now
 from services.common.locks import locks
-from services.common.settings import known_names
 from services.domain.orders import UNATTRIBUTED
 from services.execution.ledger import Ledger
 from services.execution.posting import Posting
@@ -26,11 +25,7 @@ LATER = timedelta(seconds=10)
 
 
 @pytest.fixture(autouse=True)
-def _typed_on_this_store(store, connection, monkeypatch):
-    for name in known_names():
-        monkeypatch.delenv(name, raising=False)
-    for name, value in connection.items():
-        monkeypatch.setenv(name.upper(), str(value))
+def _typed_on_this_store(store, typed_here):
     allow_trading(store)
     add_account(store)
     add_strategy(store)

@@ -7,7 +7,6 @@ import pytest
 
 from scripts import kill
 from services.common.kills import kill_runs
-from services.common.settings import known_names
 from services.common.store import to_document
 from services.domain.books import position_id
 from tests.fakes.account import AccountBroker
@@ -21,11 +20,7 @@ ONE = ("--account", ACCOUNT)
 
 
 @pytest.fixture(autouse=True)
-def _typed_on_this_store(store, connection, monkeypatch):
-    for name in known_names():
-        monkeypatch.delenv(name, raising=False)
-    for name, value in connection.items():
-        monkeypatch.setenv(name.upper(), str(value))
+def _typed_on_this_store(store, typed_here, monkeypatch):
     allow_trading(store)
     add_account(store)
     monkeypatch.setenv("KILL_TIMEOUT_S", "3")

@@ -10,7 +10,6 @@ from scripts import kill, limits
 from services.common.clock import utc_now
 from services.common.controls import controls, trading_state
 from services.common.limits import limit_sets
-from services.common.settings import known_names
 from services.common.store import to_document
 from services.domain.risk import RiskLock, TradingHours
 from services.domain.words import LockRule, Override, Scope, TradingState
@@ -22,11 +21,7 @@ SIGNED = ("--by", "olga", "--reason", "news")
 
 
 @pytest.fixture(autouse=True)
-def _typed_on_this_store(store, connection, monkeypatch):
-    for name in known_names():
-        monkeypatch.delenv(name, raising=False)
-    for name, value in connection.items():
-        monkeypatch.setenv(name.upper(), str(value))
+def _typed_on_this_store(store, typed_here):
     allow_trading(store)
     add_account(store)
 

@@ -6,7 +6,6 @@ from decimal import Decimal
 import pytest
 
 from scripts import orders
-from services.common.settings import known_names
 from services.domain.orders import child_order_id_for
 from services.domain.words import OrderRole, OrderStatus, OrderType
 from tests.support.builders import ACCOUNT, STRATEGY
@@ -18,11 +17,7 @@ SIGNED = ("--by", "olga", "--reason", "typing error")
 
 
 @pytest.fixture(autouse=True)
-def _typed_on_this_store(store, connection, monkeypatch):
-    for name in known_names():
-        monkeypatch.delenv(name, raising=False)
-    for name, value in connection.items():
-        monkeypatch.setenv(name.upper(), str(value))
+def _typed_on_this_store(store, typed_here):
     allow_trading(store)
     add_account(store)
 
