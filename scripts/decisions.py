@@ -67,7 +67,8 @@ def again(store: Store, rows: Iterable[Document]) -> Iterator[tuple[str, list[st
             continue
         # What execution made for them (guards, slices, closings) was not decided.
         found = store["orders"].find({"signal_id": row["_id"], "order.parent_order_id": None})
-        orders = [each["order"] for each in found]
+        # And what was cut at the gate or changed since is compared as it was decided.
+        orders = [each["order"] | each.get("as_decided", {}) for each in found]
         try:
             made = replay(from_document(Signal, row["signal"]), decision)
         except InvalidMessage as error:

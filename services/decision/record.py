@@ -76,7 +76,7 @@ def differences(
     stored = {str(order["client_order_id"]): order for order in orders}
     again = {order.client_order_id: order for order in decision.orders}
     for name in sorted(stored.keys() | again.keys()):
-        one = _text(stored[name]) if name in stored else None
+        one = _text(_said(stored[name])) if name in stored else None
         other = _text(_as_stored(again[name], stored.get(name))) if name in again else None
         if one != other:
             found.append(f"order {name}: {one} is stored, {other} is decided")
@@ -86,13 +86,22 @@ def differences(
 def _as_stored(order: Order, stored: Mapping[str, Any] | None) -> dict[str, Any]:
     """An order without the fields that came after the stored one, where they say nothing."""
     if stored is None:
-        return order.model_dump()
+        return _said(order.model_dump())
     later = {
         name
         for name, field in Order.model_fields.items()
         if name not in stored and getattr(order, name) == field.get_default()
     }
-    return order.model_dump(exclude=later)
+    return _said(order.model_dump(exclude=later))
+
+
+def _said(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that say something: a stored order leaves out what is None."""
+    return {
+        name: _said(value) if isinstance(value, Mapping) else value
+        for name, value in fields.items()
+        if value is not None
+    }
 
 
 def _text(value: object) -> str:

@@ -224,6 +224,8 @@ def _sort(verdicts: Sequence[tuple[Document, Verdict]], seen: Seen, judged: Judg
         order = verdict.order
         stored = row | {"status": OrderStatus.SUBMITTING, "order": to_document(order)}
         stored |= {"text": verdict.sentence}
+        if verdict.sentence:  # cut: replays compare with what was decided
+            stored["as_decided"] = row.get("as_decided") or {"quantity": row["order"]["quantity"]}
         judged.leaving.append(Leaving(stored, order))
         left[order.client_order_id] = Working(order, OrderStatus.SUBMITTING, order.quantity)
     others = [each for each in seen.working if each.order.client_order_id not in left]
@@ -270,6 +272,7 @@ def _intent(leaving: Leaving, epoch: int, guards: Sequence[Order], now: datetime
     }
     if stored["text"]:
         changes["order.quantity"] = order.quantity
+        changes["as_decided"] = stored["as_decided"]
     if needs_tending(order, stored.get("sibling_count", 1)):
         changes["tended"] = True
     if guards:

@@ -11,7 +11,7 @@ from pymongo.client_session import ClientSession
 from services.common.clock import utc_now
 from services.common.incidents import raise_incident
 from services.common.locks import cleared_at
-from services.common.store import Document, Store, from_document, to_document
+from services.common.store import Document, Store, from_document
 from services.domain.books import Position
 from services.domain.instruments import Instrument
 from services.domain.orders import Order, OrderTerms
@@ -211,7 +211,10 @@ class ExecutionStore:
         now = utc_now()
         changes: Document = {"updated_at": now, "text": text}
         if terms is not None:
-            changes |= {f"order.{name}": value for name, value in to_document(terms).items()}
+            known = terms.model_dump(exclude_none=True)
+            changes |= {f"order.{name}": value for name, value in known.items()}
+            before = {name: row["order"].get(name) for name in known}
+            changes["as_decided"] = row.get("as_decided") or before
         self._store["orders"].update_one(
             {"_id": client_order_id},
             {

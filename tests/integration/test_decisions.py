@@ -95,6 +95,13 @@ def test_what_execution_made_of_an_order_is_not_taken_for_decided(decided):
     assert dict(again(decided, rows(decided)))["approved"] == []
 
 
+def test_what_was_cut_at_the_gate_is_compared_as_it_was_decided(decided):
+    row = decided["orders"].find_one({"signal_id": "approved"})
+    cut = {"order.quantity": Decimal(1), "as_decided": {"quantity": row["order"]["quantity"]}}
+    decided["orders"].update_one({"_id": row["_id"]}, {"$set": cut})
+    assert dict(again(decided, rows(decided)))["approved"] == []
+
+
 def test_a_decision_that_was_tampered_with_is_found(decided):
     decided["orders"].update_one(
         {"signal_id": "approved"}, {"$set": {"order.quantity": Decimal("10.0")}}

@@ -156,9 +156,8 @@ def test_a_stored_decision_is_repeated_from_what_is_stored(store, cerebro):
     found = life(store, "x")
     context = DecisionContext.model_validate_json(found["decision"]["context"])
     again = decide(from_document(Signal, found["signal"]), context)
-    assert [to_document(each) for each in again.orders] == [
-        row["order"] for row in orders_of(store, "x")
-    ]
+    stored = [from_document(Order, row["order"]) for row in orders_of(store, "x")]
+    assert list(again.orders) == stored
     assert again.orders[0].entry_signal_id == "b"
 
 
