@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.e2e.instance import Instance
 from tests.support.desks import wait_for
 from tests.support.rows import STRATEGY
 
@@ -35,6 +36,15 @@ def kill_execution_with_a_run_open(instance):
     time.sleep(random.uniform(0, 0.5))  # noqa: S311 - not a secret
     store.close()
     instance.kill("execution")
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory):
+    """One of its own: a flatten leaves nothing of what other tests hold."""
+    made = Instance(tmp_path_factory.mktemp("flattened"))
+    made.start("--demo")
+    yield made
+    made.stop()
 
 
 @pytest.fixture
