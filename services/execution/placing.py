@@ -28,6 +28,7 @@ from services.execution.counter import Counter
 from services.execution.gate import Verdict
 from services.execution.guards import first_guards
 from services.execution.intents import Ground, Intents, Leaving
+from services.execution.slicing import worked_as
 
 _log = logging.getLogger(__name__)
 #: A verdict of the gate is good for so long; what has not left by then passes it again.
@@ -223,7 +224,7 @@ class Placing:
         broker, budget = self._counter.broker, self._counter.budget
         first = orders[0]
         if first.algo is not None:
-            return [local(first, OrderStatus.SUBMITTED, f"worked as {first.algo.name}")]
+            return [local(first, OrderStatus.SUBMITTED, worked_as(first))]
         if not guards:
             require_guards(first, broker.capabilities)
         for _ in (*orders, *guards):

@@ -12,10 +12,16 @@ from services.domain.orders import TERMINAL, Order, OrderReport
 from services.domain.values import ZERO
 from services.domain.words import OrderRole, OrderStatus
 from services.execution.algos import ChildView, child_order, due_slices, is_complete, stopped_by
+from services.execution.bookkeeper import local
 from services.execution.children import create_children
 from services.execution.counter import Counter
 from services.execution.documents import Booking
 from services.execution.lifecycle import Advance, OrderState
+
+
+def worked_as(order: Order) -> str:
+    """What stands in place of a broker's words."""
+    return f"worked as {order.algo.name}" if order.algo else ""
 
 
 class Slicing:
@@ -36,7 +42,12 @@ class Slicing:
         """
         if row["status"] in TERMINAL:
             return True, []
-        if row["status"] in {OrderStatus.PENDING, OrderStatus.SUBMITTING}:
+        if row["status"] == OrderStatus.PENDING:
+            return False, []
+        if row["status"] == OrderStatus.SUBMITTING:
+            # Its owner died before this was recorded. No broker has it: nothing is to be asked.
+            report = local(order, OrderStatus.SUBMITTED, worked_as(order))
+            self._counter.books.book([(row, report)], self._counter.lease)
             return False, []
         slices = [each for each in rows if each["order"]["role"] == OrderRole.SLICE]
         children = [

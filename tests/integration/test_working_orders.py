@@ -286,6 +286,16 @@ def test_an_algo_goes_on_under_the_next_owner(store, open_desk):
     assert agrees(store, second)
 
 
+def test_an_algo_whose_owner_died_before_it_was_recorded_goes_on(store, open_desk):
+    order = algo(**TWAP)
+    begun = {"tended": True, "algo_started_at": utc_now()}
+    order_id = add_order(store, order, status="SUBMITTING", owner_epoch=1, **begun)
+    desk = open_desk()
+    wait_for(lambda: stored(store, order_id)["status"] == "FILLED", 30)
+    assert [row["filled_quantity"] for row in children(store, order)] == [3, 3, 4]
+    assert agrees(store, desk)
+
+
 def test_an_algo_that_is_canceled_keeps_what_it_has(store, desk):
     order = algo(**(TWAP | {"duration_seconds": Decimal(60)}))
     order_id = add_order(store, order)
