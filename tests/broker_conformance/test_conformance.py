@@ -113,7 +113,7 @@ def test_a_broker_that_is_down_is_unavailable_never_empty(bench, broker):
 
 
 def test_accepted_without_an_answer_is_unknown_and_found_once(bench):
-    broker = bench.adapter(timeout_seconds=0.5)
+    broker = bench.connected(timeout_seconds=0.5)
     bench.break_next("ACCEPT_THEN_SILENCE", seconds=2)
     with pytest.raises(OrderStateUnknown):
         broker.place_order(order(1))
@@ -123,7 +123,7 @@ def test_accepted_without_an_answer_is_unknown_and_found_once(bench):
 
 
 def test_lost_before_it_was_accepted_is_unknown_and_not_found(bench):
-    broker = bench.adapter(timeout_seconds=0.5)
+    broker = bench.connected(timeout_seconds=0.5)
     bench.break_next("DROP_BEFORE_ACCEPT", seconds=2)
     with pytest.raises(OrderStateUnknown):
         broker.place_order(order(1))
@@ -181,7 +181,7 @@ def test_the_stream_tells_every_fill_in_order_from_any_cursor(bench, broker):
         if report.status is OrderStatus.FILLED:
             cursors.setdefault(report.client_order_id, cursor)
     assert list(cursors) == sent
-    again = filled_in_turn(collect(bench.adapter(), after=cursors[sent[0]]), order(2))
+    again = filled_in_turn(collect(bench.connected(), after=cursors[sent[0]]), order(2))
     assert [each for each in again if each != sent[0]] == sent[1:]
 
 
@@ -194,7 +194,7 @@ def test_a_stream_that_resumes_exactly_tells_each_report_once(bench, broker):
     got = [arrived.get(timeout=10) for _ in range(3)]
     sent = [order(number).client_order_id for number in range(3)]
     assert [report.client_order_id for report, _ in got] == sent
-    again = collect(bench.adapter(), after=got[0][1])
+    again = collect(bench.connected(), after=got[0][1])
     rest = [again.get(timeout=10)[0].client_order_id for _ in range(2)]
     assert rest == sent[1:]
     time.sleep(0.2)
@@ -235,7 +235,7 @@ def test_a_stream_outlives_a_restart_of_the_broker(bench, broker):
     broker.place_order(order(1))
     bench.kill()
     bench.start()
-    bench.adapter().place_order(order(2))
+    bench.connected().place_order(order(2))
     told = filled_in_turn(arrived, order(2))
     assert told == [order(1).client_order_id, order(2).client_order_id]
 
@@ -301,7 +301,7 @@ def test_many_threads_at_once_leave_books_that_agree(bench, broker):
 
 def test_a_crash_in_the_middle_of_orders_keeps_every_answered_one_once(bench):
     """And one that never left is not there; only unknown ones may be either way."""
-    broker = bench.adapter()
+    broker = bench.connected()
     outcomes = {}
 
     def send():
@@ -319,7 +319,7 @@ def test_a_crash_in_the_middle_of_orders_keeps_every_answered_one_once(bench):
     bench.kill()
     sender.join(timeout=30)
     bench.start()
-    after = bench.adapter()
+    after = bench.connected()
     answered = {key: each for key, each in outcomes.items() if not isinstance(each, BrokerError)}
     assert answered
     booked = [each.client_order_id for each in after.executions()]
@@ -343,7 +343,7 @@ def test_a_crash_of_the_broker_loses_nothing(bench, broker):
     cash = broker.account_state().cash
     bench.kill()
     bench.start()
-    after = bench.adapter()
+    after = bench.connected()
     assert (
         after.find_order(order(1).client_order_id),
         after.positions(),

@@ -90,7 +90,7 @@ def test_a_bracket_survives_a_crash_of_the_broker(market, broker, bracket):
     market.fill(ENTRY, "4", "149")
     market.kill()
     market.start()
-    after = market.adapter()
+    after = market.connected()
     market.set_price(INFY, "161")
     assert after.find_order(TARGET.client_order_id).filled_quantity == 4
     assert held(after) == {}
@@ -117,7 +117,7 @@ def test_a_crash_in_the_middle_of_brackets_leaves_none_without_its_guards(market
     market.kill()
     sender.join(timeout=30)
     market.start()
-    after = market.adapter()
+    after = market.connected()
     answered = [each for each in outcomes if not isinstance(each, BrokerError)]
     found = {each.report.client_order_id for each in after.open_orders()}
     assert {each.client_order_id for trio in answered for each in trio} <= found

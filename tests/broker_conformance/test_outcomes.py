@@ -179,7 +179,7 @@ QUESTIONS = {
     ],
 )
 def test_a_question_that_failed_raises_and_is_never_empty(bench, question, kind):
-    broker = bench.adapter(timeout_seconds=0.5)
+    broker = bench.connected(timeout_seconds=0.5)
     bench.break_next(kind, on="QUERY", seconds=1)
     with pytest.raises(BrokerUnavailable):
         QUESTIONS[question](broker)

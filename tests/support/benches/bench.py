@@ -73,6 +73,12 @@ class Bench(ABC):
         self._adapters.append(made)
         return made
 
+    def connected(self, *, timeout_seconds=2.0):
+        """A new adapter to the same account."""
+        made = self.adapter(timeout_seconds=timeout_seconds)
+        made.connect()
+        return made
+
     def break_next(self, kind, **more):
         """Make the next placement go wrong, or the next call that `on` names."""
         self.call("POST", "/v1/faults", {"account_id": self.account, "kind": kind, **more})
