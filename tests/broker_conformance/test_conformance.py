@@ -221,8 +221,7 @@ def test_no_report_is_delivered_after_close(bench, broker):
     broker.place_order(order(1))
     arrived.get(timeout=10)
     broker.close()
-    other = bench.adapter()
-    other.connect()
+    other = bench.connected()
     other.place_order(order(2))
     time.sleep(0.5)
     told = [arrived.get()[0].client_order_id for _ in range(arrived.qsize())]
@@ -370,8 +369,7 @@ def test_closing_a_position_needs_no_margin(broker):
 def test_connecting_changes_nothing(bench, broker):
     broker.place_order(order(1))
     before = (broker.positions(), broker.account_state().cash)
-    other = bench.adapter()
-    other.connect()
+    other = bench.connected()
     other.close()
     assert (broker.positions(), broker.account_state().cash) == before
 
