@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pydantic import Field
@@ -158,7 +158,13 @@ class Broker(ABC):
 
     @abstractmethod
     def connect(self) -> None:
-        """Open the link. Raises: BrokerUnavailable."""
+        """Open the link.
+
+        Raises:
+            LoginRequired: a person must log in at the broker first.
+            BrokerUnavailable: the broker cannot be reached.
+            ConfigurationError: what is set up of the account cannot be used.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -167,6 +173,21 @@ class Broker(ABC):
     @abstractmethod
     def is_connected(self) -> bool:
         """Whether the last contact with the broker succeeded."""
+
+    def remembers_since(self) -> datetime | None:
+        """Since when the broker can still be asked about orders that have ended; None = for ever.
+
+        An order that was sent before and is not shown may have been filled all the same: nothing
+        is proven by its absence. Brokers that forget, e.g. every night, override it.
+        """
+        return None
+
+    def clock_skew(self) -> timedelta | None:
+        """How far the broker's clock is ahead of ours; None = it does not tell the time.
+
+        Raises: BrokerUnavailable.
+        """
+        return None
 
     @abstractmethod
     def place_order(self, order: Order) -> OrderReport:

@@ -13,6 +13,13 @@ class BrokerUnavailable(BrokerError):
     """The request definitely did not reach the broker: nothing has happened, try again later."""
 
 
+class LoginRequired(BrokerUnavailable):
+    """A person must log in at the broker first; nothing was sent, and trying again does not help.
+
+    The sentence says what to run.
+    """
+
+
 class OrderRejected(BrokerError):
     """The broker definitely refused the order.
 
