@@ -6,10 +6,10 @@ import logging
 import pytest
 from pydantic import SecretStr
 
-from services.common.broker_accounts import (
+from services.common.broker_accounts import read_account
+from services.common.broker_secrets import (
     environment_name,
     forget_secret,
-    read_account,
     secret_places,
     secrets_of,
     store_secret,
