@@ -43,6 +43,7 @@ def build(process: Process[MockBrokerSettings]) -> None:
         initial_cash=settings.mock_initial_cash,
         commission_per_unit=settings.mock_commission_per_unit,
         commission_minimum=settings.mock_commission_minimum,
+        currency=settings.mock_currency,
     )
     exchange = Exchange(
         journal,

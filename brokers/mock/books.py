@@ -21,8 +21,6 @@ from services.domain.orders import Execution
 from services.domain.values import ZERO
 
 _OWNER = "broker"
-#: Of every account.
-_CURRENCY = "USD"
 _EXECUTIONS = Counter("mock_broker_executions", "Executions")
 
 
@@ -36,8 +34,11 @@ class Books:
         initial_cash: Decimal,
         commission_per_unit: Decimal,
         commission_minimum: Decimal,
+        currency: str = "USD",
     ) -> None:
+        """Over what a journal has kept; all accounts and commissions are in `currency`."""
         self._journal = journal
+        self._currency = currency
         self._initial_cash = initial_cash
         self._per_unit = commission_per_unit
         self._minimum = commission_minimum
@@ -100,6 +101,7 @@ class Books:
             quantity=take.quantity,
             price=take.price,
             commission=self.fee(take.quantity),
+            commission_currency=self._currency,
             occurred_at=now,
         )
         position = self._journal.position(stored.account_id, stored.key) or Position(
@@ -150,7 +152,7 @@ class Books:
         available = margin.available_funds(cash, holdings)
         return AccountState(
             account_id=account_id,
-            currency=_CURRENCY,
+            currency=self._currency,
             equity=available + used,
             cash=cash,
             initial_margin=used,
@@ -158,7 +160,7 @@ class Books:
             available_funds=available,
             buying_power=max(available * 2, ZERO),
             as_of=datetime.now(UTC),
-            fx_rates=margin.pair_rates(_CURRENCY, self._price),
+            fx_rates=margin.pair_rates(self._currency, self._price),
         )
 
     def last_price(self, instrument_key: str) -> LastPrice | None:

@@ -257,6 +257,7 @@ class MockBrokerSettings(CommonSettings):
     """The mock broker (`python -m brokers.mock`)."""
 
     mock_initial_cash: Decimal = Field(Decimal(1_000_000), gt=0, description="account currency")
+    mock_currency: str = Field("USD", pattern="^[A-Z]{3}$", description="of all its accounts")
     mock_commission_per_unit: Decimal = Field(
         Decimal("0.005"), ge=0, description="account currency for each unit of an execution"
     )

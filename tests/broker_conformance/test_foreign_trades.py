@@ -3,44 +3,42 @@
 import pytest
 
 from services.domain.words import OrderStatus
-from tests.support.broker_orders import collect, held, limit, order, until
-from tests.support.builders import make_instrument
+from tests.support.broker_orders import INFY, TCS, collect, held, limit, order, until
 
 pytestmark = pytest.mark.servers
-AAPL, MSFT = make_instrument(), make_instrument("MSFT")
 
 
 @pytest.fixture
 def market(bench):
-    bench.set_price(AAPL, "150")
-    bench.set_price(MSFT, "300")
+    bench.set_price(INFY, "150")
+    bench.set_price(TCS, "300")
     return bench
 
 
 def test_a_trade_by_hand_is_in_every_book_without_an_id_of_ours(market, broker):
     arrived = collect(broker)
     broker.place_order(order(1))
-    number = market.trade_by_hand(MSFT, "-3")
-    assert held(broker) == {"AAPL": 10, "MSFT": -3}
+    number = market.trade_by_hand(TCS, "-3")
+    assert held(broker) == {"INFY": 10, "TCS": -3}
     _, foreign = broker.executions()
-    assert (foreign.client_order_id, foreign.instrument, foreign.quantity) == ("", MSFT, 3)
+    assert (foreign.client_order_id, foreign.instrument, foreign.quantity) == ("", TCS, 3)
     report = until(arrived, lambda each: each.broker_order_id == number)
     assert (report.client_order_id, report.status) == ("", OrderStatus.FILLED)
     assert report.executions == (foreign,)
 
 
 def test_an_order_by_hand_is_among_the_open_ones_until_it_ends(market, broker):
-    number = market.trade_by_hand(AAPL, "5", order_type="LIMIT", limit_price="140")
+    number = market.trade_by_hand(INFY, "5", order_type="LIMIT", limit_price="140")
     (row,) = broker.open_orders()
     assert (row.report.client_order_id, row.report.broker_order_id) == ("", number)
-    assert (row.instrument, row.report.terms.limit_price) == (AAPL, 140)
+    assert (row.instrument, row.report.terms.limit_price) == (INFY, 140)
     market.cancel_by_hand(number)
     assert list(broker.open_orders()) == []
 
 
 def test_foreign_orders_are_found_under_no_id_of_ours(market, broker):
     for _ in range(2):
-        market.trade_by_hand(AAPL, "5")
+        market.trade_by_hand(INFY, "5")
     sent = order(1)
     broker.place_order(sent)
     assert list(broker.find_orders([sent.client_order_id])) == [sent.client_order_id]
@@ -96,7 +94,7 @@ def test_a_fill_after_the_end_of_an_order_is_told_like_any_other(market, broker)
     assert report.client_order_id == sent.client_order_id
     assert report.filled_quantity == 10
     assert broker.find_order(sent.client_order_id).executions == report.executions
-    assert held(broker) == {"AAPL": 10}
+    assert held(broker) == {"INFY": 10}
 
 
 def test_more_than_was_asked_for_is_told_as_it_is(market, broker):
@@ -104,4 +102,4 @@ def test_more_than_was_asked_for_is_told_as_it_is(market, broker):
     market.fill(order(1), "2", "150")
     report = broker.find_order(order(1).client_order_id)
     assert report.filled_quantity == sum(each.quantity for each in report.executions) == 12
-    assert held(broker) == {"AAPL": 12}
+    assert held(broker) == {"INFY": 12}

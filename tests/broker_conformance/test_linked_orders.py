@@ -7,11 +7,19 @@ import pytest
 
 from brokers.errors import BrokerError, OrderRejected, OrderStateUnknown
 from services.domain.words import OrderStatus, OrderType, Side, TimeInForce
-from tests.support.broker_orders import eventually, held, limit, need, order, status_of, stop
-from tests.support.builders import make_instrument
+from tests.support.broker_orders import (
+    INFY,
+    TCS,
+    eventually,
+    held,
+    limit,
+    need,
+    order,
+    status_of,
+    stop,
+)
 
 pytestmark = pytest.mark.servers
-AAPL, MSFT = make_instrument(), make_instrument("MSFT")
 S = OrderStatus
 ENTRY = limit(1, "149")
 TARGET = limit(2, "160", side=Side.SELL, time_in_force=TimeInForce.GTC)
@@ -20,8 +28,8 @@ GUARD = stop(3, "140", time_in_force=TimeInForce.GTC)
 
 @pytest.fixture
 def market(bench, broker):
-    bench.set_price(AAPL, "150")
-    bench.set_price(MSFT, "300")
+    bench.set_price(INFY, "150")
+    bench.set_price(TCS, "300")
     return bench
 
 
@@ -43,22 +51,22 @@ def test_a_bracket_has_a_report_for_each_and_rests(broker, bracket):
 
 
 def test_guards_sleep_until_the_entry_fills_and_then_one_ends_the_other(market, broker, bracket):
-    market.set_price(AAPL, "165")
+    market.set_price(INFY, "165")
     assert statuses(broker, ENTRY, TARGET) == [S.SUBMITTED] * 2
-    market.set_price(AAPL, "149")
+    market.set_price(INFY, "149")
     assert status_of(broker, ENTRY) is S.FILLED
-    market.set_price(AAPL, "139")
+    market.set_price(INFY, "139")
     assert statuses(broker, TARGET, GUARD) == [S.CANCELED, S.FILLED]
     assert held(broker) == {}
 
 
 def test_guards_fill_no_more_than_the_entry_has(market, broker, bracket):
     market.fill(ENTRY, "4", "149")
-    market.set_price(AAPL, "161")
+    market.set_price(INFY, "161")
     assert broker.find_order(TARGET.client_order_id).filled_quantity == 4
     assert held(broker) == {}
-    market.set_price(AAPL, "149")  # the other six
-    market.set_price(AAPL, "139")
+    market.set_price(INFY, "149")  # the other six
+    market.set_price(INFY, "139")
     assert broker.find_order(GUARD.client_order_id).filled_quantity == 6
     assert held(broker) == {}
     assert list(broker.open_orders()) == []
@@ -73,7 +81,7 @@ def test_guards_of_a_part_stay_for_the_part(market, broker, bracket):
     market.fill(ENTRY, "4", "149")
     broker.cancel_order(ENTRY)
     assert {each.report.terms.quantity for each in broker.open_orders()} == {4}
-    market.set_price(AAPL, "139")
+    market.set_price(INFY, "139")
     assert held(broker) == {}
     assert list(broker.open_orders()) == []
 
@@ -82,8 +90,8 @@ def test_a_bracket_survives_a_crash_of_the_broker(market, broker, bracket):
     market.fill(ENTRY, "4", "149")
     market.kill()
     market.start()
-    after = market.adapter()
-    market.set_price(AAPL, "161")
+    after = market.connected()
+    market.set_price(INFY, "161")
     assert after.find_order(TARGET.client_order_id).filled_quantity == 4
     assert held(after) == {}
 
@@ -109,7 +117,7 @@ def test_a_crash_in_the_middle_of_brackets_leaves_none_without_its_guards(market
     market.kill()
     sender.join(timeout=30)
     market.start()
-    after = market.adapter()
+    after = market.connected()
     answered = [each for each in outcomes if not isinstance(each, BrokerError)]
     found = {each.report.client_order_id for each in after.open_orders()}
     assert {each.client_order_id for trio in answered for each in trio} <= found
@@ -140,7 +148,7 @@ def pair(market, broker):
     ("price", "ends"), [("161", [S.FILLED, S.CANCELED]), ("139", [S.CANCELED, S.FILLED])]
 )
 def test_what_fills_first_cancels_the_other(market, broker, pair, price, ends):
-    market.set_price(AAPL, price)
+    market.set_price(INFY, price)
     assert statuses(broker, *pair) == ends
     assert held(broker) == {}
 
@@ -148,7 +156,7 @@ def test_what_fills_first_cancels_the_other(market, broker, pair, price, ends):
 def test_a_part_of_one_is_taken_off_the_other(market, broker, pair):
     market.fill(pair[0], "4", "160")
     assert broker.find_order(pair[1].client_order_id).terms.quantity == 6
-    market.set_price(AAPL, "139")
+    market.set_price(INFY, "139")
     assert broker.find_order(pair[1].client_order_id).filled_quantity == 6
     assert statuses(broker, *pair) == [S.CANCELED, S.FILLED]
     assert held(broker) == {}
@@ -160,45 +168,45 @@ def test_canceling_one_leaves_the_other(broker, pair):
 
 
 def test_who_comes_after_his_group_has_filled_does_not_trade(market, broker, pair):
-    market.set_price(AAPL, "161")
+    market.set_price(INFY, "161")
     late = stop(5, "200").model_copy(update={"oco_group": "G1"})  # would go off at once
     assert broker.place_order(late).filled_quantity == 0
     assert held(broker) == {}
 
 
-def on_msft(each):
-    return each.model_copy(update={"instrument": MSFT, "reference_price": Decimal(300)})
+def on_tcs(each):
+    return each.model_copy(update={"instrument": TCS, "reference_price": Decimal(300)})
 
 
 def test_a_combo_fills_whole_under_the_ids_of_its_legs(market, broker):
     need(broker, "combos")
-    legs = [order(1), on_msft(order(2, side=Side.SELL))]
+    legs = [order(1), on_tcs(order(2, side=Side.SELL))]
     reports = broker.place_combo(legs)
     assert [each.client_order_id for each in reports] == [each.client_order_id for each in legs]
     assert [each.status for each in reports] == [S.FILLED] * 2
     assert {each.client_order_id for each in broker.executions()} == {
         each.client_order_id for each in legs
     }
-    assert held(broker) == {"AAPL": 10, "MSFT": -10}
+    assert held(broker) == {"INFY": 10, "TCS": -10}
 
 
 def test_a_combo_waits_for_its_last_leg(market, broker):
     need(broker, "combos", kinds=[OrderType.LIMIT])
-    legs = [limit(1, "149"), on_msft(limit(2, "305", side=Side.SELL))]
+    legs = [limit(1, "149"), on_tcs(limit(2, "305", side=Side.SELL))]
     broker.place_combo(legs)
-    market.set_price(AAPL, "148")
+    market.set_price(INFY, "148")
     assert held(broker) == {}
-    market.set_price(MSFT, "306")
+    market.set_price(TCS, "306")
     assert statuses(broker, *legs) == [S.FILLED] * 2
 
 
 def test_a_combo_that_cannot_be_had_leaves_nothing(market, broker):
     need(broker, "combos")
     with pytest.raises(OrderRejected):
-        broker.place_combo([order(1), on_msft(order(2, "1000000"))])
+        broker.place_combo([order(1), on_tcs(order(2, "1000000"))])
     assert held(broker) == {}
     market.make_thin("5")
-    legs = [order(3, "5"), on_msft(order(4, "6"))]
+    legs = [order(3, "5"), on_tcs(order(4, "6"))]
     legs = [each.model_copy(update={"time_in_force": TimeInForce.FOK}) for each in legs]
     assert [each.status for each in broker.place_combo(legs)] == [S.CANCELED] * 2
     assert held(broker) == {}

@@ -12,11 +12,9 @@ from brokers.errors import (
 )
 from services.domain.orders import OrderTerms
 from services.domain.words import OrderStatus, OrderType, Side, TimeInForce
-from tests.support.broker_orders import held, limit, need, order, status_of, stop
-from tests.support.builders import make_instrument
+from tests.support.broker_orders import INFY, held, limit, need, order, status_of, stop
 
 pytestmark = pytest.mark.servers
-AAPL = make_instrument()
 S = OrderStatus
 KINDS = {
     OrderType.LIMIT: (limit(1, "149"), OrderTerms(quantity=10, limit_price=149)),
@@ -34,7 +32,7 @@ KINDS = {
 
 @pytest.fixture
 def market(bench):
-    bench.set_price(AAPL, "150")
+    bench.set_price(INFY, "150")
     return bench
 
 
@@ -48,16 +46,16 @@ def test_a_working_order_tells_its_terms_wherever_it_is_asked_for(market, broker
     (row,) = broker.open_orders()
     assert row.report.terms == terms
     assert row.report.client_order_id == sent.client_order_id
-    assert (row.instrument, row.side, row.order_type) == (AAPL, sent.side, kind)
+    assert (row.instrument, row.side, row.order_type) == (INFY, sent.side, kind)
 
 
 def test_a_stop_fills_when_its_price_comes(market, broker):
     need(broker, kinds=[OrderType.STOP])
     broker.place_order(order(2))
     broker.place_order(stop(1, "140"))
-    market.set_price(AAPL, "141")
+    market.set_price(INFY, "141")
     assert status_of(broker, stop(1, "140")) is S.SUBMITTED
-    market.set_price(AAPL, "139")
+    market.set_price(INFY, "139")
     (fill,) = broker.find_order(stop(1, "140").client_order_id).executions
     assert fill.price == 139
 
@@ -66,9 +64,9 @@ def test_a_stop_limit_never_fills_worse_than_its_limit(market, broker):
     need(broker, kinds=[OrderType.STOP_LIMIT])
     sent, _ = KINDS[OrderType.STOP_LIMIT]
     broker.place_order(sent)
-    market.set_price(AAPL, "138")
+    market.set_price(INFY, "138")
     assert status_of(broker, sent) is S.SUBMITTED
-    market.set_price(AAPL, "139.50")
+    market.set_price(INFY, "139.50")
     assert status_of(broker, sent) is S.FILLED
 
 
@@ -76,10 +74,10 @@ def test_a_trailing_stop_follows_up_and_stays_when_the_price_falls(market, broke
     need(broker, kinds=[OrderType.TRAILING_STOP])
     sent, _ = KINDS[OrderType.TRAILING_STOP]
     broker.place_order(sent)
-    market.set_price(AAPL, "160")
-    market.set_price(AAPL, "156")
+    market.set_price(INFY, "160")
+    market.set_price(INFY, "156")
     assert broker.find_order(sent.client_order_id).terms.stop_price == 155
-    market.set_price(AAPL, "155")
+    market.set_price(INFY, "155")
     assert status_of(broker, sent) is S.FILLED
 
 
@@ -90,8 +88,8 @@ def test_a_part_fills_and_the_rest_works_on(market, broker):
     assert (report.status, report.filled_quantity) == (S.PARTIALLY_FILLED, 4)
     (row,) = broker.open_orders()
     assert (row.report.filled_quantity, row.report.terms.quantity) == (4, 10)
-    market.set_price(AAPL, "149")
-    market.set_price(AAPL, "149")
+    market.set_price(INFY, "149")
+    market.set_price(INFY, "149")
     report = broker.find_order(sent.client_order_id)
     assert (report.status, report.filled_quantity) == (S.FILLED, 10)
     assert [each.quantity for each in report.executions] == [4, 4, 2]
@@ -102,6 +100,7 @@ def test_a_part_fills_and_the_rest_works_on(market, broker):
 
 @pytest.mark.parametrize(("life", "filled"), [(TimeInForce.IOC, 4), (TimeInForce.FOK, 0)])
 def test_an_immediate_order_takes_what_there_is_or_all_or_nothing(market, broker, life, filled):
+    need(broker, lives=[life])
     market.make_thin("4")
     report = broker.place_order(limit(1, "150", time_in_force=life))
     assert (report.status, report.filled_quantity) == (S.CANCELED, filled)
@@ -113,7 +112,7 @@ def test_a_canceled_part_keeps_what_has_filled(market, broker):
     broker.place_order(order(1))
     report = broker.cancel_order(order(1))
     assert (report.status, report.filled_quantity) == (S.CANCELED, 4)
-    assert held(broker) == {"AAPL": 4}
+    assert held(broker) == {"INFY": 4}
 
 
 def test_a_change_is_of_the_same_order(market, broker):
@@ -123,9 +122,9 @@ def test_a_change_is_of_the_same_order(market, broker):
     report = broker.modify_order(limit(1, "149"), wanted)
     assert (report.client_order_id, report.terms) == (limit(1, "149").client_order_id, wanted)
     assert [each.report.terms for each in broker.open_orders()] == [wanted]
-    market.set_price(AAPL, "148")
+    market.set_price(INFY, "148")
     assert broker.find_order(limit(1, "149").client_order_id).filled_quantity == 7
-    assert held(broker) == {"AAPL": 7}
+    assert held(broker) == {"INFY": 7}
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ from brokers.errors import BrokerUnavailable, OrderRejected, OrderStateUnknown
 from services.domain.orders import OrderTerms
 from services.domain.words import OrderStatus, Side
 from tests.support.broker_orders import (
+    INFY,
     collect,
     eventually,
+    filled_in_turn,
     held,
     limit,
     need,
@@ -16,10 +18,8 @@ from tests.support.broker_orders import (
     stop,
     until,
 )
-from tests.support.builders import make_instrument
 
 pytestmark = pytest.mark.servers
-AAPL, MSFT = make_instrument(), make_instrument("MSFT")
 S = OrderStatus
 RESTING = limit(1, "149")
 ENTRY, GUARD = limit(2, "149"), stop(3, "140")
@@ -63,7 +63,7 @@ def call(request, bench):
     broker = bench.adapter(timeout_seconds=0.5)
     broker.connect()
     need(broker, *([ability] if ability else []))
-    bench.set_price(AAPL, "150")
+    bench.set_price(INFY, "150")
     broker.place_order(RESTING)
     return request.param, broker, act, done
 
@@ -162,7 +162,7 @@ QUESTIONS = {
     "executions": lambda broker: broker.executions(),
     "positions": lambda broker: broker.positions(),
     "account_state": lambda broker: broker.account_state(),
-    "last_price": lambda broker: broker.last_price(AAPL),
+    "last_price": lambda broker: broker.last_price(INFY),
     "connect": lambda broker: broker.connect(),
 }
 
@@ -179,7 +179,7 @@ QUESTIONS = {
     ],
 )
 def test_a_question_that_failed_raises_and_is_never_empty(bench, question, kind):
-    broker = bench.adapter(timeout_seconds=0.5)
+    broker = bench.connected(timeout_seconds=0.5)
     bench.break_next(kind, on="QUERY", seconds=1)
     with pytest.raises(BrokerUnavailable):
         QUESTIONS[question](broker)
@@ -207,7 +207,7 @@ def test_a_fill_that_crosses_a_cancel_is_told(bench, broker):
     assert broker.cancel_order(RESTING).status is S.CANCELED
     assert until(arrived, lambda report: report.filled_quantity).filled_quantity == 10
     assert broker.find_order(RESTING.client_order_id).filled_quantity == 10
-    assert held(broker) == {"AAPL": 10}
+    assert held(broker) == {"INFY": 10}
 
 
 def test_a_cancel_that_was_only_answered_leaves_an_order_that_works(bench, broker):
@@ -215,8 +215,8 @@ def test_a_cancel_that_was_only_answered_leaves_an_order_that_works(bench, broke
     bench.break_next("CANCEL_IGNORED")
     assert broker.cancel_order(RESTING).status is S.CANCELED
     assert status_of(broker, RESTING) is S.SUBMITTED
-    bench.set_price(AAPL, "149")
-    assert held(broker) == {"AAPL": 10}
+    bench.set_price(INFY, "149")
+    assert held(broker) == {"INFY": 10}
 
 
 def test_a_cancel_may_be_taken_now_and_done_later(bench, broker):
@@ -234,14 +234,14 @@ def test_a_fill_after_a_reject_is_told(bench, broker):
         broker.place_order(order(1))
     report = until(arrived, lambda each: each.filled_quantity)
     assert report.client_order_id == order(1).client_order_id
-    assert held(broker) == {"AAPL": 10}
+    assert held(broker) == {"INFY": 10}
 
 
 def test_an_overfill_is_told_as_it_is(bench, broker):
     bench.break_next("OVERFILL")
     broker.place_order(order(1))
     assert broker.find_order(order(1).client_order_id).filled_quantity == 11
-    assert held(broker) == {"AAPL": 11}
+    assert held(broker) == {"INFY": 11}
 
 
 @pytest.mark.parametrize(("kind", "quantity"), [("CORRECT_FILL", 10), ("BUST_FILL", 0)])
@@ -265,7 +265,7 @@ def test_reports_may_come_twice_with_the_same_fills(bench, broker):
 
 
 def test_reports_may_come_in_another_order_than_things_happened(bench, broker):
-    bench.set_price(AAPL, "150")
+    bench.set_price(INFY, "150")
     bench.make_thin("4")
     arrived = collect(broker)
     bench.break_next("REORDER_REPORTS")
@@ -274,7 +274,18 @@ def test_reports_may_come_in_another_order_than_things_happened(bench, broker):
     assert statuses == [S.PARTIALLY_FILLED, S.SUBMITTED]
 
 
-def test_a_stream_that_is_cut_loses_no_report_and_tells_none_twice(bench, broker):
+def test_a_stream_that_is_cut_loses_no_report(bench, broker):
+    arrived = collect(broker)
+    for number in range(6):
+        bench.break_next("DISCONNECT_AFTER_ACCEPT", on="STREAM")
+        broker.place_order(order(number))
+    told = filled_in_turn(arrived, order(5))
+    assert told == [order(number).client_order_id for number in range(6)]
+
+
+def test_a_stream_that_resumes_exactly_is_cut_without_a_gap(bench, broker):
+    if not bench.resumes_exactly:
+        pytest.skip("this broker's stream may tell again what was told")
     arrived = collect(broker)
     for number in range(6):
         bench.break_next("DISCONNECT_AFTER_ACCEPT", on="STREAM")

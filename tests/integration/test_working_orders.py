@@ -17,7 +17,8 @@ from services.domain.words import (
     Side,
     TimeInForce,
 )
-from tests.broker_conformance.conftest import ACCOUNT, MockBench
+from tests.support.benches.mock import MockBench
+from tests.support.broker_orders import ACCOUNT
 from tests.support.builders import STRATEGY, make_instrument, make_order
 from tests.support.desks import add_order, make_desk, settle, stored, wait_for
 from tests.support.rows import allow_trading

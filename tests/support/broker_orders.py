@@ -1,4 +1,7 @@
-"""Orders and readers for the conformance suite of brokers: of its one account, each its own id."""
+"""Orders and readers for the conformance suite of brokers: of its one account, each its own id.
+
+They are of stocks that all our brokers trade: Indian ones, in rupees, as is the account.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,29 @@ from decimal import Decimal
 
 import pytest
 
-from services.domain.words import OrderType, Side
-from tests.support.builders import make_order
+from services.domain.words import OrderStatus, OrderType, Side
+from tests.support.builders import make_instrument, make_order, make_preview_leg
 
 ACCOUNT = "Conformance-1"
+CURRENCY = "INR"
 _PATIENCE_SECONDS = 20
 
 
+def stock(symbol):
+    return make_instrument(symbol, currency=CURRENCY, exchange="NSE")
+
+
+INFY, TCS = stock("INFY"), stock("TCS")
+
+
 def order(number, quantity="10", side=Side.BUY, **fields):
-    return make_order(quantity, side=side, signal_id=f"sig_{number}", account_id=ACCOUNT, **fields)
+    """Of INFY, seen at 150."""
+    made = make_order(quantity, side=side, signal_id=f"sig_{number}", account_id=ACCOUNT, **fields)
+    return made.model_copy(update={"instrument": INFY})
+
+
+def preview_leg(quantity="10", side=Side.BUY, instrument=INFY):
+    return make_preview_leg(quantity, side, instrument)
 
 
 def limit(number, price, quantity="10", side=Side.BUY, **fields):
@@ -44,6 +61,16 @@ def until(arrived, wanted):
             return report
 
 
+def filled_in_turn(arrived, last):
+    """Ids of orders as they are first told to be filled, up to that of `last`."""
+    ids = []
+    while last.client_order_id not in ids:
+        report = until(arrived, lambda each: each.status is OrderStatus.FILLED)
+        if report.client_order_id not in ids:
+            ids.append(report.client_order_id)
+    return ids
+
+
 def eventually(question, wanted=bool):
     """The first answer that is wanted; brokers may take their time."""
     end = time.monotonic() + _PATIENCE_SECONDS
@@ -63,9 +90,11 @@ def held(broker):
     return {each.instrument.symbol: each.quantity for each in broker.positions()}
 
 
-def need(broker, *abilities, kinds=()):
+def need(broker, *abilities, kinds=(), lives=()):
     """Skip where the broker cannot do what a test is about."""
-    lacking = [each for each in abilities if not getattr(broker.capabilities, each)]
-    lacking += [each for each in kinds if each not in broker.capabilities.order_types]
+    able = broker.capabilities
+    lacking = [each for each in abilities if not getattr(able, each)]
+    lacking += [each for each in kinds if each not in able.order_types]
+    lacking += [each for each in lives if each not in able.times_in_force]
     if lacking:
         pytest.skip(f"this broker has no {', '.join(lacking)}")

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,13 +82,29 @@ def start_bus(path: Path, *, port: int | None = None) -> Iterator[Server]:
 
 @contextmanager
 def start_mock_broker(
-    path: Path, *, port: int | None = None, options: Sequence[str] = ()
+    path: Path,
+    *,
+    port: int | None = None,
+    options: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """The mock broker with its books below `path`."""
+    """The mock broker with its books below `path`; `settings` beside those of this process."""
     port = port or free_port()
     command = [*_module("brokers.mock"), "--host", "127.0.0.1", "--port", str(port)]
     command += ["--path", str(path / "mock_broker"), *options]
-    with _run(command, path, port, f"http://127.0.0.1:{port}", _answers_http) as server:
+    ready = _answers_http
+    with _run(command, path, port, f"http://127.0.0.1:{port}", ready, settings) as server:
+        yield server
+
+
+@contextmanager
+def start_fake(
+    name: str, path: Path, *, port: int, control_port: int, options: Sequence[str] = ()
+) -> Iterator[Server]:
+    """The fake of a real broker (`tests.fakes.<name>`); the address is that of its commands."""
+    command = [*_module(f"tests.fakes.{name}"), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--control-port", str(control_port), "--path", str(path / name), *options]
+    with _run(command, path, port, f"http://127.0.0.1:{control_port}", _answers_http) as server:
         yield server
 
 
@@ -107,11 +123,17 @@ def _module(name: str) -> list[str]:
 
 @contextmanager
 def _run(
-    command: list[str], path: Path, port: int, address: str, ready: Callable[[str], bool]
+    command: list[str],
+    path: Path,
+    port: int,
+    address: str,
+    ready: Callable[[str], bool],
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     path.mkdir(parents=True, exist_ok=True)
     log = path / f"server-{port}.log"
-    environment = {**os.environ, "MT_HOME": str(path)}  # logs and .env of this test, not ours
+    # Logs and .env of this test, not ours.
+    environment = {**os.environ, **(settings or {}), "MT_HOME": str(path)}
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, cwd=REPOSITORY, env=environment, stdout=output, stderr=output
