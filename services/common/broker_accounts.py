@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from services.common.broker_secrets import secrets_of
 from services.common.store import Document, Store
 from services.common.vault import Vault
 from services.domain.broker_accounts import BrokerAccount
-from services.domain.errors import ConfigurationError
-from services.domain.words import AccountType
+from services.domain.words import AccountType, ActiveStatus
 
-#: In place of any other broker where everything trades at the mock broker.
-MOCK: Final = "MOCK"
+_MOCK: Final = "MOCK"
+_FIELDS: Final = {"broker": 1, "account_type": 1, "connection": 1}
 
 
-def read_account(
-    row: Document, store: Store, vault: Vault, *, use_mock_broker: bool = False
-) -> BrokerAccount:
-    """A stored account as its adapter needs it; its secrets are read whenever they are asked for.
+class BrokerAccounts:
+    """The accounts that take part, as an operator has them now.
 
-    Raises:
-        ConfigurationError: the row cannot be read; the sentence names account and field.
+    Args:
+        store: the database.
+        vault: opens their stored secrets.
+        use_mock_broker: all of them trade at the mock broker, whatever their broker is.
     """
-    account_id = str(row["_id"])
-    try:
-        account_type = AccountType(row.get("account_type", AccountType.PAPER))
-    except ValueError as error:
-        known = ", ".join(AccountType)
-        raise ConfigurationError(
-            f"account {account_id}: account_type must be one of {known}, "
-            f"was {row['account_type']!r}"
-        ) from error
-    if use_mock_broker:
-        return BrokerAccount(account_id, MOCK, account_type)
-    connection = row.get("connection") or {}
-    if not isinstance(connection, Mapping):
-        raise ConfigurationError(f"account {account_id}: connection must be an object")
-    return BrokerAccount(
-        account_id,
-        str(row.get("broker") or "").strip().upper(),
-        account_type,
-        connection=dict(connection),
-        secrets=lambda: secrets_of(store, vault, account_id),
-    )
+
+    def __init__(self, store: Store, vault: Vault, *, use_mock_broker: bool = False) -> None:
+        self._store = store
+        self._vault = vault
+        self._use_mock_broker = use_mock_broker
+
+    def active(self) -> list[BrokerAccount]:
+        """All of them, in the order of their ids. Raises: PyMongoError."""
+        query = {"status": ActiveStatus.ACTIVE}
+        found = self._store["trading_accounts"].find(query, _FIELDS).sort("_id")
+        return [self.read(row) for row in found]
+
+    def read(self, row: Document) -> BrokerAccount:
+        """One stored account; its secrets are read whenever they are asked for."""
+        account_id = str(row["_id"])
+        account_type = str(row.get("account_type") or AccountType.PAPER)
+        if self._use_mock_broker:
+            return BrokerAccount(account_id, _MOCK, account_type)
+        return BrokerAccount(
+            account_id,
+            str(row.get("broker") or "").strip().upper(),
+            account_type,
+            connection=row.get("connection") or {},
+            secrets=lambda: secrets_of(self._store, self._vault, account_id),
+        )
