@@ -20,7 +20,6 @@ from tests.fakes.kite.ticket import ORDER_TYPES, Ticket
 from tests.fakes.venue import order_of
 
 _WORKING = frozenset({OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED})
-_MINUTE_SECONDS = 60
 #: How far a MARKET order may go from the last price where Kite chooses, in percent.
 _USUAL_PROTECTION = Decimal(3)
 _SLICE_ERROR = ("code", "error_type", "message", "data")
@@ -132,7 +131,7 @@ class Orders:
         house.begins(engine_id, oddity)
         report = house.exchange.place(self._account, sent, twist=twist)
         if order.validity_ttl:
-            after = order.validity_ttl * _MINUTE_SECONDS
+            after = order.validity_ttl * house.minute_seconds
             house.exchange.later(after, lambda: house.exchange.cancel(self._account, engine_id))
         return order_id_of(int(report.broker_order_id.partition("-")[2]))
 
