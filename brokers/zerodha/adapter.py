@@ -87,7 +87,9 @@ class ZerodhaBroker(Broker):
         """
         super().__init__(account_id)
         self._link = link
-        self._kite = KiteClient(link, account_id, secrets=secrets, timeout_seconds=timeout_seconds)
+        self._kite = KiteClient(
+            link, account_id, secrets=secrets, cache=cache, timeout_seconds=timeout_seconds
+        )
         self._instruments = Instruments(self._kite, cache)
         self._book = Book(self._kite, self._instruments, _CALLS_AHEAD * timeout_seconds)
         self._stop = threading.Event()
@@ -144,7 +146,7 @@ class ZerodhaBroker(Broker):
             self._book.note_not_sent(order.client_order_id)
             raise
         self._book.note_placed(order, answer.order_ids, sliced=request.sliced)
-        entry = self._look_until(answer.order_ids[0], lambda each: each.is_settled)
+        entry = self._look_until(answer.order_ids[0], lambda each: each.is_told)
         if entry is None:
             return OrderReport(
                 client_order_id=order.client_order_id,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import requests
@@ -16,7 +18,7 @@ from kiteconnect import KiteConnect  # type: ignore[import-untyped]
 from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 
-from brokers.errors import BrokerUnavailable, LoginRequired
+from brokers.errors import LoginRequired
 from brokers.zerodha.failures import Failure, Purpose, error_of
 from brokers.zerodha.link import ZerodhaLink
 from brokers.zerodha.pacing import ORDERS, QUESTIONS, QUOTES, Pacer
@@ -55,6 +57,7 @@ class KiteClient:
         link: where.
         account_id: of ours, for sentences.
         secrets: asked for the access token at every connect, and after Kite has refused it.
+        cache: folder in which all processes count their calls.
         timeout_seconds: of every call, to connect and until the answer begins.
     """
 
@@ -64,6 +67,7 @@ class KiteClient:
         account_id: str,
         *,
         secrets: Callable[[], Mapping[str, SecretStr]],
+        cache: Path,
         timeout_seconds: float,
     ) -> None:
         self._link = link
@@ -72,9 +76,10 @@ class KiteClient:
         self._kite = _kite_of(link, timeout_seconds)
         self._heard = _Heard()
         self._kite.reqsession.hooks["response"].append(self._note)
-        self._orders = Pacer(ORDERS)
-        self._questions = Pacer(QUESTIONS)
-        self._quotes = Pacer(QUOTES)
+        counted = cache / f"kite-calls-{hashlib.sha256(link.api_key.encode()).hexdigest()[:12]}"
+        self._orders = Pacer(ORDERS, counted.with_suffix(".orders"))
+        self._questions = Pacer(QUESTIONS, counted.with_suffix(".questions"))
+        self._quotes = Pacer(QUOTES, counted.with_suffix(".quotes"))
         self._token = ""
         self._refused_at: float | None = None
         self._connected = False
@@ -146,20 +151,16 @@ class KiteClient:
 
     def _call(self, call: Callable[[Any], T], pacer: Pacer, purpose: Purpose) -> T:
         self._check_token()
-        if not pacer.wait(_TURN_SECONDS):
-            raise BrokerUnavailable(
-                f"account {self._account_id}: too many calls, nothing was sent: Kite's limit would "
-                f"be passed for more than {_TURN_SECONDS:g} s"
-            )
-        self._heard.status, self._heard.error_type = None, ""
-        try:
-            answer = call(self._kite)
-        except Exception as error:
-            failure = self._failure(error)
-            self._connected = failure.answered and not failure.means_login
-            if failure.means_login:
-                self._refused_at = time.monotonic()
-            raise error_of(failure, purpose, self.login) from error
+        with pacer.turn(_TURN_SECONDS):
+            self._heard.status, self._heard.error_type = None, ""
+            try:
+                answer = call(self._kite)
+            except Exception as error:
+                failure = self._failure(error)
+                self._connected = failure.answered and not failure.means_login
+                if failure.means_login:
+                    self._refused_at = time.monotonic()
+                raise error_of(failure, purpose, self.login) from error
         self._connected, self._refused_at = True, None
         return answer
 

@@ -6,11 +6,13 @@ from pydantic import SecretStr
 
 from brokers.zerodha.adapter import ZerodhaBroker
 from brokers.zerodha.link import ZerodhaLink
+from tests.fakes.kite.book import order_id_of
 from tests.support.benches.bench import FakeBench
 from tests.support.broker_orders import ACCOUNT, INFY
 from tests.support.servers import free_port, start_fake
 
 ACCESS_TOKEN = "kitetoken"
+_PREFIX = "MOCK-"
 
 
 class ZerodhaBench(FakeBench):
@@ -18,6 +20,9 @@ class ZerodhaBench(FakeBench):
 
     names_rates = False
     resumes_exactly = False
+    refuses_when_down = False
+    revises_fills = False
+    passes_reports_on = False
 
     def __init__(self, path):
         super().__init__(path)
@@ -49,6 +54,15 @@ class ZerodhaBench(FakeBench):
         super().begin()
         self.set_price(INFY, "150")
         self.secrets = {"access_token": SecretStr(ACCESS_TOKEN)}
+
+    def trade_by_hand(self, instrument, quantity, **fields):
+        """As Kite names his order."""
+        number = super().trade_by_hand(instrument, quantity, **fields)
+        return order_id_of(int(number.removeprefix(_PREFIX)))
+
+    def cancel_by_hand(self, broker_order_id):
+        """As the commands name it."""
+        super().cancel_by_hand(f"{_PREFIX}{int(broker_order_id[2:])}")
 
     def make_adapter(self, timeout_seconds, **fields):
         """By HTTP and websocket."""
