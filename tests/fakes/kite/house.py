@@ -82,6 +82,8 @@ class House:
         self._veils = {}
         self._untagged = {}
         self._placed = {}
+        #: By Kite's id, of the orders that were placed since the start.
+        self.engine_ids = {}
         self._used = {
             stored.order.client_order_id
             for stored in self.venue.journal.orders(self.user.account_id)

@@ -61,10 +61,7 @@ class Orders:
     def trades(self, call, _twist):
         """The trade book."""
         call.has_no_body()
-        order_id = call.parts.get("order_id")
-        if order_id is not None:
-            self._book.find(order_id)
-        return self._book.trades(order_id)
+        return self._book.trades(call.parts.get("order_id"))
 
     def place(self, call, twist):
         """An order id, whatever then becomes of the order."""
@@ -133,7 +130,9 @@ class Orders:
         if order.validity_ttl:
             after = order.validity_ttl * house.minute_seconds
             house.exchange.later(after, lambda: house.exchange.cancel(self._account, engine_id))
-        return order_id_of(int(report.broker_order_id.partition("-")[2]))
+        order_id = order_id_of(int(report.broker_order_id.partition("-")[2]))
+        house.engine_ids[order_id] = engine_id
+        return order_id
 
     def _risk(self, order):
         """Why the house's risk management rejects an order that has its id already, or None."""
