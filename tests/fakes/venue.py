@@ -2,7 +2,8 @@
 
 A fake is a process: a `Venue` (matching, books on disk, faults, commands on a control port) and in
 front of it a server that speaks one broker's own protocol. So every bench of the conformance suite
-moves markets, fills orders and breaks calls in the same words, whatever the protocol.
+moves markets, fills orders and breaks calls in the same words, whatever the protocol, and an oracle
+reads the broker's own books past it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from decimal import Decimal
 from fastapi import FastAPI
 
 from brokers.broker import Capabilities
-from brokers.mock import commands
+from brokers.mock import api, commands
 from brokers.mock.abilities import EVERYTHING
-from brokers.mock.api import enough_threads
 from brokers.mock.books import Books
+from brokers.mock.calls import Calls
 from brokers.mock.exchange import Exchange
 from brokers.mock.faults import Faults
 from brokers.mock.feeds import FeedRunner
 from brokers.mock.journal import Journal
+from brokers.mock.rates import Rates
 from services.common.http import HttpServer
 from services.domain.orders import Order
 from services.domain.words import Environment, Intent, TimeInForce
@@ -85,7 +87,7 @@ class Venue:
         self._forget: list[Callable[[], object]] = [self.violations.clear]
         self._control = None
         #: Of this fake alone: more commands on the control port; add them before `start`.
-        self.app = FastAPI(title="a fake broker's commands", lifespan=enough_threads)
+        self.app = FastAPI(title="a fake broker's commands", lifespan=api.enough_threads)
         self._add_routes()
 
     def _add_routes(self):
@@ -109,6 +111,9 @@ class Venue:
                 forget()
 
         commands.add_routes(self.app, self.exchange, self.faults, self._feeds)
+        # The truth, past the protocol and its faults: what an oracle compares our books with.
+        calls = Calls(Faults(), Rates(self.exchange.capabilities), lambda: 0)
+        api.add_routes(self.app, self.exchange, calls)
 
     def on_start_over(self, forget: Callable[[], object]):
         """What a front remembers beside the books is forgotten too."""
