@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import urllib3
+from kiteconnect import KiteConnect
 
 from services.domain.instruments import Instrument
 from services.domain.words import InstrumentType
-from tests.support.broker_orders import ACCOUNT
+from tests.fakes.kite.house import INTERIM
+from tests.support.broker_orders import ACCOUNT, eventually
 from tests.support.servers import free_port, start_fake
 
 API_KEY, API_SECRET, ACCESS_TOKEN, USER_ID = "kitekey", "kitesecret", "kitetoken", "AB1234"
@@ -87,3 +89,58 @@ class FakeKite:
         """Fill an order, whatever its state and size."""
         body = {"client_order_id": tag, "quantity": str(quantity), "price": str(price)}
         self.command("POST", f"/v1/accounts/{ACCOUNT}/fills", body)
+
+    def client(self, access_token=ACCESS_TOKEN, *, timeout=10):
+        """Zerodha's own client, unmodified; close its `reqsession`."""
+        return KiteConnect(API_KEY, access_token, root=self.root, timeout=timeout)
+
+    def without_limits(self):
+        """Take any number of calls until the books begin anew."""
+        self.command("PUT", "/v1/kite/limits", {"enabled": False})
+
+
+def place(kite, tag=None, **fields):
+    """Ten shares of INFY at the market where nothing else is said; the order id."""
+    fields = {
+        "variety": "regular",
+        "exchange": "NSE",
+        "tradingsymbol": "INFY",
+        "transaction_type": "BUY",
+        "quantity": 10,
+        "product": "MIS",
+        "order_type": "MARKET",
+        **fields,
+    }
+    if fields["order_type"] in {"MARKET", "SL-M"}:
+        fields.setdefault("market_protection", -1)
+    return kite.place_order(tag=tag, **fields)
+
+
+def limit(kite, price, tag=None, **fields):
+    """Ten shares of INFY at a limit; the order id."""
+    return place(kite, tag, order_type="LIMIT", price=price, **fields)
+
+
+def row_of(kite, order_id):
+    """How an order stands once it has been through the interim states."""
+    return eventually(
+        lambda: next(each for each in kite.orders() if each["order_id"] == order_id),
+        lambda row: row["status"] not in INTERIM,
+    )
+
+
+def status_of(kite, order_id):
+    """In Kite's words."""
+    return row_of(kite, order_id)["status"]
+
+
+def future(kite, exchange="NFO", name="NIFTY"):
+    """The nearest future."""
+    listed = [each for each in kite.instruments(exchange) if each["name"] == name]
+    futures = [each for each in listed if each["instrument_type"] == "FUT"]
+    return min(futures, key=lambda each: each["expiry"])
+
+
+def all_complete(rows):
+    """Whether there are orders, and all of them have filled."""
+    return {each["status"] for each in rows} == {"COMPLETE"}

@@ -48,7 +48,14 @@ def main():
         arguments.access_token,
         arguments.redirect_url,
     )
-    app, ticker = build(venue, user, arguments.path, arguments.settle_ms / 1000)
+    house = House(
+        venue,
+        user,
+        arguments.path,
+        settle_seconds=arguments.settle_ms / 1000,
+        minute_seconds=arguments.minute_seconds,
+    )
+    app, ticker = build(house)
 
     def fail(reason):
         sys.stderr.write(f"{reason}\n")
@@ -65,9 +72,9 @@ def main():
     venue.stop()
 
 
-def build(venue, user, path, settle_seconds):
+def build(house):
     """The front as an application, and what tells its websockets."""
-    house = House(venue, user, path, settle_seconds=settle_seconds)
+    venue = house.venue
     session = Session(house)
     book = Book(house)
     funds = Funds(house, book)
@@ -110,6 +117,7 @@ def _arguments():
     parser.add_argument("--access-token", default="kitetoken", help="valid from the start")
     parser.add_argument("--redirect-url", default="http://127.0.0.1/")
     parser.add_argument("--settle-ms", type=float, default=20, help="an order's interim states")
+    parser.add_argument("--minute-seconds", type=float, default=60, help="of validity TTL")
     return parser.parse_args()
 
 

@@ -102,8 +102,14 @@ class Book:
 
     def find(self, order_id):
         """One order of today. Raises: KiteError."""
-        for entry in self.entries():
-            if entry.order_id == order_id:
+        engine_id = self._house.engine_ids.get(order_id)
+        if engine_id:  # asked for by itself: a book of thousands takes its time
+            found = self._house.exchange.orders(self._account, client_order_ids=[engine_id])
+            entries = [self.entry(*each) for each in found]
+        else:
+            entries = self.entries()
+        for entry in entries:
+            if entry.order_id == order_id and entry.number > self.day_began:
                 return entry
         raise bad_input("Couldn't find that `order_id`.")
 
@@ -211,27 +217,21 @@ class Book:
             states.append(first | placed)
         return [*states, now]
 
-    def fills(self, *, all_days=False):
-        """Trades of the orders that are shown as they stand, oldest first."""
-        by_number = {
-            entry.number: entry
-            for entry in self.entries(all_days=all_days)
+    def fills(self, entries):
+        """Trades of those orders that are shown as they stand, oldest first."""
+        found = [
+            Fill(entry, execution, int(execution.execution_id.rpartition(".")[2]))
+            for entry in entries
             if self._house.shown(entry.engine_id) is None
-        }
-        newest = {}
-        for body in self._house.exchange.executions(self._account):
-            execution = Execution.model_validate_json(body)
-            newest[execution.execution_id] = execution
-        found = []
-        for execution in newest.values():
-            order, _, place = execution.execution_id.removeprefix(_PREFIX).partition(".")
-            if not execution.busted and int(order) in by_number:
-                found.append(Fill(by_number[int(order)], execution, int(place)))
-        return found
+            for execution in entry.report.executions
+            if not execution.busted
+        ]
+        return sorted(found, key=lambda fill: fill.execution.occurred_at)
 
     def trades(self, order_id=None):
         """The trade book, of one order where asked for."""
-        return [_trade(fill) for fill in self.fills() if order_id in {None, fill.entry.order_id}]
+        entries = self.entries() if order_id is None else [self.find(order_id)]
+        return [_trade(fill) for fill in self.fills(entries)]
 
 
 def _trade(fill):

@@ -92,7 +92,7 @@ class Funds:
     def groups(self):
         """All fills, by listing and product."""
         found = {}
-        for fill in self._book.fills(all_days=True):
+        for fill in self._book.fills(self._book.entries(all_days=True)):
             ticket, listing = fill.entry.ticket, fill.entry.listing
             key = (listing.exchange, listing.tradingsymbol, ticket.product)
             group = found.setdefault(key, Group(listing, ticket.product, [], []))
@@ -214,23 +214,17 @@ class Funds:
 
     def net(self):
         """What is free: cash, and of positions on margin their value less their margin."""
-        blocked, worth = self._blocked()
-        return self._cash() + worth - sum(blocked.values(), ZERO)
+        return self._net(self._margined())
+
+    def _net(self, margined):
+        blocked = sum((_margin(each) for each in margined), ZERO)
+        return self._cash() + sum((each.value for each in margined), ZERO) - blocked
 
     def _cash(self):
         return self._house.exchange.state(self._house.user.account_id).cash
 
-    def _blocked(self):
-        """Margin by the part of `utilised` it is in, and the value of what it is for."""
-        blocked, worth = defaultdict(lambda: ZERO), ZERO
-        for group in self.groups():
-            if group.product == "CNC":
-                continue
-            held = self.held(group)
-            part = _BLOCKED_AS.get(group.listing.instrument.instrument_type, "exposure")
-            blocked[part] += margin_of(group.listing.instrument, held.position.quantity, held.price)
-            worth += held.value
-        return blocked, worth
+    def _margined(self):
+        return [self.held(group) for group in self.groups() if group.product != "CNC"]
 
     def end_day(self):
         """Cancel what works; the book is empty, and CNC is a holding from now on."""
@@ -238,7 +232,7 @@ class Funds:
         for entry in entries:
             house.exchange.cancel_by_hand(house.user.account_id, entry.report.broker_order_id)
         last = entries[-1].number if entries else 0
-        _, worth = self._blocked()
+        worth = sum((each.value for each in self._margined()), ZERO)
         house.state.change(days=[*house.state.days, last], opening=str(self._cash() + worth))
 
     def margins(self, call, _twist):
@@ -252,14 +246,19 @@ class Funds:
 
     def _equity(self):
         """`debits` is the sum of its parts, and of charges and CNC, which have no part here."""
-        opening, net = Decimal(self._house.state.opening), self.net()
-        blocked, _ = self._blocked()
-        margined = [self.held(group) for group in self.groups() if group.product != "CNC"]
-        utilised = dict(blocked)
-        utilised["m2m_unrealised"] = -sum((each.unrealized for each in margined), ZERO)
-        utilised["m2m_realised"] = -sum((each.position.realized_pnl for each in margined), ZERO)
-        utilised["debits"] = opening - net
-        return _segment(opening, net, utilised)
+        margined = self._margined()
+        opening, net = Decimal(self._house.state.opening), self._net(margined)
+        utilised = defaultdict(lambda: ZERO)
+        for held in margined:
+            kind = held.group.listing.instrument.instrument_type
+            utilised[_BLOCKED_AS.get(kind, "exposure")] += _margin(held)
+            utilised["m2m_unrealised"] -= held.unrealized
+            utilised["m2m_realised"] -= held.position.realized_pnl
+        return _segment(opening, net, {**utilised, "debits": opening - net})
+
+
+def _margin(held):
+    return margin_of(held.group.listing.instrument, held.position.quantity, held.price)
 
 
 def _booked(instrument: Instrument, fills):

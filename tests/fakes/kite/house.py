@@ -60,7 +60,7 @@ class Failure:
 class House:
     """The brokerage house."""
 
-    def __init__(self, venue, user, path, *, settle_seconds):
+    def __init__(self, venue, user, path, *, settle_seconds, minute_seconds):
         self.venue = venue
         self.exchange = venue.exchange
         self.user = user
@@ -69,6 +69,8 @@ class House:
         self.state = State(path, first={"access_token": user.access_token, "opening": str(CASH)})
         #: How long a new order is in interim states.
         self.settle_seconds = settle_seconds
+        #: What is a minute to an order of validity TTL.
+        self.minute_seconds = minute_seconds
         #: One placement at a time: engine ids are given out in order.
         self.placing = threading.Lock()
         self.forget()
@@ -80,6 +82,8 @@ class House:
         self._veils = {}
         self._untagged = {}
         self._placed = {}
+        #: By Kite's id, of the orders that were placed since the start.
+        self.engine_ids = {}
         self._used = {
             stored.order.client_order_id
             for stored in self.venue.journal.orders(self.user.account_id)

@@ -20,7 +20,6 @@ from tests.fakes.kite.ticket import ORDER_TYPES, Ticket
 from tests.fakes.venue import order_of
 
 _WORKING = frozenset({OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED})
-_MINUTE_SECONDS = 60
 #: How far a MARKET order may go from the last price where Kite chooses, in percent.
 _USUAL_PROTECTION = Decimal(3)
 _SLICE_ERROR = ("code", "error_type", "message", "data")
@@ -62,10 +61,7 @@ class Orders:
     def trades(self, call, _twist):
         """The trade book."""
         call.has_no_body()
-        order_id = call.parts.get("order_id")
-        if order_id is not None:
-            self._book.find(order_id)
-        return self._book.trades(order_id)
+        return self._book.trades(call.parts.get("order_id"))
 
     def place(self, call, twist):
         """An order id, whatever then becomes of the order."""
@@ -132,9 +128,11 @@ class Orders:
         house.begins(engine_id, oddity)
         report = house.exchange.place(self._account, sent, twist=twist)
         if order.validity_ttl:
-            after = order.validity_ttl * _MINUTE_SECONDS
+            after = order.validity_ttl * house.minute_seconds
             house.exchange.later(after, lambda: house.exchange.cancel(self._account, engine_id))
-        return order_id_of(int(report.broker_order_id.partition("-")[2]))
+        order_id = order_id_of(int(report.broker_order_id.partition("-")[2]))
+        house.engine_ids[order_id] = engine_id
+        return order_id
 
     def _risk(self, order):
         """Why the house's risk management rejects an order that has its id already, or None."""

@@ -102,6 +102,7 @@ class Ticker:
         await websocket.accept()
         connection = Connection(websocket)
         self._connections.add(connection)
+        connection.send(ticks.HEARTBEAT)  # what happens from now on is told
         jobs = [
             asyncio.create_task(connection.read(self._take)),
             asyncio.create_task(connection.write()),
