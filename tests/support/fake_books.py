@@ -1,4 +1,4 @@
-"""Fakes of real brokers as the other side of the oracle, as `BrokerBooks` is for the mock broker."""
+"""Fakes of real brokers as the other side of the oracle, as the mock broker's books are."""
 
 from __future__ import annotations
 
