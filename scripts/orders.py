@@ -8,9 +8,9 @@
     python3 scripts/orders.py resolve ORDER --resend|--absent --reason TEXT [--yes]
 
 What is asked for is written on the order; execution carries it out within a second, and `show`
-says what became of it. `resolve` is for UNKNOWN orders only: look at the broker's own screen first.
-`--absent` says that the broker does not have the order and it is given up; `--resend` that it is to
-be sent again, which doubles it if you are wrong.
+says what became of it. `resolve` is for UNKNOWN orders, and for those that are missing at the
+broker: look at its own screen first. `--absent` says that the broker does not have the order (any
+more) and it is given up; `--resend` that it is to be sent again, which doubles it if you are wrong.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ from scripts.launcher.table import Process
 from services.common.clock import utc_now
 
 _LOOK_S = 0.05
+#: A process that lacks only what is not ours to start, a broker, is waited for so long.
+_OUTSIDE_PATIENCE_S = 15.0
 
 
 class Stage(NamedTuple):
@@ -40,12 +42,14 @@ class Supervisor:
         reporter: Reporter,
         incidents: Incidents,
         trading_mode: Literal["paper", "live"],
+        outside_patience_s: float = _OUTSIDE_PATIENCE_S,
     ) -> None:
         self._home = home
         self._environment = environment
         self._reporter = reporter
         self._incidents = incidents
         self._trading_mode: Literal["paper", "live"] = trading_mode
+        self._outside_patience_s = outside_patience_s
         self._children: list[Child] = []
         self._stopping = False
         self._starting = True
@@ -115,6 +119,11 @@ class Supervisor:
                     self._reporter.line(f"  ok  {name:<18} ready in {took:.1f} s   {url}")
                     return
                 detail = answer.detail
+                waited_s = time.monotonic() - began
+                if answer.report.get("usable") and waited_s > self._outside_patience_s:
+                    name = child.process.name
+                    self._reporter.line(f"  !!  {name:<18} runs, and is not ready yet: {detail}")
+                    return
             time.sleep(_LOOK_S)
         raise ScriptError(
             f"{child.process.name} is not ready after {child.process.patience_s:g} s: {detail} "

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from brokers.accounts import Purpose
 from brokers.broker import Broker
 from brokers.factory import BrokerConnection, create_broker
 from services.account_data.api import create_app
 from services.account_data.service import AccountData
-from services.account_data.store import Account, AccountStore
+from services.account_data.store import AccountStore
+from services.common.broker_accounts import BrokerAccounts
 from services.common.daemon import Process, main
 from services.common.http import serve_http
 from services.common.settings import AccountDataSettings
 from services.common.store import Store
 from services.common.subscriber import Subscriber
 from services.common.topology import ACCOUNT_DATA_CONFIRMATIONS
-
-_MOCK = "MOCK"
+from services.common.vault import Vault
+from services.domain.broker_accounts import BrokerAccount
 
 
 def build(process: Process[AccountDataSettings]) -> None:
@@ -25,17 +27,18 @@ def build(process: Process[AccountDataSettings]) -> None:
     connection = BrokerConnection(
         mock_base_url=f"http://127.0.0.1:{settings.port('mock_broker')}",
         timeout_seconds=settings.order_timeout_s,
+        cache=settings.mt_home / ".data" / "brokers",
     )
 
-    def open_broker(account: Account) -> Broker:
-        broker = _MOCK if settings.use_mock_broker else account.broker
-        return create_broker(broker, account.account_id, connection=connection)
+    def open_broker(account: BrokerAccount) -> Broker:
+        return create_broker(account, connection, purpose=Purpose.DATA)
 
     # Stale means the same here as to Cerebro, which denies entries on it.
     max_age = float(settings.account_max_age_s)
     accounts = AccountStore(store, fund_currency=settings.fund_currency)
     polling = AccountData(
         accounts,
+        BrokerAccounts(store, Vault(settings), use_mock_broker=settings.use_mock_broker),
         open_broker,
         poll_seconds=settings.account_poll_s,
         max_age_seconds=max_age,
@@ -50,7 +53,7 @@ def build(process: Process[AccountDataSettings]) -> None:
     )
     process.health.add("mongodb", store.state)
     process.health.add("bus", subscriber.state)
-    process.health.add("accounts", polling.state)
+    process.health.add("accounts", polling.state, outside=True)
     process.add(polling)
     process.add(subscriber)
     serve_http(process, create_app(accounts, process.health, max_age_seconds=max_age))

@@ -15,9 +15,11 @@ from typing import TypeVar
 from pymongo.errors import PyMongoError
 
 from brokers.broker import AccountState, Broker
-from services.account_data.store import Account, AccountStore, Wish
+from services.account_data.store import AccountStore, Wish
 from services.account_data.views import age_seconds
+from services.common.budget import DATA_SHARE, Bucket
 from services.common.clock import utc_now
+from services.domain.broker_accounts import BrokerAccount
 from services.domain.errors import TraderError, TransientError
 from services.domain.instruments import Instrument
 
@@ -36,9 +38,9 @@ class Poller:
 
     def __init__(
         self,
-        account: Account,
+        account: BrokerAccount,
         store: AccountStore,
-        open_broker: Callable[[Account], Broker],
+        open_broker: Callable[[BrokerAccount], Broker],
         *,
         poll_seconds: float,
     ) -> None:
@@ -47,6 +49,7 @@ class Poller:
         self._open_broker = open_broker
         self._poll_seconds = poll_seconds
         self._broker: Broker | None = None
+        self._bucket: Bucket | None = None
         self._as_of: datetime | None = None
         self._trouble: str | None = None
         self._failures = 0
@@ -164,7 +167,21 @@ class Poller:
             self._broker = self._open_broker(self.account)
         if not self._broker.is_connected():
             self._broker.connect()
+            most = self._broker.capabilities.messages_per_second
+            self._bucket = None if most is None else Bucket(most * DATA_SHARE, time.monotonic)
+        self._await_turn()
         return self._broker
+
+    def _await_turn(self) -> None:
+        """Until the broker takes one more question of us: orders go before figures.
+
+        Raises: TransientError: polling ends meanwhile.
+        """
+        while self._bucket is not None and (pause := self._bucket.seconds_until_free()) > 0:
+            if self._stop.wait(pause):
+                raise TransientError("polling has ended")
+        if self._bucket is not None:
+            self._bucket.take()
 
     def _ask(self) -> AccountState:
         state = self._connected().account_state()

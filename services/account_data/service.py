@@ -11,7 +11,9 @@ from pymongo.errors import PyMongoError
 
 from brokers.broker import Broker
 from services.account_data.poller import Poller
-from services.account_data.store import Account, AccountStore
+from services.account_data.store import AccountStore
+from services.common.broker_accounts import BrokerAccounts
+from services.domain.broker_accounts import BrokerAccount
 from services.domain.errors import InvalidMessage, TransientError
 
 _log = logging.getLogger(__name__)
@@ -24,13 +26,15 @@ class AccountData:
     def __init__(
         self,
         store: AccountStore,
-        open_broker: Callable[[Account], Broker],
+        accounts: BrokerAccounts,
+        open_broker: Callable[[BrokerAccount], Broker],
         *,
         poll_seconds: float,
         max_age_seconds: float,
         on_death: Callable[[str], None],
     ) -> None:
         self._store = store
+        self._accounts = accounts
         self._open_broker = open_broker
         self._poll_seconds = poll_seconds
         self._max_age_seconds = max_age_seconds
@@ -73,7 +77,7 @@ class AccountData:
 
     def follow(self) -> None:
         """Make the pollers match the list of accounts. Raises PyMongoError."""
-        wanted = {account.account_id: account for account in self._store.active_accounts()}
+        wanted = {account.account_id: account for account in self._accounts.active()}
         with self._lock:
             for account_id, poller in list(self._pollers.items()):
                 if wanted.get(account_id) != poller.account:
@@ -102,7 +106,7 @@ class AccountData:
             raise TransientError("; ".join(failures + ages))
         return "; ".join(ages) or "no active accounts"
 
-    def _begin(self, account: Account) -> Poller:
+    def _begin(self, account: BrokerAccount) -> Poller:
         poller = Poller(account, self._store, self._open_broker, poll_seconds=self._poll_seconds)
         poller.start()
         _log.info("account %s is polled at %s", account.account_id, account.broker)

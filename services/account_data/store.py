@@ -52,13 +52,6 @@ class Wish(NamedTuple):
     subject: Subject
 
 
-class Account(NamedTuple):
-    """What must be known of an account to ask its broker."""
-
-    account_id: str
-    broker: str
-
-
 def _read(model: type[M], document: Document | None, whose: str) -> M | None:
     """A stored value, None where there is none. Raises: TransientError where it is another."""
     if document is None:
@@ -94,11 +87,6 @@ class AccountStore:
     def __init__(self, store: Store, *, fund_currency: str = "USD") -> None:
         self._store = store
         self._fund_currency = fund_currency
-
-    def active_accounts(self) -> list[Account]:
-        """Accounts to ask, as the operator has them now."""
-        rows = self._store["trading_accounts"].find({"status": "ACTIVE"}, {"broker": 1})
-        return [Account(row["_id"], str(row.get("broker"))) for row in rows]
 
     def save_state(self, state: AccountState, *, recorded_at: datetime) -> None:
         """Write one answer and its marks together, and end the present trouble.

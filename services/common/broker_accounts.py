@@ -1,149 +1,49 @@
-"""Accounts as their brokers' adapters need them, and the secrets that open them.
-
-A secret is in the environment as `BROKER_<ACCOUNT>_<NAME>`, or sealed in the account's row. The
-environment wins, as it does over `.env`. No secret is ever part of an answer, a log or an error.
-"""
+"""Stored accounts as their brokers' adapters need them."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Mapping
 from typing import Final
 
-from pydantic import SecretStr
-from pymongo.client_session import ClientSession
-
-from services.common.audit import audit
-from services.common.clock import utc_now
+from services.common.broker_secrets import secrets_of
 from services.common.store import Document, Store
 from services.common.vault import Vault
 from services.domain.broker_accounts import BrokerAccount
-from services.domain.errors import ConfigurationError
-from services.domain.words import AccountType
+from services.domain.words import AccountType, ActiveStatus
 
-#: In place of any other broker where everything trades at the mock broker.
-MOCK: Final = "MOCK"
-_NAME: Final = re.compile("[a-z][a-z0-9_]{0,39}")
+_MOCK: Final = "MOCK"
+_FIELDS: Final = {"broker": 1, "account_type": 1, "connection": 1}
 
 
-def environment_name(account_id: str, name: str) -> str:
-    """Where a secret is looked for first: `BROKER_IB_1_ACCESS_TOKEN`."""
-    return "_".join(("BROKER", re.sub("[^A-Z0-9]", "_", account_id.upper()), name.upper()))
+class BrokerAccounts:
+    """The accounts that take part, as an operator has them now.
 
-
-def read_account(
-    row: Document, store: Store, vault: Vault, *, use_mock_broker: bool = False
-) -> BrokerAccount:
-    """A stored account as its adapter needs it; its secrets are read whenever they are asked for.
-
-    Raises:
-        ConfigurationError: the row cannot be read; the sentence names account and field.
+    Args:
+        store: the database.
+        vault: opens their stored secrets.
+        use_mock_broker: all of them trade at the mock broker, whatever their broker is.
     """
-    account_id = str(row["_id"])
-    try:
-        account_type = AccountType(row.get("account_type", AccountType.PAPER))
-    except ValueError as error:
-        known = ", ".join(AccountType)
-        raise ConfigurationError(
-            f"account {account_id}: account_type must be one of {known}, "
-            f"was {row['account_type']!r}"
-        ) from error
-    if use_mock_broker:
-        return BrokerAccount(account_id, MOCK, account_type)
-    connection = row.get("connection") or {}
-    if not isinstance(connection, Mapping):
-        raise ConfigurationError(f"account {account_id}: connection must be an object")
-    return BrokerAccount(
-        account_id,
-        str(row.get("broker") or "").strip().upper(),
-        account_type,
-        connection=dict(connection),
-        secrets=lambda: secrets_of(store, vault, account_id),
-    )
 
+    def __init__(self, store: Store, vault: Vault, *, use_mock_broker: bool = False) -> None:
+        self._store = store
+        self._vault = vault
+        self._use_mock_broker = use_mock_broker
 
-def secrets_of(
-    store: Store, vault: Vault, account_id: str, *, environ: Mapping[str, str] = os.environ
-) -> dict[str, SecretStr]:
-    """All secrets of an account by name, as they are now.
+    def active(self) -> list[BrokerAccount]:
+        """All of them, in the order of their ids. Raises: PyMongoError."""
+        query = {"status": ActiveStatus.ACTIVE}
+        found = self._store["trading_accounts"].find(query, _FIELDS).sort("_id")
+        return [self.read(row) for row in found]
 
-    Raises:
-        ConfigurationError: a stored one was sealed with a key that we do not have.
-        PyMongoError: the database does not answer.
-    """
-    row = store["trading_accounts"].find_one({"_id": account_id}, {"secrets": 1}) or {}
-    found = {
-        name: SecretStr(vault.open(each["sealed"]))
-        for name, each in (row.get("secrets") or {}).items()
-    }
-    prefix = environment_name(account_id, "")
-    given = {
-        name.removeprefix(prefix).lower(): SecretStr(value)
-        for name, value in environ.items()
-        if name.startswith(prefix) and value
-    }
-    return found | given
-
-
-def secret_places(
-    row: Document, names: tuple[str, ...], *, environ: Mapping[str, str] = os.environ
-) -> dict[str, str]:
-    """Of each secret where it is, in words; never the secret."""
-    stored = row.get("secrets") or {}
-    places = {}
-    for name in names:
-        place = "missing"
-        if name in stored:
-            place = f"stored {stored[name]['stored_at']:%Y-%m-%d %H:%M} by {stored[name]['by']}"
-        in_environment = environment_name(str(row["_id"]), name)
-        if environ.get(in_environment):
-            place = f"from the environment, {in_environment}"
-        places[name] = place
-    return places
-
-
-def store_secret(
-    store: Store, vault: Vault, account_id: str, name: str, value: SecretStr, *, by: str
-) -> None:
-    """Seal a secret into its account's row, in the place of an earlier one; audited.
-
-    Raises:
-        ConfigurationError: there is no such account, or it is no name or no secret.
-    """
-    if not _NAME.fullmatch(name):
-        raise ConfigurationError(
-            f"a secret's name is lower-case letters, digits and _, was {name!r}"
+    def read(self, row: Document) -> BrokerAccount:
+        """One stored account; its secrets are read whenever they are asked for."""
+        account_id = str(row["_id"])
+        account_type = str(row.get("account_type") or AccountType.PAPER)
+        if self._use_mock_broker:
+            return BrokerAccount(account_id, _MOCK, account_type)
+        return BrokerAccount(
+            account_id,
+            str(row.get("broker") or "").strip().upper(),
+            account_type,
+            connection=row.get("connection") or {},
+            secrets=lambda: secrets_of(self._store, self._vault, account_id),
         )
-    if not value.get_secret_value().strip():
-        raise ConfigurationError(f"account {account_id}: {name} must not be empty")
-    if not by.strip():
-        raise ConfigurationError("by must name who stores this, was empty")
-    sealed = {
-        "sealed": vault.seal(value.get_secret_value().strip()),
-        "stored_at": utc_now(),
-        "by": by,
-    }
-    change = {"$set": {f"secrets.{name}": sealed}}
-    _change_secret(store, account_id, change, ("BROKER_SECRET_STORED", name, by))
-
-
-def forget_secret(store: Store, account_id: str, name: str, *, by: str) -> None:
-    """Take a stored secret away; audited. Raises: ConfigurationError: there is no such account."""
-    change = {"$unset": {f"secrets.{name}": ""}}
-    _change_secret(store, account_id, change, ("BROKER_SECRET_FORGOTTEN", name, by))
-
-
-def _change_secret(
-    store: Store, account_id: str, change: Document, told: tuple[str, str, str]
-) -> None:
-    what, name, by = told
-
-    def work(session: ClientSession) -> None:
-        found = store["trading_accounts"].update_one({"_id": account_id}, change, session=session)
-        if not found.matched_count:
-            raise ConfigurationError(f"there is no account named {account_id!r}")
-        facts = {"account": account_id, "secret": name}
-        audit(store, what, service="operator", by=by, facts=facts, session=session)
-
-    store.transaction(work)

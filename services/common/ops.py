@@ -31,13 +31,23 @@ class Health:
     def __init__(self, service: str) -> None:
         self._service = service
         self._checks: dict[str, Check] = {}
+        self._outside: set[str] = set()
         self._started_at = time.monotonic()
         self._cached: tuple[float, dict[str, Any]] | None = None
         self._lock = threading.Lock()
 
-    def add(self, name: str, check: Check) -> None:
-        """Make `name` something this process needs to be ready."""
+    def add(self, name: str, check: Check, *, outside: bool = False) -> None:
+        """Make `name` something this process needs to be ready.
+
+        Args:
+            name: what it is called.
+            check: asks how it is.
+            outside: it is not ours to start, e.g. a broker that a person must log in at first:
+                without it the process is not ready, but `usable`.
+        """
         self._checks[name] = check
+        if outside:
+            self._outside.add(name)
 
     def report(self) -> dict[str, Any]:
         """Live by answering; ready when every dependency is."""
@@ -49,6 +59,9 @@ class Health:
                 "service": self._service,
                 "live": True,
                 "ready": all(answer["ok"] for answer in dependencies.values()),
+                "usable": all(
+                    answer["ok"] or name in self._outside for name, answer in dependencies.items()
+                ),
                 "dependencies": dependencies,
                 "pid": os.getpid(),
                 "uptime_s": round(time.monotonic() - self._started_at, 1),

@@ -111,18 +111,20 @@ def request_modify(store: Store, order_id: str, change: Change, signed: Signed) 
 def resolve(store: Store, order_id: str, decision: Resolution, signed: Signed) -> str:
     """Decide on an order without a known outcome, by what a person has seen at the broker.
 
+    What worked at the broker and is not shown there any more can only be given up.
+
     Returns: what was decided, in a sentence.
 
     Raises:
-        ConfigurationError: there is no such order, it is not UNKNOWN, or somebody decided before.
+        ConfigurationError: there is no such order, the broker has answered of it, or somebody
+            decided before.
         TransientError: the database does not answer.
     """
     by, reason = signed.checked()
 
     def work(session: ClientSession) -> str:
         row = _working(store, order_id, session)
-        if row["status"] != OrderStatus.UNKNOWN:
-            raise ConfigurationError(f"{order_id} is {row['status']}, not UNKNOWN: it has answered")
+        _check_undecided(row, decision)
         before = row.get("resolution")
         if before is not None:
             raise ConfigurationError(
@@ -146,6 +148,19 @@ def _working(store: Store, order_id: str, session: ClientSession) -> Document:
         text = f": {row['text']}" if row.get("text") else ""
         raise ConfigurationError(f"{order_id} has ended: it is {row['status']}{text}")
     return row
+
+
+def _check_undecided(row: Document, decision: Resolution) -> None:
+    if row["status"] == OrderStatus.UNKNOWN:
+        return
+    if not row.get("missing"):
+        sentence = f"{row['_id']} is {row['status']}, not UNKNOWN: it has answered"
+        raise ConfigurationError(sentence)
+    if decision is not Resolution.ABSENT:
+        raise ConfigurationError(
+            f"{row['_id']} was at the broker as {row['status']}: it is never sent again; "
+            "give it up with --absent, and send a new signal"
+        )
 
 
 def _check_changeable(row: Document) -> None:

@@ -23,14 +23,17 @@ def no_secrets() -> Mapping[str, SecretStr]:
 class BrokerAccount:
     """One account as an operator has set it up; two are equal where they lead to the same place.
 
+    As it is stored: what of it can be used is said by whoever opens it.
+
     Attributes:
         broker: which adapter, in capitals.
+        account_type: PAPER or LIVE.
         connection: fields of the broker's own link; never a secret.
         secrets: what opens it.
     """
 
     account_id: str
     broker: str
-    account_type: AccountType = AccountType.PAPER
+    account_type: str = AccountType.PAPER
     connection: Mapping[str, Any] = field(default_factory=dict)
     secrets: Secrets = field(default=no_secrets, compare=False, repr=False)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
+from brokers.accounts import Purpose, check_account
 from brokers.factory import BrokerConnection, create_broker
+from services.common.broker_accounts import BrokerAccounts
+from services.common.budget import Budget
 from services.common.bus import Publisher
 from services.common.daemon import Process, main
 from services.common.leases import Lease
@@ -12,12 +16,13 @@ from services.common.settings import ExecutionSettings
 from services.common.store import Store
 from services.common.subscriber import Subscriber
 from services.common.topology import EXECUTION_ORDERS
+from services.common.vault import Vault
+from services.domain.broker_accounts import BrokerAccount
 from services.execution.bookkeeper import Bookkeeper
-from services.execution.budget import Budget
 from services.execution.counter import Counter
 from services.execution.desk import Desk, Pace
 from services.execution.service import Execution
-from services.execution.store import AccountRow, ExecutionStore
+from services.execution.store import ExecutionStore
 from services.execution.throttle import Throttle
 
 
@@ -31,11 +36,12 @@ def build(process: Process[ExecutionSettings]) -> None:
     connection = BrokerConnection(
         mock_base_url=f"http://127.0.0.1:{settings.port('mock_broker')}",
         timeout_seconds=settings.order_timeout_s,
+        cache=settings.mt_home / ".data" / "brokers",
     )
 
-    def open_desk(account: AccountRow) -> Desk:
-        name = "MOCK" if settings.use_mock_broker else account.broker
-        broker = create_broker(name, account.account_id, connection=connection)
+    def open_desk(account: BrokerAccount, others: Sequence[BrokerAccount]) -> Desk:
+        check_account(account, others)
+        broker = create_broker(account, connection, purpose=Purpose.ORDERS)
         counter = Counter(
             account_id=account.account_id,
             broker=broker,
@@ -51,7 +57,8 @@ def build(process: Process[ExecutionSettings]) -> None:
         throttle = Throttle(settings.repeated_orders_max, settings.repeated_orders_window_s)
         return Desk(counter, pace, throttle)
 
-    execution = Execution(store, queries, open_desk, live=settings.trading_mode == "live")
+    accounts = BrokerAccounts(store, Vault(settings), use_mock_broker=settings.use_mock_broker)
+    execution = Execution(store, accounts, open_desk, live=settings.trading_mode == "live")
     subscriber = Subscriber(
         settings,
         store,
@@ -60,7 +67,7 @@ def build(process: Process[ExecutionSettings]) -> None:
         on_death=process.fail,
     )
     process.health.add("mongodb", store.state)
-    process.health.add("accounts", execution.state)
+    process.health.add("accounts", execution.state, outside=True)
     process.health.add("orders", subscriber.state)
     process.add(execution)
     process.add(subscriber)

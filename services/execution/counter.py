@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brokers.broker import Broker
+from services.common.budget import Budget
 from services.common.leases import Lease
 from services.common.store import Store
 from services.execution.bookkeeper import Bookkeeper
-from services.execution.budget import Budget
 from services.execution.store import ExecutionStore
 
 

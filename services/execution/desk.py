@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 from pymongo.errors import PyMongoError
 
-from brokers.errors import BrokerError
+from brokers.errors import BrokerError, LoginRequired
 from services.common.clock import utc_now
 from services.common.failpoints import FailPoint, failpoint
-from services.common.incidents import raise_incident
 from services.common.store import Document, from_document
-from services.domain.errors import TransientError
+from services.domain.errors import ConfigurationError, TransientError
 from services.domain.orders import TERMINAL, Order, OrderReport
 from services.domain.words import OrderStatus
 from services.execution.agenda import Agenda
@@ -35,6 +34,7 @@ from services.execution.squaring import Squaring
 from services.execution.store import tell_unreadable
 from services.execution.tending import Tending
 from services.execution.throttle import Throttle
+from services.execution.troubles import Troubles
 
 _log = logging.getLogger(__name__)
 _BATCH = 16
@@ -42,6 +42,8 @@ _POLL_SECONDS = 1.0
 _POLL_SHARE = 25
 _TICK_SECONDS = 0.25
 _SQUARING_SECONDS = 5.0
+#: News of a broker are asked about together, at most this often.
+_NEWS_SECONDS = 0.5
 _QUESTIONS_OF_A_COMPARISON = 5
 _SAVE_CURSOR_SECONDS = 1.0
 _RECONNECT_SECONDS = (0.5, 10.0)
@@ -80,6 +82,7 @@ class Desk:
         self._outcomes = Outcomes(counter, self._changes, proof_seconds=pace.proof_seconds)
         self._tending = Tending(counter)
         self._squaring = Squaring(counter)
+        self._troubles = Troubles(counter.store, counter.account_id)
         self._kills = KillRuns(counter.store, counter.account_id, on_asked=counter.budget.asked)
         self._reconciler = Reconciler(
             counter.store,
@@ -95,6 +98,7 @@ class Desk:
         self._rung: set[str] = set()
         self._rung_lock = threading.Lock()
         self._bell = threading.Event()
+        self._has_news = threading.Event()
         self._stop = threading.Event()
         self._adopted_epoch = 0
         self._compared_epoch = 0
@@ -147,18 +151,22 @@ class Desk:
             self._rung.update(client_order_ids)
         self._bell.set()
 
+    def ask_soon(self) -> None:
+        """The broker says that it has news: ask it sooner than by the time. Only a doorbell."""
+        self._has_news.set()
+        self._bell.set()
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 busy = self._counter.lease.held() and self._turn()
-            except (BrokerError, PyMongoError, TransientError) as error:
+            except (BrokerError, PyMongoError, TransientError, ConfigurationError) as error:
                 self._in_trouble(error)
                 busy = False
             except Exception as error:  # noqa: BLE001 - see below
                 # The account's only hand: it must neither die silently nor go on as if well.
                 _log.exception("desk %s", self.account_id)
                 self._in_trouble(error)
-                self._tell_failed(error)
                 busy = False
             if not busy:
                 self._bell.wait(_TICK_SECONDS)
@@ -184,7 +192,10 @@ class Desk:
         return bool(len(self._agenda)) and self._counter.budget.orders_now(1) > 0
 
     def _look_around(self) -> None:
-        """Everything that is due by the time, or because a person asked for it."""
+        """Everything that is due by the time, or because somebody asked for it."""
+        if self._has_news.is_set() and self._is_time("news", _NEWS_SECONDS):
+            self._has_news.clear()
+            self._next["outcomes"] = 0.0
         if self._counter.budget.may_ask():  # orders first
             if self._is_time("outcomes", self._pace.outcomes_seconds):
                 self._put(self._outcomes.ask())
@@ -198,7 +209,7 @@ class Desk:
         if self._is_time("squaring", _SQUARING_SECONDS):
             self._put(self._squaring.run(utc_now()))
         if self._is_time("algos", _TICK_SECONDS):
-            self._tending.due_by_time()
+            self._tending.due_by_time(utc_now())
 
     def _is_time(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
@@ -243,16 +254,8 @@ class Desk:
         self._next["open"] = time.monotonic() + min(
             _RECONNECT_SECONDS[0] * 2 ** (self._tries - 1), _RECONNECT_SECONDS[1]
         )
-
-    def _tell_failed(self, error: Exception) -> None:
         try:
-            raise_incident(
-                self._counter.store,
-                kind="DESK_FAILED",
-                key=self.account_id,
-                sentence=f"account {self.account_id} is closed and tries again: "
-                f"{type(error).__name__}: {error}",
-            )
+            self._troubles.tell(error)
         except PyMongoError as storing:
             _log.warning("that could not be recorded: %s", type(storing).__name__)
 
@@ -261,6 +264,7 @@ class Desk:
         lease, queries = self._counter.lease, self._counter.queries
         epoch, began = lease.epoch, time.monotonic()
         self._counter.broker.connect()
+        self._counter.budget.follow(self._counter.broker.capabilities)
         queries.adopt(self.account_id, epoch)
         if epoch != self._adopted_epoch:
             self._agenda.clear()
@@ -275,6 +279,7 @@ class Desk:
         self._compared_epoch = epoch
         compared = time.monotonic()
         self._tending.load()
+        self._troubles.end()
         if not self._streaming:
             cursor = queries.cursor(self.account_id)
             self._counter.broker.stream_reports(self._on_report, after=cursor)
@@ -299,6 +304,8 @@ class Desk:
             self._counter.budget.asked()
         try:
             self._reconciler.run(utc_now(), everything=everything)
+        except LoginRequired:
+            raise
         except BrokerError as error:
             self._entries_stopped = f"books could not be compared with the broker: {error}"
             _log.warning("account %s: %s", self.account_id, self._entries_stopped)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final, NamedTuple
 
 from services.common.clock import utc_now
 from services.common.failpoints import FailPoint, failpoint
@@ -13,12 +15,38 @@ from services.domain.books import Position, position_id
 from services.domain.instruments import Instrument
 from services.domain.orders import TERMINAL, Order
 from services.domain.values import ZERO
-from services.domain.words import OrderRole, OrderStatus, OrderType
+from services.domain.words import OrderRole, OrderStatus, OrderType, TimeInForce
 from services.execution.changes import AT_BROKER
 from services.execution.children import create_children
 from services.execution.counter import Counter
 from services.execution.gate import GUARDS
-from services.execution.guards import Closing, EntryView, GuardView, guards_due, open_of
+from services.execution.guards import (
+    Closing,
+    EntryView,
+    GuardView,
+    Ways,
+    guards_due,
+    lasting,
+    open_of,
+)
+from services.execution.sessions import session_of
+
+#: What ends so shortly before the exchange closes has ended with its day: clocks differ.
+_CLOSING: Final = timedelta(minutes=1)
+
+
+class Tended(NamedTuple):
+    """What became of a look at an entry's guards.
+
+    Attributes:
+        done: nothing will be left to guard.
+        wake: client_order_ids to look at.
+        again_at: when to look again although nothing has happened.
+    """
+
+    done: bool
+    wake: list[str]
+    again_at: datetime | None = None
 
 
 class Guarding:
@@ -27,18 +55,16 @@ class Guarding:
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
 
-    def tend(self, row: Document, order: Order, rows: Sequence[Document]) -> tuple[bool, list[str]]:
+    def tend(self, row: Document, order: Order, rows: Sequence[Document]) -> Tended:
         """Make, change or cancel what guards an entry, as it is held now.
 
         Args:
             row: of the entry.
             order: the same.
             rows: everything that was made for it.
-
-        Returns: whether nothing will be left to guard, and client_order_ids to look at.
         """
         if row["status"] in {OrderStatus.PENDING, OrderStatus.SUBMITTING, OrderStatus.UNKNOWN}:
-            return False, []
+            return Tended(False, [])
         guards = [each for each in rows if each["order"]["role"] in GUARDS]
         views = _guard_views(guards)
         is_live = row["status"] not in TERMINAL
@@ -49,9 +75,9 @@ class Guarding:
             is_live,
             native=bool(row.get("native_guards")),
         )
-        plan = guards_due(entry, views, can_modify=self._counter.broker.capabilities.modify)
+        can, now = self._counter.broker.capabilities, utc_now()
+        plan = guards_due(entry, views, Ways(now, can.modify, lasting(can.times_in_force)))
         self._tell_lost(row, entry, plan.lost)
-        now = utc_now()
         if plan.create:
             create_children(
                 self._counter, row, [(_next_number(each, views), each) for each in plan.create]
@@ -69,7 +95,8 @@ class Guarding:
         wake += plan.cancel
         live = any(view.is_live for view in views)
         gone = not entry.held_quantity or not row["filled_quantity"]
-        return not is_live and not wake and not live and gone, wake
+        done = not is_live and not wake and not live and gone
+        return Tended(done, wake, plan.again_at)
 
     def _tell_lost(self, row: Document, entry: EntryView, lost: Sequence[OrderRole]) -> None:
         """A position that should be guarded and is not; until it is closed."""
@@ -144,9 +171,26 @@ def _guard_views(rows: Sequence[Document]) -> list[GuardView]:
                 row["filled_quantity"],
                 asked["terms"]["quantity"] if asked else None,
                 bool(row.get("cut")),
+                _again_at(row),
             )
         )
     return views
+
+
+def _again_at(row: Document) -> datetime | None:
+    """When another may be placed for a guard that lived for a day; None = never."""
+    status = OrderStatus(row["status"])
+    if row["order"]["time_in_force"] != TimeInForce.DAY or row.get("cancel_requested_at"):
+        return None
+    session = session_of(from_document(Order, row["order"]).instrument)
+    ended_at: datetime = row["events"][-1]["occurred_at"]
+    sent_at: datetime = row.get("sent_at") or row["created_at"]
+    by_day = status is OrderStatus.EXPIRED or (
+        status is OrderStatus.CANCELED and ended_at + _CLOSING >= session.closes_after(sent_at)
+    )
+    refused = status in {OrderStatus.REJECTED, OrderStatus.DENIED}
+    too_late = refused and (row.get("child_number", 0) > 0 or not session.is_open(sent_at))
+    return session.opens_after(ended_at) if by_day or too_late else None
 
 
 def _next_number(guard: Order, views: Sequence[GuardView]) -> int:

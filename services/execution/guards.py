@@ -14,11 +14,14 @@ The rules:
 3. A guard that ended by itself (REJECTED, DENIED, EXPIRED, canceled by a person or by the broker)
    while something is open is `lost`: its role makes no more for this entry, and a person is told.
    Only what this module itself had canceled, to be cut, is made anew.
+4. Where the broker takes no orders that live for longer than a day, a guard that ended with its day
+   is made anew on the next. One that is refused then is `lost`, and tried again the day after.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -34,6 +37,7 @@ from services.domain.words import (
 
 _ROLES: Final = (OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT)
 _AT_BROKER: Final = frozenset({OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED})
+_REFUSED: Final = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
 _LEAVING: Final = frozenset({OrderStatus.PENDING, OrderStatus.SUBMITTING})
 
 
@@ -64,6 +68,8 @@ class GuardView(NamedTuple):
         quantity: all of it, what has filled included (FIX: OrderQty), as the broker has it.
         asked_quantity: what `modify_order` was asked for and has not answered yet; else None.
         cut: `guards_due` had it canceled: not a person, and not the broker.
+        again_at: when another may be placed for it: it ended with its day, or was refused on a
+            later one; None = never.
     """
 
     role: OrderRole
@@ -73,6 +79,7 @@ class GuardView(NamedTuple):
     filled_quantity: Decimal = ZERO
     asked_quantity: Decimal | None = None
     cut: bool = False
+    again_at: datetime | None = None
 
     @property
     def is_live(self) -> bool:
@@ -117,6 +124,19 @@ class _Open(NamedTuple):
     most: Decimal
 
 
+class Ways(NamedTuple):
+    """How the broker lets positions be guarded, and the time.
+
+    Attributes:
+        can_modify: whether it changes working orders.
+        time_in_force: the longest life that it gives an order.
+    """
+
+    now: datetime
+    can_modify: bool = False
+    time_in_force: TimeInForce = TimeInForce.GTC
+
+
 class GuardPlan(NamedTuple):
     """What to do now.
 
@@ -125,12 +145,14 @@ class GuardPlan(NamedTuple):
         change: to ask the broker for (`modify_order`).
         cancel: to request the cancel of, and to mark as `cut` in the same write.
         lost: roles that guard no more although something is open: an incident.
+        again_at: when to look again, because guards that ended with their day are made anew then.
     """
 
     create: tuple[Order, ...] = ()
     change: tuple[Change, ...] = ()
     cancel: tuple[str, ...] = ()
     lost: tuple[OrderRole, ...] = ()
+    again_at: datetime | None = None
 
     @property
     def is_done(self) -> bool:
@@ -156,9 +178,12 @@ def open_of(entry_signal_id: str, lots: Sequence[Lot], closings: Iterable[Closin
     return total([lot for lot in lots if lot.entry_signal_id == entry_signal_id])
 
 
-def guards_due(
-    entry: EntryView, guards: Sequence[GuardView], *, can_modify: bool = False
-) -> GuardPlan:
+def lasting(times_in_force: Collection[TimeInForce]) -> TimeInForce:
+    """How long a guard lives: until it is canceled, or a day where the broker takes no more."""
+    return TimeInForce.GTC if TimeInForce.GTC in times_in_force else TimeInForce.DAY
+
+
+def guards_due(entry: EntryView, guards: Sequence[GuardView], ways: Ways) -> GuardPlan:
     """What the guards of an entry lack or have too much.
 
     The caller runs it in the one thread of the account, with views from rows that it has just
@@ -168,7 +193,7 @@ def guards_due(
     Args:
         entry: what is guarded.
         guards: all of its guards, whatever became of them.
-        can_modify: whether the broker changes working orders.
+        ways: what the broker can do, and the time.
     """
     guarded = sum((guard.filled_quantity for guard in guards), ZERO)
     # By the fills of the entry and its guards too: the books may not have the last one yet.
@@ -179,21 +204,27 @@ def guards_due(
     plan = GuardPlan()
     for role in _ROLES:
         mine = sorted((each for each in guards if each.role is role), key=lambda each: each.number)
-        plan = _joined(plan, _of_role(entry.order, role, mine, open_, can_modify=can_modify))
+        plan = _joined(plan, _of_role(entry.order, role, mine, open_, ways))
     return plan
 
 
-def first_guards(entry: Order) -> tuple[Order, ...]:
+def first_guards(entry: Order, time_in_force: TimeInForce = TimeInForce.GTC) -> tuple[Order, ...]:
     """The guards of all of an entry, for `place_bracket`: number 0 of each role with a price."""
     return tuple(
-        guard_order(entry, role, 0, entry.quantity)
+        guard_order(entry, role, 0, entry.quantity, time_in_force)
         for role in _ROLES
         if _price(entry, role) is not None
     )
 
 
-def guard_order(entry: Order, role: OrderRole, number: int, quantity: Decimal) -> Order:
-    """One guard of an entry, good till canceled, in one OCO group with its pair.
+def guard_order(
+    entry: Order,
+    role: OrderRole,
+    number: int,
+    quantity: Decimal,
+    time_in_force: TimeInForce = TimeInForce.GTC,
+) -> Order:
+    """One guard of an entry, in one OCO group with its pair.
 
     What it closes in the sender's own account follows from the lots (`sender_quantity` is None).
 
@@ -210,7 +241,7 @@ def guard_order(entry: Order, role: OrderRole, number: int, quantity: Decimal) -
         number,
         quantity=quantity,
         order_type=OrderType.STOP if stops else OrderType.LIMIT,
-        time_in_force=TimeInForce.GTC,
+        time_in_force=time_in_force,
         stop_price=price if stops else None,
         limit_price=None if stops else price,
         oco_group=entry.client_order_id,
@@ -227,6 +258,7 @@ def _joined(one: GuardPlan, other: GuardPlan) -> GuardPlan:
         one.change + other.change,
         one.cancel + other.cancel,
         one.lost + other.lost,
+        min((at for at in (one.again_at, other.again_at) if at is not None), default=None),
     )
 
 
@@ -235,25 +267,41 @@ def _of_role(
     role: OrderRole,
     guards: Sequence[GuardView],
     open_: _Open,
-    *,
-    can_modify: bool,
+    ways: Ways,
 ) -> GuardPlan:
     live = [guard for guard in guards if guard.is_live]
+    ended = [guard for guard in guards if guard.is_lost]
     excess = _total(guard.leaves for guard in live) - open_.most
-    lost = (role,) if open_.now and any(guard.is_lost for guard in guards) else ()
-    if excess > 0:
-        return _cut(entry, live, excess, can_modify=can_modify)._replace(lost=lost)
     gap = open_.now - _total(guard.most for guard in live)
-    if gap <= 0 or lost or _price(entry, role) is None:
+    lost = (role,) if open_.now and _are_lost(ended, gap, ways.now) else ()
+    if excess > 0:
+        return _cut(entry, live, excess, can_modify=ways.can_modify)._replace(lost=lost)
+    if gap <= 0 or _price(entry, role) is None or any(each.again_at is None for each in ended):
         return GuardPlan(lost=lost)
-    if can_modify:
+    if (again_at := _again_at(ended, ways.now)) is not None:
+        return GuardPlan(lost=lost, again_at=again_at)
+    if ways.can_modify:
         grown = next((guard for guard in live if _can_change(guard)), None)
         if grown is not None:
             return GuardPlan(change=(_change(entry, grown, grown.quantity + gap),))
         if any(_answers_soon(guard) for guard in live):
             return GuardPlan()
     number = max((guard.number for guard in guards), default=-1) + 1
-    return GuardPlan(create=(guard_order(entry, role, number, gap),))
+    return GuardPlan(create=(guard_order(entry, role, number, gap, ways.time_in_force),))
+
+
+def _are_lost(ended: Sequence[GuardView], gap: Decimal, now: datetime) -> bool:
+    """Whether something is held without its guard because the guard ended by itself."""
+    if any(guard.again_at is None for guard in ended):
+        return True
+    refused = ended and ended[-1].status in _REFUSED
+    return bool(refused) and gap > 0 and _again_at(ended, now) is not None
+
+
+def _again_at(ended: Sequence[GuardView], now: datetime) -> datetime | None:
+    """When the next may be placed; None = now."""
+    latest = max((guard.again_at for guard in ended if guard.again_at), default=now)
+    return latest if latest > now else None
 
 
 def _cut(

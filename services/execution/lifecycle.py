@@ -50,7 +50,8 @@ def advance(
 
     Fills are believed in every state. The order counts as filled by what is booked, not by what
     the broker's status says: a FILLED whose executions have not come yet stays working. A fill that
-    is corrected or taken back does not make an ended order work again: that would send it twice.
+    is corrected or taken back does not make an ended order work again: that would send it twice. A
+    revision that only says what the fill cost is no correction: brokers tell commissions late.
 
     Args:
         state: before.
@@ -66,7 +67,7 @@ def advance(
     incidents = []
     if state.status in TERMINAL and late > 0:
         incidents.append(_late(state, late))
-    if replaced:
+    if _differs(fresh, replaced):
         incidents.append(_corrected(state, filled))
     if filled > state.order.quantity:
         incidents.append(_overfill(state, filled))
@@ -130,6 +131,16 @@ def _average(
     paid += sum((each.price * each.quantity for each in counted), ZERO)
     paid -= sum((each.price * each.quantity for each in replaced), ZERO)
     return paid / filled
+
+
+def _differs(fresh: Sequence[Execution], replaced: Sequence[Execution]) -> bool:
+    """Whether a fill is another than it was told before: commissions are no part of it."""
+    now = {each.execution_id: each for each in fresh}
+    return any(_content(before) != _content(now[before.execution_id]) for before in replaced)
+
+
+def _content(execution: Execution) -> tuple[object, ...]:
+    return execution.side, execution.quantity, execution.price, execution.busted
 
 
 def _corrected(state: OrderState, filled: Decimal) -> Incident:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from brokers.errors import BrokerUnavailable, OrderStateUnknown
@@ -107,14 +107,34 @@ class Outcomes:
         return again
 
     def _missing(self, row: Document) -> None:
+        """The broker does not show an order that it had: ended where nobody saw it, or lost."""
+        if row.get("resolution"):
+            self._give_up(from_document(Order, row["order"]), row, row["resolution"])
+            return
+        self._counter.queries.note_missing(row["_id"], missing=True)
         raise_incident(
             self._counter.store,
             kind="ORDER_MISSING_AT_BROKER",
             key=row["_id"],
-            sentence=f"order {row['_id']} is {row['status']} in our books, "
-            f"and the broker of {self._counter.account_id} does not know it",
+            sentence=f"order {row['_id']} is {row['status']} in our books, and the broker of "
+            f"{self._counter.account_id} does not know it{self._forgotten(row)}; once its fills "
+            f"are booked (scripts/books.py), end it: scripts/orders.py resolve {row['_id']} "
+            "--absent",
         )
-        self._counter.queries.note_missing(row["_id"], missing=True)
+
+    def _forgotten(self, row: Document) -> str:
+        """Why an order's absence proves nothing, in words; empty = the broker remembers so far.
+
+        What was sent before may have filled: neither given up nor sent again but by a person.
+        """
+        since = self._counter.broker.remembers_since()
+        sent_at: datetime = row.get("sent_at") or row["created_at"]
+        if since is None or sent_at >= since:
+            return ""
+        return (
+            f", which has forgotten what ended before {since:%Y-%m-%d %H:%M} UTC, and this was "
+            f"sent {sent_at:%Y-%m-%d %H:%M}: look at its statement"
+        )
 
     def _absent(self, row: Document) -> list[str]:
         """The broker does not show an order that may have been sent: no proof before its time."""
@@ -132,18 +152,21 @@ class Outcomes:
             return []
         if now - since < self._proof:
             return []
-        if self._may_resend(order, row):
+        forgotten = self._forgotten(row)
+        if not forgotten and self._may_resend(order, row):
             _log.warning("order %s never reached the broker: it is sent once more", row["_id"])
             before, epoch = OrderStatus(row["status"]), self._counter.lease.epoch
             self._counter.queries.give_up(row["_id"], before=before, epoch=epoch)
             return [row["_id"]]
         if row["status"] == OrderStatus.SUBMITTING:
-            report = local(order, OrderStatus.UNKNOWN, "sent twice, and the broker has neither")
+            words = "the broker does not show it" if forgotten else "sent twice, and it has neither"
+            report = local(order, OrderStatus.UNKNOWN, words)
             self._counter.books.book([(row, report)], self._counter.lease)
         self._tell_unknown(
             order,
             row,
-            f"for {self._proof.total_seconds():g} s; it is not sent again by itself: decide with "
+            f"for {self._proof.total_seconds():g} s{forgotten}; it is not sent again by itself: "
+            "decide with "
             f"scripts/orders.py resolve {row['_id']} --resend or --absent",
         )
         return []
@@ -167,17 +190,25 @@ class Outcomes:
 
     def _resolve(self, order: Order, row: Document, decided: Document) -> list[str]:
         """A person has decided on an order whose outcome nobody knows."""
-        by = f"by {decided['by']}: {decided['reason']}"
-        clear_incident(self._counter.store, kind="ORDER_UNKNOWN", key=row["_id"])
         if decided["decision"] == "RESEND":
+            by = f"by {decided['by']}: {decided['reason']}"
+            clear_incident(self._counter.store, kind="ORDER_UNKNOWN", key=row["_id"])
             epoch = self._counter.lease.epoch
             self._counter.queries.give_up(
                 row["_id"], before=OrderStatus.UNKNOWN, epoch=epoch, text=by
             )
             return [row["_id"]]
-        report = local(order, OrderStatus.CANCELED, f"never arrived, {by}")
-        self._counter.books.book([(row, report)], self._counter.lease)
+        self._give_up(order, row, decided)
         return []
+
+    def _give_up(self, order: Order, row: Document, decided: Document) -> None:
+        """A person has seen that the broker does not have it, or not any more."""
+        kinds = {OrderStatus.UNKNOWN: "ORDER_UNKNOWN"}
+        kind = kinds.get(OrderStatus(row["status"]), "ORDER_MISSING_AT_BROKER")
+        clear_incident(self._counter.store, kind=kind, key=row["_id"])
+        words = f"the broker does not have it, by {decided['by']}: {decided['reason']}"
+        report = local(order, OrderStatus.CANCELED, words)
+        self._counter.books.book([(row, report)], self._counter.lease)
 
     def _tell_unknown(self, order: Order, row: Document, words: str) -> None:
         raise_incident(

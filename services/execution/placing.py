@@ -26,7 +26,7 @@ from services.domain.words import LockRule, OrderRole, OrderStatus, OrderType, S
 from services.execution.bookkeeper import local
 from services.execution.counter import Counter
 from services.execution.gate import Verdict
-from services.execution.guards import first_guards
+from services.execution.guards import first_guards, lasting
 from services.execution.intents import Ground, Intents, Leaving
 from services.execution.slicing import worked_as
 
@@ -128,9 +128,10 @@ class Placing:
 
     def _attached(self, order: Order) -> Sequence[Order]:
         """Guards that the broker takes together with their entry."""
-        may = self._counter.broker.capabilities.brackets and order.algo is None
+        can = self._counter.broker.capabilities
+        may = can.brackets and order.algo is None
         guarded = order.role is OrderRole.LEG and not order.intent.reduces_risk
-        return first_guards(order) if may and guarded else ()
+        return first_guards(order, lasting(can.times_in_force)) if may and guarded else ()
 
     def _refuse(self, refused: Sequence[tuple[Document, Verdict]]) -> None:
         reports = []

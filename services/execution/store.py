@@ -17,18 +17,9 @@ from services.domain.instruments import Instrument
 from services.domain.orders import Order, OrderTerms
 from services.domain.risk import scope_key
 from services.domain.values import ZERO
-from services.domain.words import AccountType, Intent, LockRule, OrderRole, OrderStatus, Scope
+from services.domain.words import Intent, LockRule, OrderRole, OrderStatus, Scope
 from services.execution.documents import event
 from services.execution.gate import GUARDS
-
-
-class AccountRow:
-    """What execution needs to know of an account to open a desk for it."""
-
-    def __init__(self, document: Document) -> None:
-        self.account_id: str = document["account_id"]
-        self.broker: str = document["broker"]
-        self.account_type = AccountType(document["account_type"])
 
 
 def not_above(epoch: int) -> Document:
@@ -65,11 +56,6 @@ class ExecutionStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-
-    def accounts(self) -> list[AccountRow]:
-        """Accounts that take part."""
-        found = self._store["trading_accounts"].find({"status": "ACTIVE"})
-        return [AccountRow(document) for document in found]
 
     def order(self, client_order_id: str) -> Document | None:
         """One order with all that is stored of it."""
@@ -190,7 +176,8 @@ class ExecutionStore:
 
     def note_missing(self, client_order_id: str, *, missing: bool) -> None:
         """Remember that the broker does not know a working order of ours, or knows it again."""
-        update = {"$set": {"missing": True}} if missing else {"$unset": {"missing": ""}}
+        gone = {"missing": "", "resolution": ""}
+        update = {"$set": {"missing": True}} if missing else {"$unset": gone}
         self._store["orders"].update_one({"_id": client_order_id}, update)
 
     def note_change_sent(self, client_order_id: str, *, sent: bool = True) -> None:

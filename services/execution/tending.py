@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from services.common.store import Document, from_document
@@ -47,6 +48,7 @@ class Tending:
         self._legs = Legs(counter)
         self._places: dict[str, _Place] = {}
         self._due: set[str] = set()
+        self._again: dict[str, datetime] = {}
         self._trims: set[_Position] = set()
         self._lock = threading.Lock()
 
@@ -56,6 +58,7 @@ class Tending:
         with self._lock:
             self._places = {row["_id"]: _place_of(row) for row in rows}
             self._due = set(self._places)
+            self._again = {}
 
     def add(self, rows: Iterable[Document]) -> None:
         """Look after these orders too, where they need it."""
@@ -81,10 +84,11 @@ class Tending:
                 if place.signal_id == signal_id or position == (strategy_id, instrument_key):
                     self._due.add(order_id)
 
-    def due_by_time(self) -> None:
-        """Algos are due because time has passed."""
+    def due_by_time(self, now: datetime) -> None:
+        """Algos, and guards that are placed anew with the day, are due because time has passed."""
         with self._lock:
             self._due |= {name for name, place in self._places.items() if place.is_algo}
+            self._due |= {name for name, at in self._again.items() if at <= now}
 
     def run(self) -> list[str]:
         """Tend everything that is due.
@@ -124,8 +128,9 @@ class Tending:
             done, wake = done and ended, wake + woken
             row = self._counter.queries.order(order_id) or row
         if order.stop_loss is not None or order.take_profit is not None:
-            ended, woken = self._guarding.tend(row, order, children)
-            done, wake = done and ended, wake + woken
+            tended = self._guarding.tend(row, order, children)
+            done, wake = done and tended.done, wake + tended.wake
+            self._look_again(order_id, tended.again_at)
         if row.get("sibling_count", 1) > 1 and order.role is OrderRole.LEG:
             ended, woken = self._legs.tend(order)
             done, wake = done and ended, wake + woken
@@ -134,6 +139,13 @@ class Tending:
             with self._lock:
                 self._places.pop(order_id, None)
         return wake
+
+    def _look_again(self, order_id: str, at: datetime | None) -> None:
+        with self._lock:
+            if at is None:
+                self._again.pop(order_id, None)
+            else:
+                self._again[order_id] = at
 
 
 def _place_of(row: Document) -> _Place:

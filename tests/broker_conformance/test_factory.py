@@ -1,17 +1,25 @@
 """The factory: a broker's name makes its adapter, and a wrong name says which there are."""
 
+import subprocess
+import sys
+
 import pytest
 
+from brokers.accounts import Purpose
 from brokers.factory import BrokerConnection, create_broker
 from brokers.mock.adapter import MockBroker
+from services.domain.broker_accounts import BrokerAccount
 from services.domain.errors import ConfigurationError
 
 CONNECTION = BrokerConnection(mock_base_url="http://127.0.0.1:1", timeout_seconds=1)
 
 
-@pytest.mark.parametrize("name", ["MOCK", "mock", " Mock "])
-def test_names_are_read_as_people_write_them(name):
-    broker = create_broker(name, "Mock-1", connection=CONNECTION)
+def created(account, purpose=Purpose.ORDERS):
+    return create_broker(account, CONNECTION, purpose=purpose)
+
+
+def test_the_mock_broker_is_made_and_not_connected():
+    broker = created(BrokerAccount("Mock-1", "MOCK"))
     assert isinstance(broker, MockBroker)
     assert broker.account_id == "Mock-1"
     assert not broker.is_connected()
@@ -19,4 +27,25 @@ def test_names_are_read_as_people_write_them(name):
 
 def test_an_unknown_broker_is_named_with_the_known_ones():
     with pytest.raises(ConfigurationError, match=r"Mock-1.*MOCK.*'ACME'"):
-        create_broker("ACME", "Mock-1", connection=CONNECTION)
+        created(BrokerAccount("Mock-1", "ACME"))
+
+
+def test_what_cannot_be_used_is_refused_before_an_adapter_is_made():
+    with pytest.raises(ConfigurationError, match=r"account IB-1: connection\.port"):
+        created(BrokerAccount("IB-1", "IBKR", connection={"client_id": 1, "broker_account": "DU1"}))
+
+
+def test_an_installation_on_the_mock_broker_loads_no_other_brokers_library():
+    program = (
+        "import sys; from brokers.accounts import Purpose; "
+        "from brokers.factory import BrokerConnection, create_broker; "
+        "from services.domain.broker_accounts import BrokerAccount; "
+        "create_broker(BrokerAccount('A', 'MOCK'), "
+        "BrokerConnection(mock_base_url='http://127.0.0.1:1', timeout_seconds=1), "
+        "purpose=Purpose.ORDERS); "
+        "print(sorted({'twisted', 'kiteconnect', 'ib_async', 'ib_insync'} & set(sys.modules)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"

@@ -13,18 +13,20 @@ from brokers.errors import BrokerUnavailable
 from services.account_data.api import create_app
 from services.account_data.poller import FAILURES_FOR_INCIDENT, Poller
 from services.account_data.service import AccountData
-from services.account_data.store import Account, AccountStore
+from services.account_data.store import AccountStore
 from services.common.bus import Publisher, Ring, create_topology
 from services.common.clock import utc_now
 from services.common.ops import Health
 from services.common.settings import AccountDataSettings
 from services.common.subscriber import Subscriber
 from services.common.topology import ACCOUNT_DATA_CONFIRMATIONS, EXECUTION_CONFIRMATIONS
+from services.domain.broker_accounts import BrokerAccount
 from services.domain.errors import ConfigurationError, TransientError
 from tests.support.accounts import (
     FIGURES,
     NOW,
     ScriptedBroker,
+    accounts_of,
     make_document,
     make_state,
     wait_until,
@@ -34,7 +36,7 @@ from tests.support.servers import start_mock_broker
 
 
 def make_poller(store, broker, *, seconds: float = 60) -> Poller:
-    account = Account("Mock-1", "MOCK")
+    account = BrokerAccount("Mock-1", "MOCK")
     return Poller(account, AccountStore(store), lambda _: broker, poll_seconds=seconds)
 
 
@@ -118,6 +120,7 @@ def test_the_first_answer_clears_an_incident_of_an_earlier_process(store):
 def make_polling(store, open_broker, *, seconds: float = 0.1) -> AccountData:
     return AccountData(
         AccountStore(store),
+        accounts_of(store),
         open_broker,
         poll_seconds=seconds,
         max_age_seconds=60,
@@ -174,10 +177,11 @@ def test_a_doorbell_on_the_bus_asks_the_account_at_once(store, bus_connection):
 def test_the_mock_broker_is_asked_and_its_death_ages_the_figures(store, tmp_path):
     store["trading_accounts"].insert_one(make_document("Mock-1", equity=None, as_of=None))
     with start_mock_broker(tmp_path) as server:
+        from brokers.accounts import Purpose
         from brokers.factory import BrokerConnection, create_broker
 
         connection = BrokerConnection(mock_base_url=server.address, timeout_seconds=5)
-        broker = create_broker("MOCK", "Mock-1", connection=connection)
+        broker = create_broker(BrokerAccount("Mock-1", "MOCK"), connection, purpose=Purpose.DATA)
         poller = make_poller(store, broker)
         poller.poll()
         before = store["trading_accounts"].find_one({"_id": "Mock-1"})

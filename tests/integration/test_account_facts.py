@@ -8,10 +8,11 @@ import pytest
 from brokers.broker import AccountState, MarginQuote
 from brokers.errors import BrokerUnavailable
 from services.account_data.poller import Poller
-from services.account_data.store import Account, AccountStore
+from services.account_data.store import AccountStore
 from services.common.clock import utc_now
 from services.common.limits import set_limits
 from services.common.locks import clear_lock
+from services.domain.broker_accounts import BrokerAccount
 from services.domain.errors import PartlyDone
 from services.domain.words import MarginModel, Scope
 from tests.fakes.broker import FakeBroker
@@ -56,7 +57,7 @@ class Bank(FakeBroker):
 
 
 def make_poller(store, broker=None, account_id=ACCOUNT):
-    account = Account(account_id, "BANK")
+    account = BrokerAccount(account_id, "BANK")
     return Poller(
         account, AccountStore(store), lambda _: broker or Bank(account_id), poll_seconds=60
     )

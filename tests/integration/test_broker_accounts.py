@@ -6,18 +6,18 @@ import logging
 import pytest
 from pydantic import SecretStr
 
-from services.common.broker_accounts import (
+from services.common.broker_accounts import BrokerAccounts
+from services.common.broker_secrets import (
     environment_name,
     forget_secret,
-    read_account,
     secret_places,
     secrets_of,
     store_secret,
 )
 from services.common.settings import CommonSettings
 from services.common.vault import Vault
+from services.domain.broker_accounts import BrokerAccount
 from services.domain.errors import ConfigurationError
-from services.domain.words import AccountType
 from tests.support.rows import add_account
 
 pytestmark = pytest.mark.servers
@@ -48,7 +48,7 @@ def test_a_stored_secret_is_sealed_and_found_again(store, vault, account):
 
 
 def test_a_new_secret_takes_the_place_of_the_old_one_without_a_restart(store, vault, account):
-    read = read_account(row_of(store, account), store, vault)
+    (read,) = BrokerAccounts(store, vault).active()
     for token in ("monday", "tuesday"):
         store_secret(store, vault, account, "access_token", SecretStr(token), by="olga")
         assert read.secrets()["access_token"].get_secret_value() == token
@@ -113,17 +113,14 @@ def test_another_machines_seal_is_said_without_the_secret(store, vault, account,
 
 
 def test_an_account_is_read_as_its_adapter_needs_it(store, vault, account):
-    read = read_account(row_of(store, account), store, vault)
-    assert (read.broker, read.account_type) == ("ZERODHA", AccountType.LIVE)
-    assert read.connection == {"api_key": "k"}
-    mock = read_account(row_of(store, account), store, vault, use_mock_broker=True)
+    read = BrokerAccounts(store, vault).active()
+    assert read == [BrokerAccount("ZE-1", "ZERODHA", "LIVE", {"api_key": "k"})]
+    assert read != [BrokerAccount("ZE-1", "ZERODHA", "LIVE", {"api_key": "other"})]
+    (mock,) = BrokerAccounts(store, vault, use_mock_broker=True).active()
     assert (mock.broker, mock.connection, mock.secrets()) == ("MOCK", {}, {})
 
 
-@pytest.mark.parametrize(
-    ("fields", "sentence"),
-    [({"account_type": "DEMO"}, "account_type must be"), ({"connection": "x"}, "an object")],
-)
-def test_a_row_that_cannot_be_read_says_which_account(store, vault, fields, sentence):
-    with pytest.raises(ConfigurationError, match=f"account Z: .*{sentence}"):
-        read_account({"_id": "Z", "broker": "MOCK", **fields}, store, vault)
+def test_a_row_that_makes_no_sense_keeps_no_other_account_from_being_read(store, vault, account):
+    add_account(store, "A", broker=None, account_type="DEMO", connection="x")
+    add_account(store, "B", status="INACTIVE")
+    assert [each.account_id for each in BrokerAccounts(store, vault).active()] == ["A", "ZE-1"]

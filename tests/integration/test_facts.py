@@ -9,14 +9,16 @@ from decimal import Decimal
 import pytest
 import urllib3
 
+from brokers.accounts import Purpose
 from brokers.broker import MarginQuote
 from brokers.errors import BrokerUnavailable, OrderRejected, UnsupportedOrder
 from brokers.factory import BrokerConnection, create_broker
 from services.account_data.poller import Poller
-from services.account_data.store import Account, AccountStore
+from services.account_data.store import AccountStore
 from services.common.clock import utc_now
 from services.common.store import from_document, to_document
 from services.domain.accounts import AccountSnapshot, MarginPreview, margin_preview_id
+from services.domain.broker_accounts import BrokerAccount
 from services.domain.instruments import Instrument
 from services.domain.marks import reset
 from services.domain.risk import Fund
@@ -33,7 +35,7 @@ KEY = margin_preview_id(ACCOUNT, LEGS)
 
 
 def make_poller(store, broker, account_id=ACCOUNT):
-    account = Account(account_id, "MOCK")
+    account = BrokerAccount(account_id, "MOCK")
     return Poller(account, AccountStore(store), lambda _: broker, poll_seconds=60)
 
 
@@ -304,7 +306,7 @@ def test_legs_with_an_expiry_come_back_as_they_were_asked(store):
 def test_the_mock_broker_answers_by_its_own_rule(store, tmp_path):
     with start_mock_broker(tmp_path) as server:
         connection = BrokerConnection(mock_base_url=server.address, timeout_seconds=5)
-        broker = create_broker("MOCK", ACCOUNT, connection=connection)
+        broker = create_broker(BrokerAccount(ACCOUNT, "MOCK"), connection, purpose=Purpose.DATA)
         poller = make_poller(store, broker)
         want(store)
         poller.quote(until=0)

@@ -11,19 +11,21 @@ from decimal import Decimal
 import pytest
 import urllib3
 
+from brokers.accounts import Purpose
 from brokers.broker import Quote
 from brokers.errors import BrokerUnavailable
 from brokers.factory import BrokerConnection, create_broker
 from services.account_data.poller import Poller
 from services.account_data.service import AccountData
-from services.account_data.store import Account, AccountStore
+from services.account_data.store import AccountStore
 from services.cerebro.service import Cerebro, Patience
 from services.cerebro.store import CerebroStore
 from services.common.clock import utc_now
 from services.common.store import to_document
+from services.domain.broker_accounts import BrokerAccount
 from services.domain.errors import TransientError
 from services.domain.intake import take_in
-from tests.support.accounts import ScriptedBroker, make_state, wait_until
+from tests.support.accounts import ScriptedBroker, accounts_of, make_state, wait_until
 from tests.support.builders import make_instrument, make_limits, make_position
 from tests.support.documents import make_signal_document
 from tests.support.rows import (
@@ -153,7 +155,7 @@ def quote(price, **fields):
 
 
 def poll(store, broker, account_id=ACCOUNT):
-    account = Account(account_id, "MOCK")
+    account = BrokerAccount(account_id, "MOCK")
     return Poller(account, AccountStore(store), lambda _: broker, poll_seconds=60)
 
 
@@ -224,6 +226,7 @@ def test_a_broker_that_hangs_delays_only_its_own_account(store):
         want(store, account_id)
     polling = AccountData(
         AccountStore(store),
+        accounts_of(store),
         lambda account: brokers[account.account_id],
         poll_seconds=1,
         max_age_seconds=60,
@@ -256,9 +259,8 @@ def market(store, tmp_path):
         connection = BrokerConnection(mock_base_url=server.address, timeout_seconds=5)
         polling = AccountData(
             AccountStore(store),
-            lambda account: create_broker(
-                account.broker, account.account_id, connection=connection
-            ),
+            accounts_of(store),
+            lambda account: create_broker(account, connection, purpose=Purpose.DATA),
             poll_seconds=1,
             max_age_seconds=60,
             on_death=pytest.fail,

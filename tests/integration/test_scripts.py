@@ -254,6 +254,14 @@ def test_process_that_is_never_ready_stops_the_start(instance: Instance) -> None
     instance.assert_nothing_runs()
 
 
+def test_a_broker_that_does_not_answer_does_not_stop_the_start(instance: Instance) -> None:
+    instance.supervise(stub("mongodb"), stub("execution", "usable"))
+    instance.wait_running()
+    asked = instance.type("status.py")
+    assert asked.returncode == 1
+    assert "stub: does not answer" in asked.stdout
+
+
 def test_ctrl_c_in_the_foreground_drains(instance: Instance) -> None:
     supervisor = instance.supervise(stub("mongodb"), stub("cerebro"))
     instance.wait_running()

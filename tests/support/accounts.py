@@ -8,7 +8,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from brokers.broker import AccountState, MarginQuote, Quote
+from services.common.broker_accounts import BrokerAccounts
 from services.common.clock import utc_now
+from services.common.settings import CommonSettings
+from services.common.store import Store
+from services.common.vault import Vault
 from services.domain.accounts import PreviewLeg
 from services.domain.instruments import Instrument
 
@@ -32,6 +36,11 @@ def make_state(account_id: str = "Mock-1", **fields: object) -> AccountState:
     return AccountState(
         **{"account_id": account_id, "currency": "USD", "as_of": utc_now(), **FIGURES, **fields}
     )
+
+
+def accounts_of(store: Store) -> BrokerAccounts:
+    """Whatever active accounts there are."""
+    return BrokerAccounts(store, Vault(CommonSettings()))
 
 
 class ScriptedBroker:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from decimal import Decimal
 
+from services.common.budget import Budget
 from services.common.clock import utc_now
 from services.common.leases import Lease
 from services.common.orders import order_document
 from services.common.store import to_document
 from services.domain.orders import TERMINAL, Reservation
 from services.execution.bookkeeper import Bookkeeper
-from services.execution.budget import Budget
 from services.execution.counter import Counter
 from services.execution.desk import Desk, Pace
 from services.execution.store import ExecutionStore

@@ -41,6 +41,7 @@ def main() -> int:
         reporter=Reporter(),
         incidents=IncidentFile(home),
         trading_mode="paper",
+        outside_patience_s=0.5,
     )
     table = [process(text) for text in sys.argv[1:]]
     return supervisor.run([Stage(table, lambda: None)])

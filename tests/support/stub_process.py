@@ -1,7 +1,7 @@
 """A process for the supervisor's table: answers /health, or misbehaves as told.
 
-`python stub_process.py PORT [ready|unready|wrong_setting|dies|stubborn]`; standard library only,
-so that it starts at once.
+`python stub_process.py PORT [ready|unready|usable|wrong_setting|dies|stubborn]`; standard library
+only, so that it starts at once.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ def main() -> None:
     if behavior == "dies":
         sys.exit("stub: something broke")
     signal.signal(signal.SIGTERM, signal.SIG_IGN if behavior == "stubborn" else _end)
-    ready = behavior != "unready"
+    ready = behavior not in {"unready", "usable"}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             dependency = {"ok": ready, "detail": "answers" if ready else "does not answer"}
             report = {"ready": ready, "pid": os.getpid(), "dependencies": {"stub": dependency}}
+            report["usable"] = behavior != "unready"
             body = json.dumps(report).encode()
             self.send_response(200 if ready else 503)
             self.send_header("Content-Length", str(len(body)))

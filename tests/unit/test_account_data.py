@@ -12,9 +12,11 @@ import pytest
 from brokers.broker import AccountState
 from services.account_data.poller import Poller
 from services.account_data.service import AccountData
-from services.account_data.store import Account, Wish
+from services.account_data.store import Wish
 from services.account_data.views import AccountView, FundView, account_view, fund_view
+from services.domain.broker_accounts import BrokerAccount
 from services.domain.errors import InvalidMessage
+from tests.fakes.broker import FakeBroker
 from tests.support.accounts import (
     FIGURES,
     NOW,
@@ -56,7 +58,7 @@ def fund(*documents: dict[str, object], currency: str | None = None) -> FundView
 
 def test_many_doorbells_are_answered_together():
     broker = ScriptedBroker(make_state())
-    poller = Poller(Account("Mock-1", "MOCK"), Recorder(), lambda _: broker, poll_seconds=60)
+    poller = Poller(BrokerAccount("Mock-1", "MOCK"), Recorder(), lambda _: broker, poll_seconds=60)
     poller.start()
     wait_until(lambda: broker.asked == 1)
     began = time.monotonic()
@@ -69,9 +71,36 @@ def test_many_doorbells_are_answered_together():
     assert broker.closed
 
 
+class Limited(ScriptedBroker):
+    """Says once it is connected that it takes one call in twenty seconds."""
+
+    capabilities = FakeBroker.capabilities.model_copy(update={"messages_per_second": 0.05})
+    connected = False
+
+    def is_connected(self) -> bool:
+        return self.connected
+
+    def connect(self) -> None:
+        self.connected = True
+
+
+def test_a_broker_is_asked_no_more_than_a_fifth_of_what_it_takes():
+    broker = Limited(make_state())
+    account = BrokerAccount("Mock-1", "MOCK")
+    poller = Poller(account, Recorder(), lambda _: broker, poll_seconds=0.01)
+    poller.start()
+    poller.ring()
+    wait_until(lambda: poller._bucket and poller._bucket.available() < 0.5)
+    # The second question waits 100 s for its turn, and its end does not wait with it.
+    poller.end()
+    poller.join(10)
+    assert not poller.alive()
+    assert broker.asked == 1
+
+
 def make_polling() -> AccountData:
     return AccountData(
-        Recorder(), ScriptedBroker, poll_seconds=1, max_age_seconds=60, on_death=print
+        Recorder(), Recorder(), ScriptedBroker, poll_seconds=1, max_age_seconds=60, on_death=print
     )
 
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from brokers.broker import Capabilities
+from services.common.budget import Bucket, Budget
 from services.domain.words import Intent, Side
 from services.execution.agenda import Agenda, Urgency, urgency_of
-from services.execution.budget import Budget
 from services.execution.throttle import Throttle
 from tests.support.builders import NOW, STRATEGY, make_order
 
@@ -96,6 +96,26 @@ def test_queries_leave_room_for_orders():
         asked += 1
     assert budget.orders_now(16) >= 1
     assert asked >= 4
+
+
+def test_a_bucket_says_how_long_its_next_token_takes():
+    clock = Clock()
+    bucket = Bucket(0.5, clock)
+    assert bucket.seconds_until_free() == 0
+    bucket.take()
+    assert bucket.seconds_until_free() == 2
+    clock.now += 1.5
+    assert bucket.seconds_until_free() == 0.5
+
+
+def test_limits_that_change_are_kept_from_then_on_and_others_lose_nothing():
+    clock = Clock()
+    budget = Budget(capabilities(), clock)
+    budget.follow(capabilities(orders_per_second=10))
+    assert budget.orders_now(100) == 8
+    budget.order_left()
+    budget.follow(capabilities(orders_per_second=10))
+    assert budget.orders_now(100) == 7
 
 
 def test_the_throttle_counts_entries_of_a_kind_within_its_window():

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,15 +11,19 @@ from services.domain.words import Intent, OrderRole, OrderStatus, OrderType, Sid
 from services.execution.guards import (
     Closing,
     EntryView,
+    GuardPlan,
     GuardView,
+    Ways,
     first_guards,
     guard_order,
     guards_due,
+    lasting,
     open_of,
 )
-from tests.support.builders import make_lot, make_order
+from tests.support.builders import NOW, make_lot, make_order
 
 S = OrderStatus
+PLAIN, MODIFY = Ways(NOW), Ways(NOW, True)
 STOP, TARGET = OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT
 
 
@@ -54,11 +59,11 @@ def id_of(role, number=0):
 
 
 def test_an_entry_that_has_not_filled_has_no_guards():
-    assert guards_due(entry("0", is_live=True), []).is_done
+    assert guards_due(entry("0", is_live=True), [], PLAIN).is_done
 
 
 def test_a_filled_entry_has_a_stop_and_a_limit_on_the_other_side_in_one_group():
-    stop, target = guards_due(entry(), []).create
+    stop, target = guards_due(entry(), [], PLAIN).create
     parent = entry_order()
     assert (stop.role, stop.order_type, stop.stop_price) == (STOP, OrderType.STOP, Decimal(140))
     assert (target.role, target.order_type, target.limit_price) == (
@@ -78,16 +83,16 @@ def test_a_filled_entry_has_a_stop_and_a_limit_on_the_other_side_in_one_group():
 
 def test_a_short_entry_is_guarded_by_buying():
     order = entry_order(side=Side.SELL, stop_loss=Decimal(160), take_profit=Decimal(130))
-    assert {each.side for each in guards_due(entry(order=order), []).create} == {Side.BUY}
+    assert {each.side for each in guards_due(entry(order=order), [], PLAIN).create} == {Side.BUY}
 
 
 def test_only_the_guard_that_was_asked_for_is_made():
     order = entry_order(take_profit=None)
-    assert created(guards_due(entry(order=order), [])) == [(STOP, "10")]
+    assert created(guards_due(entry(order=order), [], PLAIN)) == [(STOP, "10")]
 
 
 def test_guards_grow_by_another_order_where_the_broker_changes_none():
-    plan = guards_due(entry("7", is_live=True), both(quantity="4"))
+    plan = guards_due(entry("7", is_live=True), both(quantity="4"), PLAIN)
     assert created(plan) == [(STOP, "3"), (TARGET, "3")]
     assert [each.client_order_id for each in plan.create] == [id_of(STOP, 1), id_of(TARGET, 1)]
 
@@ -95,7 +100,7 @@ def test_guards_grow_by_another_order_where_the_broker_changes_none():
 def test_guards_grow_by_a_change_where_the_broker_can():
     # 4 ordered, 1 of it filled: 7 − 1 − 3 left = 3 more, so 7 in all.
     guards = [guard(STOP, quantity="4", status=S.PARTIALLY_FILLED, filled="1")]
-    plan = guards_due(entry("7", held="6", is_live=True), guards, can_modify=True)
+    plan = guards_due(entry("7", held="6", is_live=True), guards, MODIFY)
     assert changed(plan) == [(id_of(STOP), "7")]
     assert created(plan) == [(TARGET, "6")]
     assert plan.change[0].terms.stop_price == 140
@@ -107,13 +112,13 @@ def test_a_guard_on_its_way_is_changed_when_it_is_there():
         guard(STOP, quantity="4", asked_quantity=Decimal(5)),
     ):
         order = entry_order(take_profit=None)
-        plan = guards_due(entry("7", order=order), [waiting], can_modify=True)
+        plan = guards_due(entry("7", order=order), [waiting], MODIFY)
         assert plan.is_done
 
 
 def test_what_one_of_the_pair_has_filled_is_taken_off_the_other():
     guards = [guard(STOP), guard(TARGET, status=S.PARTIALLY_FILLED, filled="4")]
-    plan = guards_due(entry("10", held="6"), guards, can_modify=True)
+    plan = guards_due(entry("10", held="6"), guards, MODIFY)
     assert changed(plan) == [(id_of(STOP), "6")]
     assert (plan.create, plan.cancel) == ((), ())
 
@@ -122,22 +127,22 @@ def test_a_filled_guard_cancels_the_other():
     guards = [guard(STOP), guard(TARGET, status=S.FILLED, filled="10")]
     # The books may not know of the fill yet: held is still 10.
     for held in ("10", "0"):
-        plan = guards_due(entry("10", held=held), guards)
+        plan = guards_due(entry("10", held=held), guards, PLAIN)
         assert (plan.cancel, plan.create) == ((id_of(STOP),), ())
 
 
 def test_a_position_closed_by_an_exit_cancels_both():
-    assert guards_due(entry("10", held="0"), both()).cancel == (id_of(STOP), id_of(TARGET))
+    assert guards_due(entry("10", held="0"), both(), PLAIN).cancel == (id_of(STOP), id_of(TARGET))
 
 
 def test_without_changes_a_guard_is_canceled_and_made_anew_once_that_is_certain():
     guards = both()
-    plan = guards_due(entry("10", held="4"), guards)
+    plan = guards_due(entry("10", held="4"), guards, PLAIN)
     assert plan.cancel == (id_of(STOP), id_of(TARGET))
     asked = [each._replace(cut=True) for each in guards]
-    assert guards_due(entry("10", held="4"), asked).is_done
+    assert guards_due(entry("10", held="4"), asked, PLAIN).is_done
     ended = [each._replace(status=S.CANCELED) for each in asked]
-    plan = guards_due(entry("10", held="4"), ended)
+    plan = guards_due(entry("10", held="4"), ended, PLAIN)
     assert created(plan) == [(STOP, "4"), (TARGET, "4")]
     assert plan.lost == ()
 
@@ -145,33 +150,33 @@ def test_without_changes_a_guard_is_canceled_and_made_anew_once_that_is_certain(
 def test_the_newest_guard_goes_first():
     order = entry_order(take_profit=None)
     guards = [guard(number=0, quantity="6"), guard(number=1, quantity="4")]
-    assert guards_due(entry("10", held="6", order=order), guards).cancel == (id_of(STOP, 1),)
+    assert guards_due(entry("10", held="6", order=order), guards, PLAIN).cancel == (id_of(STOP, 1),)
 
 
 def test_a_lost_guard_is_told_and_not_made_again():
     for status in (S.REJECTED, S.DENIED, S.CANCELED, S.EXPIRED):
         guards = [guard(STOP, status=status), guard(TARGET)]
-        plan = guards_due(entry(), guards)
+        plan = guards_due(entry(), guards, PLAIN)
         assert plan.is_done
         assert plan.lost == (STOP,)
 
 
 def test_what_was_lost_with_nothing_open_is_no_loss():
     guards = [guard(STOP, status=S.CANCELED), guard(TARGET, status=S.FILLED, filled="10")]
-    assert guards_due(entry(held="0"), guards).lost == ()
+    assert guards_due(entry(held="0"), guards, PLAIN).lost == ()
 
 
 def test_an_unknown_guard_counts_as_live():
-    assert guards_due(entry(), both(status=S.UNKNOWN)).is_done
+    assert guards_due(entry(), both(status=S.UNKNOWN), PLAIN).is_done
 
 
 def test_a_native_bracket_rests_for_what_has_not_filled_yet():
     assert [str(each.quantity) for each in first_guards(entry_order())] == ["10", "10"]
-    assert guards_due(entry("0", is_live=True, native=True), both()).is_done
-    assert guards_due(entry("4", is_live=True, native=True), both()).is_done
-    assert guards_due(entry("0", is_live=True, native=True), []).is_done
+    assert guards_due(entry("0", is_live=True, native=True), both(), PLAIN).is_done
+    assert guards_due(entry("4", is_live=True, native=True), both(), PLAIN).is_done
+    assert guards_due(entry("0", is_live=True, native=True), [], PLAIN).is_done
     # The entry was canceled with 4 filled.
-    plan = guards_due(entry("4", native=True), both(), can_modify=True)
+    plan = guards_due(entry("4", native=True), both(), MODIFY)
     assert changed(plan) == [(id_of(STOP), "4"), (id_of(TARGET), "4")]
 
 
@@ -243,7 +248,7 @@ _ENTRIES = st.builds(
 
 @given(_ENTRIES, _guards(), st.booleans())
 def test_guards_never_exceed_what_is_open_and_a_second_look_finds_nothing(view, guards, modify):
-    plan = guards_due(view, guards, can_modify=modify)
+    plan = guards_due(view, guards, Ways(NOW, modify))
     after = _after(guards, plan)
     guarded = sum((each.filled_quantity for each in guards), ZERO)
     open_ = max(ZERO, min(view.held_quantity, view.filled_quantity - guarded))
@@ -255,14 +260,14 @@ def test_guards_never_exceed_what_is_open_and_a_second_look_finds_nothing(view, 
         assert sum(each.leaves for each in live) <= most
         if any(each.role is role for each in plan.create):
             assert sum(each.most for each in live) <= open_
-    assert guards_due(view, after, can_modify=modify).is_done
+    assert guards_due(view, after, Ways(NOW, modify)).is_done
 
 
 @given(_ENTRIES.filter(lambda view: not view.native), st.booleans())
 def test_answered_plans_end_with_all_that_is_open_guarded(view, modify):
     guards = []
     for _ in range(4):
-        guards = _after(guards, guards_due(view, guards, can_modify=modify))
+        guards = _after(guards, guards_due(view, guards, Ways(NOW, modify)))
         guards = [_answered(each) for each in guards]
     open_ = min(view.held_quantity, view.filled_quantity)
     for role in (STOP, TARGET):
@@ -274,3 +279,52 @@ def _answered(each):
         return each._replace(status=S.CANCELED)
     quantity = each.quantity if each.asked_quantity is None else each.asked_quantity
     return each._replace(status=S.SUBMITTED, quantity=quantity, asked_quantity=None)
+
+
+DAILY = Ways(NOW, time_in_force=TimeInForce.DAY)
+EARLIER, LATER = NOW - timedelta(minutes=1), NOW + timedelta(hours=18)
+
+
+def test_guards_live_as_long_as_the_broker_lets_them():
+    assert lasting({TimeInForce.DAY, TimeInForce.GTC}) is TimeInForce.GTC
+    assert lasting({TimeInForce.DAY, TimeInForce.IOC}) is TimeInForce.DAY
+    made = guards_due(entry(), [], DAILY).create
+    assert {each.time_in_force for each in made} == {TimeInForce.DAY}
+    attached = first_guards(entry_order(), TimeInForce.DAY)
+    assert {each.time_in_force for each in attached} == {TimeInForce.DAY}
+
+
+@pytest.mark.parametrize("status", [S.EXPIRED, S.CANCELED])
+def test_what_ended_with_its_day_waits_for_the_next_one_and_is_not_lost(status):
+    plan = guards_due(entry(), both(status=status, again_at=LATER), DAILY)
+    assert plan.is_done
+    assert (plan.lost, plan.again_at) == ((), LATER)
+
+
+def test_on_the_next_day_it_is_made_anew_for_what_is_still_held():
+    ended = both(status=S.EXPIRED, again_at=EARLIER)
+    plan = guards_due(entry(held="6"), ended, DAILY)
+    assert created(plan) == [(STOP, "6"), (TARGET, "6")]
+    assert {each.client_order_id for each in plan.create} == {id_of(STOP, 1), id_of(TARGET, 1)}
+    assert (plan.lost, plan.again_at) == ((), None)
+    assert guards_due(entry(held="0"), ended, DAILY) == GuardPlan()
+
+
+def test_a_renewal_that_is_refused_is_told_and_tried_again_the_day_after():
+    first = guard(status=S.EXPIRED, again_at=EARLIER)
+    order = entry_order(take_profit=None)
+    refused = [first, guard(number=1, status=S.REJECTED, again_at=LATER)]
+    plan = guards_due(entry(order=order), refused, DAILY)
+    assert (plan.create, plan.lost, plan.again_at) == ((), (STOP,), LATER)
+    due = [first, guard(number=1, status=S.REJECTED, again_at=EARLIER)]
+    assert [each.client_order_id for each in guards_due(entry(order=order), due, DAILY).create] == [
+        id_of(STOP, 2)
+    ]
+    working = [*refused, guard(number=2)]
+    assert guards_due(entry(order=order), working, DAILY) == GuardPlan()
+
+
+def test_a_guard_that_a_person_has_canceled_stays_lost_beside_one_that_ended_with_its_day():
+    ended = [guard(status=S.EXPIRED, again_at=EARLIER), guard(number=1, status=S.CANCELED)]
+    plan = guards_due(entry(order=entry_order(take_profit=None)), ended, DAILY)
+    assert (plan.create, plan.lost) == ((), (STOP,))

@@ -57,6 +57,22 @@ def test_a_correction_moves_the_quantity_and_the_price():
     assert "5 instead of 6" in incident.sentence
 
 
+def test_a_commission_that_is_told_late_is_no_correction():
+    begun = state(S.FILLED, filled_quantity=Decimal(10), avg_fill_price=Decimal("150"))
+    told = make_execution("10", revision=1, commission=Decimal("1.05"))
+    after = advance(begun, report(S.FILLED, told), [told], [fill("10")])
+    assert (after.state, after.incidents) == (begun, ())
+
+
+def test_a_correction_beside_a_late_commission_is_told():
+    begun = state(S.FILLED, filled_quantity=Decimal(10), avg_fill_price=Decimal("150"))
+    late = make_execution("4", revision=1, commission=Decimal(1))
+    other = make_execution("6", "151", revision=1, execution_id="X2")
+    replaced = [fill("4"), fill("6", execution_id="X2")]
+    after = advance(begun, report(S.FILLED, late, other), [late, other], replaced)
+    assert [incident.kind for incident in after.incidents] == ["FILL_CORRECTED"]
+
+
 @pytest.mark.parametrize("said", [S.FILLED, S.CANCELED, S.REJECTED])
 def test_an_ended_order_whose_fill_is_taken_back_stays_ended(said):
     begun = state(S.FILLED, filled_quantity=Decimal(10), avg_fill_price=Decimal("150"))
