@@ -449,6 +449,52 @@ def test_orders_by_hand_are_in_the_books_but_no_news(tws):
     run(ibx, tws, act)
 
 
+def test_client_0_hears_of_orders_by_hand(tws):
+    instrument = {"instrument_type": "STOCK", "symbol": "INFY", "currency": "INR"}
+    body = {"instrument": instrument, "side": "BUY", "quantity": "3"}
+
+    async def act(ib):
+        tws.call("POST", f"/v1/accounts/{ACCOUNT}/manual-orders", body)
+        await until(ib.fills)
+
+    run(ibx, tws, act, client_id=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [("MOC", {}), ("LOC", {"lmtPrice": 151}), ("MKT", {"tif": "OPG"}), ("LMT", {"lmtPrice": 150})],
+)
+def test_orders_for_an_auction_are_taken(tws, kind, fields):
+    async def act(ib):
+        order = ibx.Order(orderType=kind, action="BUY", totalQuantity=1, account=ACCOUNT, **fields)
+        await status(ib.placeOrder(infy(), order), "Filled")
+
+    run(ibx, tws, act)
+
+
+def test_outside_of_trading_hours_is_ignored_at_the_market_and_said(tws):
+    async def act(ib):
+        trade = ib.placeOrder(infy(), market(outsideRth=True))
+        await told(ib, trade, 2109)
+        await until(lambda: trade.fills)
+
+    run(ibx, tws, act)
+
+
+def test_a_trailing_stop_keeps_its_distance_when_it_is_changed(tws):
+    async def act(ib):
+        order = ibx.Order(
+            orderType="TRAIL", action="SELL", totalQuantity=10, auxPrice=5, account=ACCOUNT
+        )
+        trade = ib.placeOrder(infy(), order)
+        await status(trade, "PreSubmitted")
+        trade.order.auxPrice = 7
+        ib.placeOrder(infy(), trade.order)
+        await told(ib, trade, 105)
+
+    run(ibx, tws, act)
+
+
 def test_a_corrected_fill_has_another_last_part_and_both_are_told(tws):
     async def act(ib):
         trade = ib.placeOrder(infy(), market(orderRef="A"))

@@ -115,6 +115,69 @@ def test_a_bracket_goes_wrong_as_a_whole(tws, kind):
     run(ibx, tws, act)
 
 
+async def waiting_combo(ib):
+    """A combo that waits for its price, as a contract and an order."""
+    infosys, tata = await ib.qualifyContractsAsync(infy(), ibx.Stock("TCS", "NSE", "INR"))
+    legs = [
+        ibx.ComboLeg(conId=each.conId, ratio=1, action="BUY", exchange="NSE")
+        for each in (infosys, tata)
+    ]
+    bag = ibx.Contract(secType="BAG", symbol="X", currency="INR", exchange="NSE", comboLegs=legs)
+    return bag, limit(100, orderRef="C")
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken"),
+    [
+        ("DROP_BEFORE_ACCEPT", False),
+        ("REJECT_NEXT", False),
+        ("ACCEPT_THEN_SILENCE", True),
+        ("ERROR_AFTER_ACCEPT", True),
+    ],
+)
+def test_a_combo_goes_wrong_as_other_orders_do(tws, kind, taken):
+    tws.price(300, "STOCK:TCS:INR")
+    tws.break_next(kind, on="COMBO", seconds=0.5)
+
+    async def act(ib):
+        trade = ib.placeOrder(*await waiting_combo(ib))
+        await asyncio.sleep(0.2)
+        assert trade.order.permId == 0 or kind == "REJECT_NEXT"
+        working = await ib.reqAllOpenOrdersAsync()
+        assert [each.order.orderRef for each in working] == (["C"] if taken else [])
+        if taken:
+            await until(lambda: trade.order.permId)  # told in the end
+        if kind == "REJECT_NEXT":
+            await until(lambda: (trade.order.orderId, 201) in ib.errors)
+
+    run(ibx, tws, act)
+
+
+def test_a_combo_that_waits_may_be_hidden_and_its_cancel_ignored(tws):
+    tws.price(300, "STOCK:TCS:INR")
+    tws.break_next("HIDE_ORDER", on="COMBO", seconds=1)
+
+    async def hide(ib):
+        ib.placeOrder(*await waiting_combo(ib))
+        await until(lambda: not ib.isConnected())
+
+    run(ibx, tws, hide)
+    assert refs(tws) == []
+    eventually(lambda: refs(tws) == ["C"])
+
+    async def cancel(ib):
+        (trade,) = ib.openTrades()
+        for kind in ("CANCEL_IGNORED", "CANCEL_LATE"):
+            tws.break_next(kind, seconds=0.3)
+            ib.cancelOrder(trade.order)
+            await ib.reqCurrentTimeAsync()
+            assert len(await ib.reqAllOpenOrdersAsync()) == 1
+        await until(lambda: ib.errors.count((trade.order.orderId, 202)) == 2)
+        assert await ib.reqAllOpenOrdersAsync() == []
+
+    run(ibx, tws, cancel)
+
+
 def test_a_cancel_may_only_be_answered(tws):
     async def act(ib):
         trade = ib.placeOrder(infy(), limit())
@@ -335,15 +398,8 @@ def test_a_killed_gateway_comes_back_with_its_orders_combos_and_ids(tws):
     async def act(ib):
         resting = ib.placeOrder(infy(), limit(orderRef="A"))
         filled = ib.placeOrder(infy(), market(orderRef="B"))
-        infosys, tata = await ib.qualifyContractsAsync(infy(), ibx.Stock("TCS", "NSE", "INR"))
-        legs = [
-            ibx.ComboLeg(conId=each.conId, ratio=1, action="BUY", exchange="NSE")
-            for each in (infosys, tata)
-        ]
-        bag = ibx.Contract(
-            secType="BAG", symbol="X", currency="INR", exchange="NSE", comboLegs=legs
-        )
-        combo = ib.placeOrder(bag, limit(100, orderRef="C"))
+        tws.price(300, "STOCK:TCS:INR")
+        combo = ib.placeOrder(*await waiting_combo(ib))
         await until(lambda: filled.orderStatus.status == "Filled")
         await until(lambda: combo.orderStatus.status == resting.orderStatus.status == "Submitted")
         return resting.order.permId, combo.order.orderId
