@@ -243,7 +243,7 @@ class Session:
             self.book.begin_look()
             await self._ask_open()
             await self._ask_executions(since)
-            if self.book.doubtful(began):
+            if self.book.doubtful():
                 await self._look()
             else:
                 self._asked_at = began.at

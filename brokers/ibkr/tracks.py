@@ -211,7 +211,9 @@ def whole_of(track: Track, part: Part) -> Decimal | None:
 def status_of(track: Track, part: Part) -> OrderStatus:
     """How a part stands."""
     filled, whole = filled_of(track, part), whole_of(track, part)
-    if track.word == _FILLED or (whole is not None and filled >= whole):
+    is_whole = whole is not None and filled >= whole
+    # What an OCO group cuts to what has filled of it is canceled, not filled.
+    if track.word == _FILLED or (is_whole and track.word not in _CANCELED):
         return OrderStatus.FILLED
     if track.refusal is not None and (not track.accepted or track.word in _CANCELED | {_INACTIVE}):
         return OrderStatus.REJECTED

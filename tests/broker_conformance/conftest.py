@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.support.benches.ibkr import IbkrBench
 from tests.support.benches.mock import MockBench
 
-BENCHES = {"mock": MockBench}
+BENCHES = {"ibkr": IbkrBench, "mock": MockBench}
 
 
 @pytest.fixture(scope="session", params=sorted(BENCHES))
