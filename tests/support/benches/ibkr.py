@@ -53,6 +53,10 @@ class IbkrBench(FakeBench):
         self._client_of[id(made)] = client_id
         return made
 
+    def client_of(self, broker):
+        """Which client an adapter is."""
+        return self._client_of[id(broker)]
+
     def reopened(self, broker):
         """The same client: IB tells what fills cost to whoever has ordered them."""
         broker.close()
