@@ -144,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("changes", nargs="*", metavar="FIELD=VALUE")
     add_signature(parser, reason=False)
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; needed for a change")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)  # changes may stand behind an option
 
     def work(store: Store) -> int:
         found = shown(store, arguments.kind, arguments.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
@@ -87,6 +87,12 @@ class MockBroker(Broker):
     def is_connected(self) -> bool:
         """Whether the last request was answered, and the link is not closed."""
         return self._connected and not self._stop.is_set()
+
+    def clock_skew(self) -> timedelta:
+        """By the time on an answer, against the middle of the question."""
+        asked = datetime.now(UTC)
+        told = self.account_state().as_of
+        return told - (asked + (datetime.now(UTC) - asked) / 2)
 
     def place_order(self, order: Order) -> OrderReport:
         """Send one order, once."""

@@ -42,6 +42,8 @@ _POLL_SECONDS = 1.0
 _POLL_SHARE = 25
 _TICK_SECONDS = 0.25
 _SQUARING_SECONDS = 5.0
+#: News of a broker are asked about together, at most this often.
+_NEWS_SECONDS = 0.5
 _QUESTIONS_OF_A_COMPARISON = 5
 _SAVE_CURSOR_SECONDS = 1.0
 _RECONNECT_SECONDS = (0.5, 10.0)
@@ -96,6 +98,7 @@ class Desk:
         self._rung: set[str] = set()
         self._rung_lock = threading.Lock()
         self._bell = threading.Event()
+        self._has_news = threading.Event()
         self._stop = threading.Event()
         self._adopted_epoch = 0
         self._compared_epoch = 0
@@ -148,6 +151,11 @@ class Desk:
             self._rung.update(client_order_ids)
         self._bell.set()
 
+    def ask_soon(self) -> None:
+        """The broker says that it has news: ask it sooner than by the time. Only a doorbell."""
+        self._has_news.set()
+        self._bell.set()
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
@@ -184,7 +192,10 @@ class Desk:
         return bool(len(self._agenda)) and self._counter.budget.orders_now(1) > 0
 
     def _look_around(self) -> None:
-        """Everything that is due by the time, or because a person asked for it."""
+        """Everything that is due by the time, or because somebody asked for it."""
+        if self._has_news.is_set() and self._is_time("news", _NEWS_SECONDS):
+            self._has_news.clear()
+            self._next["outcomes"] = 0.0
         if self._counter.budget.may_ask():  # orders first
             if self._is_time("outcomes", self._pace.outcomes_seconds):
                 self._put(self._outcomes.ask())

@@ -61,13 +61,19 @@ class Execution:
         return "; ".join(f"{name}: {desk.state()}" for name, desk in desks.items()) or "none"
 
     def on_orders(self, batch: Sequence[dict[str, str]]) -> None:
-        """Hand orders to their accounts' desks. Raises: InvalidMessage, TransientError."""
+        """Hand orders to their accounts' desks. Raises: InvalidMessage, TransientError.
+
+        Some only say that a broker has news of its own; an account that is closed needs none.
+        """
         by_account: dict[str, list[str]] = {}
         for fields in batch:
             account_id, order_id = fields.get("account_id"), fields.get("client_order_id")
             if not account_id or not order_id:
                 raise InvalidMessage(f"expected account_id and client_order_id, found {fields}")
-            by_account.setdefault(account_id, []).append(order_id)
+            if not fields.get("ask"):
+                by_account.setdefault(account_id, []).append(order_id)
+            elif (asked := self._desks.get(account_id)) is not None:
+                asked.ask_soon()
         for account_id, order_ids in by_account.items():
             desk = self._desks.get(account_id)
             if desk is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.common.bus import Publisher
 from services.common.daemon import Process, main
 from services.common.http import serve_http
 from services.common.leases import Lease
@@ -17,6 +18,7 @@ from services.signal_gateway.letters import Letters
 from services.signal_gateway.limits import RateLimits
 from services.signal_gateway.mailbox import MailboxReader
 from services.signal_gateway.operator_api import add_operator_routes
+from services.signal_gateway.postback_api import Postbacks, add_postback_routes
 from services.signal_gateway.service import GatewayService
 from services.signal_gateway.store import GatewayStore
 
@@ -50,6 +52,7 @@ def build(process: Process[GatewaySettings]) -> None:
     app = create_app(service, process.health, max_body_bytes=settings.gateway_max_body_bytes)
     add_operator_routes(app, store, Credentials(store, vault), limits)
     add_kill_routes(app, store, timeout_seconds=settings.kill_timeout_s)
+    add_postback_routes(app, Postbacks(store, vault, limits, Publisher(settings)))
     _read_mailbox(process, store, service)
     serve_http(process, app, trusted_proxies=settings.gateway_trusted_proxies)
 

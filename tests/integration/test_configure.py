@@ -2,6 +2,7 @@
 
 import pytest
 
+from scripts import configure as tool
 from scripts.configure import configure, shown, value_of
 from services.cerebro.store import CerebroStore
 from services.domain.errors import ConfigurationError
@@ -83,3 +84,19 @@ def test_a_change_needs_a_name_and_a_reason(kept):
     with pytest.raises(ConfigurationError):
         configure(kept, "strategy", STRATEGY, {"mode": "LIVE"}, by="olga", reason=" ")
     assert shown(kept, "strategy", STRATEGY)["mode"] == "PAPER"
+
+
+def test_changes_may_stand_before_and_behind_the_reason(kept, typed_here, capsys):
+    typed = [
+        "strategy",
+        STRATEGY,
+        "mode=LIVE",
+        "--by",
+        "olga",
+        "--reason",
+        "approved",
+        "priority=7",
+    ]
+    assert tool.main(typed) == 0
+    assert (strategy(kept).mode, strategy(kept).priority) == (StrategyMode.LIVE, 7)
+    assert '"priority": 7' in capsys.readouterr().out

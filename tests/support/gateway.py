@@ -17,15 +17,17 @@ from services.signal_gateway.credentials import Credentials
 from services.signal_gateway.kill_api import add_kill_routes
 from services.signal_gateway.limits import RateLimits
 from services.signal_gateway.operator_api import add_operator_routes
+from services.signal_gateway.postback_api import Postbacks, add_postback_routes
 from services.signal_gateway.service import GatewayService
 from services.signal_gateway.store import GatewayStore
+from tests.support.rows import SilentPublisher
 
 MAX_BODY_BYTES = 262144
 SECRET_KEY = Fernet.generate_key().decode()
 
 
 @contextmanager
-def gateway(store, *, answer_seconds=10, **limits):
+def gateway(store, *, answer_seconds=10, publisher=None, **limits):
     """A client of a gateway that keeps nothing in memory between requests."""
     vault = Vault(CommonSettings(mt_secret_key=SECRET_KEY))
     rates = RateLimits(store, limits)
@@ -39,8 +41,10 @@ def gateway(store, *, answer_seconds=10, **limits):
     credentials = Credentials(store, vault)
     add_operator_routes(app, store, credentials, rates)
     add_kill_routes(app, store, timeout_seconds=60)
+    postbacks = Postbacks(store, vault, rates, publisher or SilentPublisher())
+    add_postback_routes(app, postbacks)
     with TestClient(app) as opened:
-        opened.service, opened.credentials = service, credentials
+        opened.service, opened.credentials, opened.vault = service, credentials, vault
         yield opened
 
 
