@@ -11,7 +11,7 @@ from brokers.ibkr.link import IbkrLink
 from services.domain.words import AccountType
 from tests.fakes.tws.ids import fill_of_exec_id, order_of_perm_id, perm_id_of
 from tests.support.benches.bench import FakeBench
-from tests.support.broker_orders import ACCOUNT, INFY, TCS, eventually
+from tests.support.broker_orders import ACCOUNT, INFY, eventually
 from tests.support.servers import free_port, start_fake
 
 BROKER_ACCOUNT = "DU1000001"
@@ -79,7 +79,6 @@ class IbkrBench(FakeBench):
         """TWS's orders do not say where their sender saw the price: the market must."""
         super().begin()
         self.set_price(INFY, "150")
-        self.set_price(TCS, "300")
 
     def break_next(self, kind, **more):
         """Not what no reader of this stream could see."""
