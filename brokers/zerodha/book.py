@@ -10,28 +10,51 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-from brokers.errors import BrokerUnavailable
+from brokers.errors import BrokerUnavailable, OrderStateUnknown
 from brokers.zerodha import charges
 from brokers.zerodha.charges import TradeKey
 from brokers.zerodha.client import KiteClient
 from brokers.zerodha.instruments import Instruments
-from brokers.zerodha.page import Known, Page, page_of
+from brokers.zerodha.page import Entry, Known, Page, page_of
 from brokers.zerodha.rows import OrderRow, Trade, order_rows, trades
 from brokers.zerodha.times import day_begins
+from services.domain.orders import Order
 from services.domain.values import ZERO
+from services.domain.words import Side
 
 _log = logging.getLogger(__name__)
 #: Lines of one contract note.
 _LINES_AT_ONCE: Final = 100
 #: A note that could not be had is asked for again after so long.
 _AGAIN_SECONDS: Final = 5.0
+#: How far Kite's clock and ours may be apart.
+_CLOCKS: Final = timedelta(seconds=5)
 #: Questions that must be free before charges are asked for beside a placement.
 _SPARE_QUESTIONS: Final = 4
+
+
+class _Sent(NamedTuple):
+    """An order that nobody knows to have arrived."""
+
+    symbol: tuple[str, str]
+    side: Side
+    quantity: Decimal
+    at: datetime
+
+    def may_be(self, entry: Entry) -> bool:
+        """Whether an order of the book may be this one."""
+        row = entry.first
+        return (
+            (row.exchange, row.tradingsymbol) == self.symbol
+            and row.side is self.side
+            and entry.terms.quantity <= self.quantity
+            and row.placed_at >= self.at - _CLOCKS
+        )
 
 
 class Book:
@@ -56,14 +79,42 @@ class Book:
         self._day: datetime | None = None
         self._ids: dict[str, str] = {}
         self._sliced: dict[str, Decimal] = {}
+        self._unanswered: dict[str, _Sent] = {}
 
-    def note_placed(self, client_order_id: str, order_ids: Sequence[str]) -> None:
+    def note_sending(self, order: Order, fields: Mapping[str, Any], now: datetime) -> None:
+        """Remember an order that is on its way, until Kite has answered."""
+        symbol = fields["exchange"], fields["tradingsymbol"]
+        sent = _Sent(symbol, order.side, Decimal(fields["quantity"]), now)
+        self._unanswered[order.client_order_id] = sent
+
+    def note_not_sent(self, client_order_id: str) -> None:
+        """Kite does not have it."""
+        self._unanswered.pop(client_order_id, None)
+
+    def note_placed(self, order: Order, order_ids: Sequence[str], *, sliced: bool) -> None:
         """Remember which orders of Kite's are ours."""
-        self._ids.update(dict.fromkeys(order_ids, client_order_id))
+        self._unanswered.pop(order.client_order_id, None)
+        self._ids.update(dict.fromkeys(order_ids, order.client_order_id))
+        if sliced:
+            self._sliced[order.client_order_id] = order.quantity
 
-    def note_sliced(self, client_order_id: str, quantity: Decimal) -> None:
-        """Remember what was asked for with an order that Kite is to slice."""
-        self._sliced[client_order_id] = quantity
+    def entry_of(self, page: Page, client_order_id: str) -> Entry | None:
+        """The one order of an id of ours; None = Kite never had it.
+
+        Raises:
+            OrderStateUnknown: there are several, or one without a tag that may be it.
+        """
+        entry = page.of_client(client_order_id)
+        sent = self._unanswered.get(client_order_id)
+        if entry is not None or sent is None:
+            return entry
+        for each in page.entries:
+            if not each.client_order_id and sent.may_be(each):
+                raise OrderStateUnknown(
+                    f"order {client_order_id} was not answered, and Kite has order "
+                    f"{each.first.order_id} without a tag that may be it"
+                )
+        return None
 
     def look(self, *, charged: bool = True) -> Page:
         """The book as it is now, or later.
@@ -108,7 +159,7 @@ class Book:
         today = day_begins(datetime.now(UTC))
         if today != self._day:
             self._day = today
-            for kept in (self._fills, self._charges, self._ids, self._sliced):
+            for kept in (self._fills, self._charges, self._ids, self._sliced, self._unanswered):
                 kept.clear()
 
     def _lacks_trades(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from brokers.errors import BrokerUnavailable
 from brokers.zerodha.numbers import exact, wire
@@ -18,6 +18,10 @@ from services.domain.values import ZERO
 
 #: What a trade is known by: ids of trades are unique at an exchange and on a day only.
 TradeKey = tuple[str, str, str]
+
+
+#: Of an average price, as Kite has them.
+_DECIMALS: Final = 6
 
 
 class Line(NamedTuple):
@@ -57,7 +61,7 @@ def lines(row: OrderRow, fills: Sequence[Trade], known: Mapping[TradeKey, Decima
             "product": trade.product,
             "order_type": row.kite_type,
             "quantity": int(quantity),
-            "average_price": wire(paid / quantity),
+            "average_price": wire(round(paid / quantity, _DECIMALS)),
         }
         found.append(Line(trade, fields))
     return found

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import requests
@@ -14,7 +18,7 @@ from kiteconnect import KiteConnect  # type: ignore[import-untyped]
 from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 
-from brokers.errors import BrokerUnavailable, LoginRequired
+from brokers.errors import LoginRequired
 from brokers.zerodha.failures import Failure, Purpose, error_of
 from brokers.zerodha.link import ZerodhaLink
 from brokers.zerodha.pacing import ORDERS, QUESTIONS, QUOTES, Pacer
@@ -43,6 +47,7 @@ class _Heard(threading.local):
 
     status: int | None = None
     error_type: str = ""
+    ahead: timedelta | None = None
 
 
 class KiteClient:
@@ -52,6 +57,7 @@ class KiteClient:
         link: where.
         account_id: of ours, for sentences.
         secrets: asked for the access token at every connect, and after Kite has refused it.
+        cache: folder in which all processes count their calls.
         timeout_seconds: of every call, to connect and until the answer begins.
     """
 
@@ -61,6 +67,7 @@ class KiteClient:
         account_id: str,
         *,
         secrets: Callable[[], Mapping[str, SecretStr]],
+        cache: Path,
         timeout_seconds: float,
     ) -> None:
         self._link = link
@@ -69,9 +76,10 @@ class KiteClient:
         self._kite = _kite_of(link, timeout_seconds)
         self._heard = _Heard()
         self._kite.reqsession.hooks["response"].append(self._note)
-        self._orders = Pacer(ORDERS)
-        self._questions = Pacer(QUESTIONS)
-        self._quotes = Pacer(QUOTES)
+        counted = cache / f"kite-calls-{hashlib.sha256(link.api_key.encode()).hexdigest()[:12]}"
+        self._orders = Pacer(ORDERS, counted.with_suffix(".orders"))
+        self._questions = Pacer(QUESTIONS, counted.with_suffix(".questions"))
+        self._quotes = Pacer(QUOTES, counted.with_suffix(".quotes"))
         self._token = ""
         self._refused_at: float | None = None
         self._connected = False
@@ -91,32 +99,18 @@ class KiteClient:
             f"scripts/zerodha_login.py {self._account_id}"
         )
 
-    def login_anew(self) -> None:
-        """Take the access token as it is stored now. Raises: LoginRequired: there is none."""
-        token = self._secrets().get(ACCESS_TOKEN)
-        if token is None or not token.get_secret_value():
+    def fresh_token(self) -> str:
+        """The access token as it is stored now. Raises: LoginRequired: there is none."""
+        stored = self._secrets().get(ACCESS_TOKEN)
+        token = stored.get_secret_value() if stored else ""
+        if not token:
             self._connected = False
             raise LoginRequired(f"{self.login} (no access token is stored)")
         with self._lock:
-            if token.get_secret_value() != self._token:
-                self._token = token.get_secret_value()
-                self._refused_at = None
-                self._kite.set_access_token(self._token)
-
-    def token(self) -> str:
-        """The access token to use now, read anew after Kite has refused it.
-
-        Raises: LoginRequired.
-        """
-        if not self._token or self._refused_at is not None:
-            self.login_anew()
-        return self._token
-
-    def note_refused(self) -> None:
-        """Kite did not take the token, by whatever way it was asked."""
-        with self._lock:
-            self._refused_at = time.monotonic()
-        self._connected = False
+            if token != self._token:
+                self._token, self._refused_at = token, None
+                self._kite.set_access_token(token)
+        return token
 
     def ask(self, question: Callable[[Any], T], *, purpose: Purpose = Purpose.QUESTION) -> T:
         """The answer to a question.
@@ -131,7 +125,7 @@ class KiteClient:
         """The same of a quote, of which Kite gives one a second. Raises: BrokerUnavailable."""
         return self._call(question, self._quotes, Purpose.QUESTION)
 
-    def send(self, request: Callable[[Any], T]) -> T:
+    def send(self, request: Callable[[Any], T], *, purpose: Purpose = Purpose.ORDER) -> T:
         """The answer to an order, a change or a cancel, which is sent once.
 
         Raises:
@@ -139,7 +133,12 @@ class KiteClient:
             BrokerUnavailable: it was not sent, or not taken.
             OrderStateUnknown: nobody knows.
         """
-        return self._call(request, self._orders, Purpose.ORDER)
+        return self._call(request, self._orders, purpose)
+
+    def clock_skew(self) -> timedelta | None:
+        """How far Kite's clock is ahead of ours, to a second. Raises: BrokerUnavailable."""
+        self.ask(lambda kite: kite.profile())
+        return self._heard.ahead
 
     def is_free_for(self, questions: int) -> bool:
         """Whether so many questions may be asked at once."""
@@ -152,34 +151,32 @@ class KiteClient:
 
     def _call(self, call: Callable[[Any], T], pacer: Pacer, purpose: Purpose) -> T:
         self._check_token()
-        if not pacer.wait(_TURN_SECONDS):
-            raise BrokerUnavailable(
-                f"account {self._account_id}: too many calls, nothing was sent: Kite's limit would "
-                f"be passed for more than {_TURN_SECONDS:g} s"
-            )
-        self._heard.status, self._heard.error_type = None, ""
-        try:
-            answer = call(self._kite)
-        except Exception as error:
-            failure = self._failure(error)
-            self._connected = failure.answered and not failure.means_login
-            if failure.means_login:
-                self.note_refused()
-            raise error_of(failure, purpose, self.login) from error
+        with pacer.turn(_TURN_SECONDS):
+            self._heard.status, self._heard.error_type = None, ""
+            try:
+                answer = call(self._kite)
+            except Exception as error:
+                failure = self._failure(error)
+                self._connected = failure.answered and not failure.means_login
+                if failure.means_login:
+                    self._refused_at = time.monotonic()
+                raise error_of(failure, purpose, self.login) from error
         self._connected, self._refused_at = True, None
         return answer
 
     def _check_token(self) -> None:
+        """Kite is not asked again and again with a token that it has refused."""
         refused_at, before = self._refused_at, self._token
-        token = self.token()
-        if refused_at is None or token != before:
+        if before and refused_at is None:
             return
-        if time.monotonic() - refused_at < _REFUSED_SECONDS:
+        refused = refused_at is not None and time.monotonic() - refused_at < _REFUSED_SECONDS
+        if self.fresh_token() == before and refused:
             raise LoginRequired(f"{self.login} (Kite has refused the stored access token)")
 
     def _note(self, answer: Any, *_: object, **__: object) -> None:  # noqa: ANN401 - requests' own
         """Kite's word for an error: the library knows only some, and loses the others."""
         self._heard.status = answer.status_code
+        self._heard.ahead = _ahead(answer.headers.get("date"))
         if answer.status_code < 400:
             return
         try:
@@ -197,6 +194,14 @@ class KiteClient:
             # HTML, or JSON of another shape: what it says is nobody's word.
             return Failure(True, _no_refusal(status), message=f"{type(error).__name__}: {error}")
         return Failure(True, status, error_type, str(error))
+
+
+def _ahead(date: str | None) -> timedelta | None:
+    """By the head of an answer, which says the second in which it was made."""
+    if not date:
+        return None
+    skew = parsedate_to_datetime(date) + timedelta(seconds=0.5) - datetime.now(UTC)
+    return skew if abs(skew) > timedelta(seconds=1) else timedelta()
 
 
 def _no_refusal(status: int) -> int:

@@ -38,7 +38,8 @@ _MOST_LETTERS: Final = 300
 class Purpose(StrEnum):
     """What a call was made for."""
 
-    ORDER = "ORDER"  # places, changes or cancels
+    ORDER = "ORDER"  # places
+    CHANGE = "CHANGE"  # changes or cancels an order: the book then tells how it stands
     QUESTION = "QUESTION"  # changes nothing
     PREVIEW = "PREVIEW"  # changes nothing, and may be refused like an order
 
@@ -63,11 +64,12 @@ class Failure(NamedTuple):
         """Whether the access token is not good any more: Kite looks at it before anything else."""
         return self.error_type == "TokenException"
 
-    @property
-    def means_refusal(self) -> bool:
+    def means_refusal(self, purpose: Purpose) -> bool:
         """Whether Kite has definitely refused what was asked."""
-        if self.status is None or self.status >= 500 or _IN_DOUBT.search(self.message):
+        if self.status is None or _IN_DOUBT.search(self.message):
             return False
+        if self.status >= 500:
+            return purpose is Purpose.CHANGE and self.error_type == "OrderException"
         return self.error_type in _REFUSALS or self.status == 400
 
     @property
@@ -101,8 +103,8 @@ def error_of(failure: Failure, purpose: Purpose, login: str) -> BrokerError:
         return BrokerUnavailable(f"Kite was not reached, nothing was sent: {failure.words}")
     if failure.means_throttled:
         return BrokerUnavailable(f"Kite's rate limiter took nothing: {failure.words}")
-    if failure.means_refusal and purpose is not Purpose.QUESTION:
+    if purpose is not Purpose.QUESTION and failure.means_refusal(purpose):
         return OrderRejected(failure.error_type or "REFUSED", failure.message[:_MOST_LETTERS])
-    if purpose is Purpose.ORDER:
+    if purpose in {Purpose.ORDER, Purpose.CHANGE}:
         return OrderStateUnknown(f"Kite did not say what became of it: {failure.words}")
     return BrokerUnavailable(f"Kite could not be asked: {failure.words}")

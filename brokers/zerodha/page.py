@@ -67,6 +67,11 @@ class Entry(NamedTuple):
         return all(row.is_settled for row in self.rows) and not self.lacks_trades
 
     @property
+    def is_told(self) -> bool:
+        """Whether what has become of it is known, with what it has cost."""
+        return self.is_settled and all(each.revision for each in self.executions)
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing of it works any more."""
         return all(row.has_ended for row in self.rows)

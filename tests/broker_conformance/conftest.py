@@ -3,8 +3,9 @@
 import pytest
 
 from tests.support.benches.mock import MockBench
+from tests.support.benches.zerodha import ZerodhaBench
 
-BENCHES = {"mock": MockBench}
+BENCHES = {"mock": MockBench, "zerodha": ZerodhaBench}
 
 
 @pytest.fixture(scope="session", params=sorted(BENCHES))

@@ -23,6 +23,7 @@ from tests.fakes.kite.front import Front
 from tests.fakes.kite.funds import Funds
 from tests.fakes.kite.house import House, User
 from tests.fakes.kite.orders import Orders
+from tests.fakes.kite.postbacks import Postbacks
 from tests.fakes.kite.quotes import Quotes
 from tests.fakes.kite.reckoning import Reckoning
 from tests.fakes.kite.session import Session
@@ -47,6 +48,7 @@ def main():
         arguments.api_secret,
         arguments.access_token,
         arguments.redirect_url,
+        arguments.postback_url,
     )
     house = House(
         venue,
@@ -55,7 +57,8 @@ def main():
         settle_seconds=arguments.settle_ms / 1000,
         minute_seconds=arguments.minute_seconds,
     )
-    app, ticker = build(house)
+    postbacks = Postbacks(user)
+    app, ticker = build(house, postbacks)
 
     def fail(reason):
         sys.stderr.write(f"{reason}\n")
@@ -64,28 +67,31 @@ def main():
     front = HttpServer(app, arguments.host, arguments.port, on_death=fail)
     front.start()
     _wait_for(arguments.host, arguments.port, ended)
+    postbacks.start()
     ticker.start()
     venue.start(arguments.host, arguments.control_port, on_death=fail)
     ended.wait()
     ticker.stop()
+    postbacks.stop()
     front.stop()
     venue.stop()
 
 
-def build(house):
+def build(house, postbacks):
     """The front as an application, and what tells its websockets."""
     venue = house.venue
     session = Session(house)
     book = Book(house)
     funds = Funds(house, book)
     orders = Orders(house, book, funds)
-    ticker = Ticker(house, session, book, orders)
+    ticker = Ticker(house, session, book, orders, postbacks)
     parts = (session, orders, funds, Quotes(house), Reckoning(house, book))
     front = Front(house, session, [route for part in parts for route in part.routes()])
-    for part in (house.state, house.limits, ticker):
+    for part in (house.state, house.limits, ticker, postbacks):
         venue.on_start_over(part.start_over)
     venue.on_start_over(house.forget)
     control.add_routes(venue.app, house, session, funds, ticker)
+    control.add_postbacks(venue.app, postbacks)
 
     async def answer(request):
         headers = dict(request.headers)
@@ -116,6 +122,7 @@ def _arguments():
     parser.add_argument("--api-secret", default="kitesecret")
     parser.add_argument("--access-token", default="kitetoken", help="valid from the start")
     parser.add_argument("--redirect-url", default="http://127.0.0.1/")
+    parser.add_argument("--postback-url", default="", help="where order changes are posted")
     parser.add_argument("--settle-ms", type=float, default=20, help="an order's interim states")
     parser.add_argument("--minute-seconds", type=float, default=60, help="of validity TTL")
     return parser.parse_args()

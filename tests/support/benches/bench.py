@@ -22,6 +22,12 @@ class Bench(ABC):
     names_rates = True
     #: Whether a stream goes on exactly after a cursor; else it may tell again what was told.
     resumes_exactly = True
+    #: Whether it says for certain, while it is down, that it takes nothing.
+    refuses_when_down = True
+    #: Whether its protocol tells that a fill was corrected or taken back.
+    revises_fills = True
+    #: Whether reports are passed on as they come; else they are made of what the broker shows.
+    passes_reports_on = True
 
     def __init__(self, path):
         self._path = path
@@ -142,4 +148,5 @@ class FakeBench(Bench):
         """Nothing was sent that the real broker would not have taken."""
         super().end()
         if self._context is not None:
-            assert self.call("GET", "/v1/violations") == []
+            violations = self.call("GET", "/v1/violations")
+            assert violations == [], violations
