@@ -12,7 +12,7 @@ import pytest
 
 from services.common.settings import CommonSettings, known_names
 from services.common.store import Store
-from tests.support.execution_process import MockBrokerBooks
+from tests.support.execution_process import BrokerBooks
 from tests.support.servers import Server, start_bus, start_database
 from tests.support.trade import Trade, trade
 
@@ -61,9 +61,9 @@ def store(connection: dict[str, Any]) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def mock_books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockBrokerBooks]:
+def mock_books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerBooks]:
     """A mock broker that tests share; each has accounts and instruments of its own there."""
-    books = MockBrokerBooks(tmp_path_factory.mktemp("mock"))
+    books = BrokerBooks(tmp_path_factory.mktemp("mock"))
     books.start()
     yield books
     books.stop()
@@ -71,12 +71,12 @@ def mock_books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockBrokerB
 
 @pytest.fixture
 def open_trade(
-    store: Store, bus_connection: dict[str, Any], mock_books: MockBrokerBooks, tmp_path: Path
+    store: Store, bus_connection: dict[str, Any], mock_books: BrokerBooks, tmp_path: Path
 ) -> Iterator[Callable[..., Trade]]:
     """Opens what execution processes need: `accounts` of its own, at `broker` or the shared one."""
     with ExitStack() as opened:
 
-        def open_(accounts: int = 1, broker: MockBrokerBooks = mock_books) -> Trade:
+        def open_(accounts: int = 1, broker: BrokerBooks = mock_books) -> Trade:
             names = tuple(f"Crash-{uuid.uuid4().hex[:8]}" for _ in range(accounts))
             made = trade(store, bus_connection, broker, tmp_path, accounts=names)
             return opened.enter_context(made)

@@ -13,7 +13,7 @@ import pytest
 from services.common.controls import set_control
 from services.common.failpoints import FailPoint
 from services.domain.words import OrderType, Scope, TradingState
-from tests.support.execution_process import MockBrokerBooks, wait_until
+from tests.support.execution_process import BrokerBooks, wait_until
 from tests.support.trade import PROOF_SECONDS
 
 pytestmark = pytest.mark.servers
@@ -28,7 +28,7 @@ def desk(open_trade):
 @pytest.fixture
 def mortal(open_trade, tmp_path):
     """A trade before a mock broker of its own, which may be killed."""
-    books = MockBrokerBooks(tmp_path / "mortal")
+    books = BrokerBooks(tmp_path / "mortal")
     books.start()
     yield open_trade(broker=books)
     books.stop()

@@ -7,12 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 
 import urllib3
 
+from tests.support.builders import make_instrument
 from tests.support.servers import REPOSITORY, free_port, start_mock_broker
 
 PATIENCE = 60.0
+#: Of every account, in its currency.
+CASH = Decimal(1_000_000)
 
 
 def wait_until(condition, why, *, seconds=PATIENCE):
@@ -102,19 +106,42 @@ class ExecutionProcess:
         return self.log.read_text(errors="replace")[-3000:]
 
 
-class MockBrokerBooks:
-    """The mock broker's process, and what it says by itself: the other side of the oracle."""
+class BrokerBooks:
+    """A broker's process, and what it says by itself: the other side of the oracle.
+
+    Attributes:
+        same_ids: our execution ids are the broker's own.
+    """
+
+    same_ids = True
 
     def __init__(self, path):
-        self._path = path
+        self.path = path
         self.port = free_port()
         self._context = None
         self._server = None
         self._http = urllib3.PoolManager(retries=False, timeout=10)
 
+    def process(self):
+        """A context manager that runs it: the mock broker, unless it is another."""
+        return start_mock_broker(self.path, port=self.port)
+
+    def account_row(self, account_id):
+        """Fields of an account that is kept there."""
+        self.call("PUT", f"/v1/accounts/{account_id}", {"cash": str(CASH)})
+        return {"broker": "MOCK"}
+
+    def environment(self, account_id):
+        """Settings of a process that trades there."""
+        return {"USE_MOCK_BROKER": "true"}
+
+    def instrument(self, symbol):
+        """A stock of its market."""
+        return make_instrument(symbol)
+
     def start(self):
         """Start it, on the books it had."""
-        self._context = start_mock_broker(self._path, port=self.port)
+        self._context = self.process()
         self._server = self._context.__enter__()
 
     def kill(self):

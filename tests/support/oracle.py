@@ -85,12 +85,13 @@ class Oracle:
         return wrong
 
     def _account_differences(self, account_id):
-        fills = {
-            each["execution_id"]: (Decimal(each["quantity"]), Decimal(each["price"]))
+        name = "execution_id" if self._broker.same_ids else "client_order_id"
+        fills = Counter(
+            (each[name], Decimal(each["quantity"]), Decimal(each["price"]))
             for each in self._broker.get(account_id, "executions")
-        }
+        )
         booked_rows = list(self._store["execution_confirmations"].find({"account_id": account_id}))
-        booked = {row["execution_id"]: (row["quantity"], row["price"]) for row in booked_rows}
+        booked = Counter((row[name], row["quantity"], row["price"]) for row in booked_rows)
         theirs = Counter(
             {
                 each["instrument"]["symbol"]: Decimal(each["quantity"])
@@ -100,7 +101,7 @@ class Oracle:
         ours = Counter()
         for row in self._store["positions"].find({"account_id": account_id}):
             ours[row["instrument"]["symbol"]] += row["quantity"]
-        # Every instrument of these tests is a USD stock with multiplier 1.
+        # Every instrument of these tests is a stock in the account's currency.
         paid = sum(
             (
                 row["quantity"] * row["price"] * (1 if row["side"] == "BUY" else -1)

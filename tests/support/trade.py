@@ -25,7 +25,7 @@ from services.common.sweeper import Sweeper
 from services.common.topology import TRADING_ORDERS
 from services.domain.orders import Reservation
 from tests.support.builders import make_order
-from tests.support.execution_process import ExecutionProcess, wait_until
+from tests.support.execution_process import CASH, ExecutionProcess, wait_until
 from tests.support.oracle import Oracle
 from tests.support.rows import add_account, allow_trading
 
@@ -33,7 +33,6 @@ LEASE_SECONDS = 1
 ORDER_TIMEOUT_SECONDS = 1
 #: How long an order must stay away from the broker's answers to count as never received.
 PROOF_SECONDS = 3
-CASH = Decimal(1_000_000)
 _LOOK_EVERY_SECONDS = "0.3"
 _SEVERAL_LOOKS_SECONDS = 1.0
 
@@ -54,8 +53,7 @@ class Trade:
         create_topology(self._settings)
         allow_trading(store)
         for account_id in accounts:
-            add_account(store, account_id)
-            broker.call("PUT", f"/v1/accounts/{account_id}", {"cash": str(CASH)})
+            add_account(store, account_id, **broker.account_row(account_id))
 
     def open(self):
         """Begin to ring for what nobody takes up."""
@@ -75,7 +73,6 @@ class Trade:
             "MONGODB_DATABASE": settings.mongodb_database,
             "PUBSUB_EMULATOR_HOST": settings.pubsub_emulator_host,
             "PUBSUB_PROJECT_ID": settings.pubsub_project_id,
-            "USE_MOCK_BROKER": "true",
             "LEASE_TTL_S": str(LEASE_SECONDS),
             "ORDER_TIMEOUT_S": str(ORDER_TIMEOUT_SECONDS),
             "RECONCILE_INTERVAL_S": _LOOK_EVERY_SECONDS,
@@ -84,6 +81,8 @@ class Trade:
             "PAUSE_AT": pause_at,
             "HOLD_AT": hold_at,
         }
+        for account_id in self.accounts:
+            environment |= self.broker.environment(account_id)
         name = f"execution-{len(self._started) + 1}"
         started = ExecutionProcess(self._home / name, environment, self.broker.port)
         self._started.append(started)
@@ -97,7 +96,9 @@ class Trade:
     def add(self, number=0, *, account_id=None, **fields):
         """Put one order into the store as Cerebro does; its domain value."""
         account_id = account_id or self.accounts[0]
+        instrument = self.broker.instrument(fields.pop("symbol", "AAPL"))
         order = make_order(signal_id=f"sig_{number}", account_id=account_id, **fields)
+        order = order.model_copy(update={"instrument": instrument})
         exits = order.intent.reduces_risk
         held = Reservation(
             client_order_id=order.client_order_id,

@@ -16,6 +16,7 @@ from tests.support.fake_kite import (
 )
 
 pytestmark = pytest.mark.servers
+CNC_SALE = {"product": "CNC", "transaction_type": "SELL"}
 INFY = {"exchange": "NSE", "tradingsymbol": "INFY"}
 
 
@@ -100,15 +101,14 @@ def test_delivery_is_a_holding_from_the_next_day_on(fake, kite):
     fake.command("POST", "/v1/kite/next-day")
     (held,) = kite.holdings()
     assert (held["opening_quantity"], held["t1_quantity"], held["quantity"]) == (10, 0, 10)
-    assert status_of(kite, place(kite, product="CNC", transaction_type="SELL", quantity=4)) == (
-        "COMPLETE"
-    )
+    assert status_of(kite, place(kite, **CNC_SALE, quantity=4)) == ("COMPLETE")
     (held,) = kite.holdings()
     assert (held["opening_quantity"], held["used_quantity"], held["quantity"]) == (10, 4, 6)
     (sold,) = kite.positions()["net"]
     assert sold["quantity"] == -4
-    short = row_of(kite, place(kite, product="CNC", transaction_type="SELL", quantity=7))
-    assert short["status"] == "REJECTED"
+    assert status_of(kite, limit(kite, 160, **CNC_SALE, quantity=5)) == "OPEN"
+    assert status_of(kite, place(kite, **CNC_SALE, quantity=2)) == "REJECTED"
+    assert status_of(kite, place(kite, **CNC_SALE, quantity=1)) == "COMPLETE"
 
 
 def test_an_overnight_position_on_margin_stays_one(fake, kite):

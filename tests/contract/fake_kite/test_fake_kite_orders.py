@@ -95,6 +95,22 @@ def test_a_limit_order_rests_changes_and_is_cancelled(fake, kite):
         kite.modify_order("regular", order_id, price=148)
 
 
+def test_an_order_is_changed_only_so_often_and_not_above_the_freeze_quantity(fake, kite):
+    order_id = limit(kite, 149)
+    assert status_of(kite, order_id) == "OPEN"
+    for number in range(25):
+        kite.modify_order("regular", order_id, quantity=11 + number)
+    with pytest.raises(refused.OrderException, match="modifications exceeded"):
+        kite.modify_order("regular", order_id, quantity=5)
+    assert row_of(kite, order_id)["quantity"] == 35
+    nifty_at(fake, kite, 200)
+    fields = {**FUTURE, "tradingsymbol": future(kite)["tradingsymbol"], "quantity": 1800}
+    order_id = limit(kite, 100, **fields)
+    assert status_of(kite, order_id) == "OPEN"
+    with pytest.raises(refused.OrderException, match="freeze quantity"):
+        kite.modify_order("regular", order_id, quantity=1875)
+
+
 def test_a_limit_order_becomes_a_market_order(fake, kite):
     order_id = limit(kite, 149)
     assert status_of(kite, order_id) == "OPEN"

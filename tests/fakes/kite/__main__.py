@@ -23,6 +23,7 @@ from tests.fakes.kite.front import Front
 from tests.fakes.kite.funds import Funds
 from tests.fakes.kite.house import House, User
 from tests.fakes.kite.orders import Orders
+from tests.fakes.kite.postbacks import Postbacks
 from tests.fakes.kite.quotes import Quotes
 from tests.fakes.kite.reckoning import Reckoning
 from tests.fakes.kite.session import Session
@@ -39,23 +40,9 @@ def main():
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    venue = Venue(arguments.path)
-    user = User(
-        arguments.account,
-        arguments.user_id,
-        arguments.api_key,
-        arguments.api_secret,
-        arguments.access_token,
-        arguments.redirect_url,
-    )
-    house = House(
-        venue,
-        user,
-        arguments.path,
-        settle_seconds=arguments.settle_ms / 1000,
-        minute_seconds=arguments.minute_seconds,
-    )
-    app, ticker = build(house)
+    house = _house(arguments)
+    venue, postbacks = house.venue, Postbacks(house.user)
+    app, ticker = build(house, postbacks)
 
     def fail(reason):
         sys.stderr.write(f"{reason}\n")
@@ -64,28 +51,50 @@ def main():
     front = HttpServer(app, arguments.host, arguments.port, on_death=fail)
     front.start()
     _wait_for(arguments.host, arguments.port, ended)
+    postbacks.start()
     ticker.start()
     venue.start(arguments.host, arguments.control_port, on_death=fail)
     ended.wait()
     ticker.stop()
+    postbacks.stop()
     front.stop()
     venue.stop()
 
 
-def build(house):
+def _house(arguments):
+    user = User(
+        arguments.account,
+        arguments.user_id,
+        arguments.api_key,
+        arguments.api_secret,
+        arguments.access_token,
+        arguments.redirect_url,
+        arguments.postback_url,
+    )
+    return House(
+        Venue(arguments.path),
+        user,
+        arguments.path,
+        settle_seconds=arguments.settle_ms / 1000,
+        minute_seconds=arguments.minute_seconds,
+    )
+
+
+def build(house, postbacks):
     """The front as an application, and what tells its websockets."""
     venue = house.venue
     session = Session(house)
     book = Book(house)
     funds = Funds(house, book)
     orders = Orders(house, book, funds)
-    ticker = Ticker(house, session, book, orders)
+    ticker = Ticker(house, session, book, orders, postbacks)
     parts = (session, orders, funds, Quotes(house), Reckoning(house, book))
     front = Front(house, session, [route for part in parts for route in part.routes()])
-    for part in (house.state, house.limits, ticker):
+    for part in (house.state, house.limits, ticker, postbacks):
         venue.on_start_over(part.start_over)
     venue.on_start_over(house.forget)
     control.add_routes(venue.app, house, session, funds, ticker)
+    control.add_postbacks(venue.app, postbacks)
 
     async def answer(request):
         headers = dict(request.headers)
@@ -116,6 +125,7 @@ def _arguments():
     parser.add_argument("--api-secret", default="kitesecret")
     parser.add_argument("--access-token", default="kitetoken", help="valid from the start")
     parser.add_argument("--redirect-url", default="http://127.0.0.1/")
+    parser.add_argument("--postback-url", default="", help="where order changes are posted")
     parser.add_argument("--settle-ms", type=float, default=20, help="an order's interim states")
     parser.add_argument("--minute-seconds", type=float, default=60, help="of validity TTL")
     return parser.parse_args()

@@ -49,6 +49,15 @@ def add_routes(app, house, session, funds, ticker):
         house.limits.enabled = enabled
 
 
+def add_postbacks(app, postbacks):
+    """Where the app wants to be told."""
+
+    @app.put("/v1/kite/postback", status_code=204)
+    def set_postback(url: Annotated[str | None, Body(embed=True)]):
+        """Post order changes there, or nowhere; until the books begin anew."""
+        postbacks.url = url
+
+
 def _add_session(app, session, ticker):
     @app.post("/v1/kite/login")
     def log_in() -> dict[str, str]:

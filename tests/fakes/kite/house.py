@@ -29,6 +29,7 @@ class User:
     api_secret: str
     access_token: str
     redirect_url: str
+    postback_url: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class House:
         self.minute_seconds = minute_seconds
         #: One placement at a time: engine ids are given out in order.
         self.placing = threading.Lock()
+        self._lock = threading.Lock()
         self.forget()
 
     def forget(self):
@@ -116,9 +118,10 @@ class House:
 
     def next_failure(self, step):
         """Of the call that is answered now; None = it is answered as ever."""
-        for place, failure in enumerate(self.failures):
-            if failure.step is step:
-                return self.failures.pop(place)
+        with self._lock:
+            for place, failure in enumerate(self.failures):
+                if failure.step is step:
+                    return self.failures.pop(place)
         return None
 
     def reveal(self):

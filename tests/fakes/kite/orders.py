@@ -23,6 +23,8 @@ _WORKING = frozenset({OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED})
 #: How far a MARKET order may go from the last price where Kite chooses, in percent.
 _USUAL_PROTECTION = Decimal(3)
 _SLICE_ERROR = ("code", "error_type", "message", "data")
+#: How often an order can be changed.
+_CHANGES = 25
 _FROZEN = "Order quantity {} is more than the freeze quantity {} of the exchange."
 
 
@@ -96,21 +98,7 @@ class Orders:
         """Into the engine; Kite's id of it."""
         house, listing = self._house, order.listing
         engine_id = house.engine_id(order.tag)
-        made = Ticket(
-            variety=variety,
-            exchange=listing.exchange,
-            tradingsymbol=listing.tradingsymbol,
-            product=order.product,
-            order_type=order.order_type,
-            placed_at=datetime.now(UTC).isoformat(),
-            placed_by=house.user.user_id,
-            validity=order.validity,
-            validity_ttl=order.validity_ttl,
-            disclosed_quantity=order.disclosed_quantity,
-            market_protection=order.market_protection,
-            tag=order.tag,
-            **ticket,
-        )
+        made = self._ticket(order, variety, **ticket)
         sent = order_of(
             self._account,
             engine_id,
@@ -134,6 +122,23 @@ class Orders:
         house.engine_ids[order_id] = engine_id
         return order_id
 
+    def _ticket(self, order, variety, **more):
+        return Ticket(
+            variety=variety,
+            exchange=order.listing.exchange,
+            tradingsymbol=order.listing.tradingsymbol,
+            product=order.product,
+            order_type=order.order_type,
+            placed_at=datetime.now(UTC).isoformat(),
+            placed_by=self._house.user.user_id,
+            validity=order.validity,
+            validity_ttl=order.validity_ttl,
+            disclosed_quantity=order.disclosed_quantity,
+            market_protection=order.market_protection,
+            tag=order.tag,
+            **more,
+        )
+
     def _risk(self, order):
         """Why the house's risk management rejects an order that has its id already, or None."""
         freeze = order.listing.freeze
@@ -142,7 +147,7 @@ class Orders:
         if order.product != "CNC":
             return None
         if order.side is Side.SELL:
-            held = self._funds.deliverable(order.listing)
+            held = self._funds.deliverable(order.listing) - self._being_sold(order.listing)
             if order.quantity > held:
                 text = f"Insufficient stock holding: {order.quantity} to sell, {held:f} held."
                 return Refusal("HOLDINGS", text)
@@ -153,6 +158,16 @@ class Orders:
             text = f"{needed:.2f} margin and commission needed, {net:.2f} available"
             return Refusal("INSUFFICIENT_FUNDS", text)
         return None
+
+    def _being_sold(self, listing):
+        """How many of a share are in CNC orders that work."""
+        return sum(
+            each.report.terms.quantity - each.report.filled_quantity
+            for each in self._book.entries()
+            if (each.listing, each.ticket.product) == (listing, "CNC")
+            and each.order.side is Side.SELL
+            and each.report.status in _WORKING
+        )
 
     def _last_price(self, listing):
         last = self._house.exchange.last_price(listing.instrument.key)
@@ -230,6 +245,11 @@ class Orders:
         entry = self._working(call, "modified")
         fields = call.form(optional=rules.CHANGEABLE)
         after = rules.changed(self._as_wanted(entry), fields, call.parts["variety"], entry.order_id)
+        freeze = entry.listing.freeze
+        if freeze is not None and after.quantity > freeze:
+            raise bad_order(_FROZEN.format(after.quantity, freeze))
+        if self._house.state.amended.get(str(entry.number), {}).get("times", 0) >= _CHANGES:
+            raise bad_order("Maximum allowed order modifications exceeded.")
         terms = OrderTerms(
             quantity=Decimal(after.quantity),
             limit_price=after.price or self._protected(entry, after),

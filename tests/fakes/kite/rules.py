@@ -151,7 +151,7 @@ def _protection(fields):
     value = float(text)
     if value > 100:
         raise bad_input("Market protection must be -1 or above 0 and up to 100.")
-    return value
+    return int(value) if value.is_integer() else value
 
 
 def _fits_kind(order):

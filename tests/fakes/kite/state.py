@@ -42,13 +42,18 @@ class State:
         """Keep other values."""
         with self._lock:
             self.__dict__.update(changes)
-            kept = {key: value for key, value in vars(self).items() if not key.startswith("_")}
-            beside = self._path.with_suffix(".new")
-            beside.write_text(json.dumps(kept), encoding="utf-8")
-            beside.replace(self._path)
+            self._keep()
 
     def amend(self, number, **changes):
         """Keep what of an order was changed; one more time."""
-        before = self.amended.get(str(number), {"times": 0})
-        after = {**before, **changes, "times": before["times"] + 1}
-        self.change(amended={**self.amended, str(number): after})
+        with self._lock:
+            before = self.amended.get(str(number), {"times": 0})
+            after = {**before, **changes, "times": before["times"] + 1}
+            self.amended = {**self.amended, str(number): after}
+            self._keep()
+
+    def _keep(self):
+        kept = {key: value for key, value in vars(self).items() if not key.startswith("_")}
+        beside = self._path.with_suffix(".new")
+        beside.write_text(json.dumps(kept), encoding="utf-8")
+        beside.replace(self._path)

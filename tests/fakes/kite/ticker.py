@@ -66,11 +66,12 @@ class Connection:
 class Ticker:
     """All connections, and the thread that tells them."""
 
-    def __init__(self, house, session, book, orders):
+    def __init__(self, house, session, book, orders, postbacks):
         self._house = house
         self._session = session
         self._book = book
         self._orders = orders
+        self._postbacks = postbacks
         self._connections = set()
         self._lock = threading.Lock()
         self._cursor = house.venue.journal.last_report_number()
@@ -220,7 +221,9 @@ class Ticker:
     def tell(self, entry):
         """All who listen, as the fault of this update lets it through."""
         house = self._house
-        update = self._update(entry)
+        told = self._update(entry)
+        self._postbacks.send(told)
+        update = json.dumps({"type": "order", "id": "", "data": told})
         fault = house.venue.faults.next_for(house.user.account_id, Step.STREAM)
         kind = fault.kind if fault else None
         if kind is _K.DELAY_ANSWER:
@@ -241,11 +244,10 @@ class Ticker:
         changed = row["filled_quantity"] or entry.report.text == "changed by request"
         if row["status"] in {"OPEN", "TRIGGER PENDING"} and changed:
             row["status"] = "UPDATE"
-        told = {
+        return {
             "user_id": self._house.user.user_id,
             "unfilled_quantity": row["pending_quantity"],
             "app_id": 1,
             "checksum": "",
             **row,
         }
-        return json.dumps({"type": "order", "id": "", "data": told})
