@@ -68,6 +68,33 @@ def test_a_placement_that_goes_wrong_was_taken_or_not(tws, kind, taken):
     assert refs(tws) == (["A"] if taken else [])
 
 
+@pytest.mark.parametrize("kind", ["DROP_BEFORE_ACCEPT", "THROTTLE", "ERROR_BEFORE_ACCEPT"])
+def test_an_id_that_was_not_taken_may_be_used_again(tws, kind):
+    tws.break_next(kind)
+
+    async def act(ib):
+        trade = ib.placeOrder(infy(), limit(orderRef="A"))
+        await ib.reqCurrentTimeAsync()
+        assert await ib.reqAllOpenOrdersAsync() == []
+        ib.client.placeOrder(trade.order.orderId, infy(), trade.order)
+        await until(lambda: trade.order.permId)
+        assert len(await ib.reqAllOpenOrdersAsync()) == 1
+
+    run(ibx, tws, act)
+
+
+def test_an_order_sent_twice_under_its_id_is_one_order(tws):
+    async def act(ib):
+        trade = ib.placeOrder(infy(), limit(orderRef="A"))
+        ib.client.placeOrder(trade.order.orderId, infy(), trade.order)
+        await until(lambda: trade.orderStatus.status == "Submitted")
+        tws.price(149)
+        await until(lambda: trade.orderStatus.status == "Filled")
+        assert ib.positions()[0].position == 10
+
+    run(ibx, tws, act)
+
+
 def test_what_was_silent_is_told_in_the_end(tws):
     tws.break_next("ACCEPT_THEN_SILENCE", seconds=0.5)
 
