@@ -36,7 +36,7 @@ from services.domain.words import AccountType, InstrumentType, OrderType, TimeIn
 
 T = TypeVar("T")
 #: All that one call may take: to connect, wait for its turn, ask several questions.
-_STEPS: Final = 6
+_STEPS: Final = 16
 _PATIENCE_SECONDS: Final = 10.0
 
 CAPABILITIES: Final = Capabilities(
