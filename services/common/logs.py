@@ -15,7 +15,19 @@ from pathlib import Path
 
 _ROAD = logging.getLogger("signal_processing")
 #: Libraries whose INFO lines carry nothing for an operator, or a secret.
-_QUIET = ("httpx", "urllib3", "google", "pymongo", "uvicorn.error", "apscheduler")
+#: Libraries whose debugging lines hold whole requests, with the secrets in them.
+_QUIET = (
+    "httpx",
+    "urllib3",
+    "google",
+    "pymongo",
+    "uvicorn.error",
+    "apscheduler",
+    "kiteconnect",
+    "websockets",
+    "ib_async",
+    "ib_insync",
+)
 _LOG_BYTES = 20 * 1024 * 1024
 
 

@@ -323,6 +323,11 @@ def _refuse_unknown_names(env_file: Path) -> None:
                 f"{env_file} line {number}: MT_HOME says where this file is, so it is read from "
                 "the environment only"
             )
+        if name.strip().upper().startswith("BROKER_"):
+            raise ConfigurationError(
+                f"{env_file} line {number}: secrets of brokers are read from the environment, or "
+                "stored sealed by scripts/accounts.py secret; not from this file"
+            )
         if name.strip().upper() not in known_names():
             raise ConfigurationError(
                 f"{env_file} line {number}: there is no setting named {name.strip()!r}; "

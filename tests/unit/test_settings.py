@@ -89,6 +89,12 @@ def test_limits_are_finite(env_file: Path, value: str) -> None:
     assert "MAX_POSITION_SIZE_PCT" in sentence(CerebroSettings)
 
 
+def test_a_brokers_secret_in_the_file_is_refused_without_it(env_file: Path) -> None:
+    env_file.write_text("BROKER_ZE_1_API_SECRET=hunter2\n")
+    assert "line 1: secrets of brokers are read from the environment" in sentence()
+    assert "hunter2" not in sentence()
+
+
 def test_unknown_name_is_refused_with_its_line(env_file: Path) -> None:
     env_file.write_text("# limits\n\nMAX_POSITON_SIZE_PCT=5\n")
     assert "line 3: there is no setting named 'MAX_POSITON_SIZE_PCT'" in sentence()
