@@ -48,8 +48,7 @@ CAPABILITIES: Final = Capabilities(
     combos=True,
     modify=True,
     margin_preview=True,
-    # Some are left for what the adapter itself asks.
-    messages_per_second=MESSAGES_PER_SECOND - 5,
+    messages_per_second=MESSAGES_PER_SECOND,
 )
 
 
