@@ -177,12 +177,11 @@ class Book:
         track.refusal = refusal
         self._heard(track, now, listed=False)
 
-    def doubtful(self, now: Moment) -> bool:
+    def doubtful(self) -> bool:
         """Whether something works in our memory that the last answer did not list, or was filled
         without its order having been shown: ended orders must be asked for."""
         return any(
-            (self._is_gone(each, now) and each.listed_in != self._look) or not each.sized
-            for each in self.shown()
+            not each.sized or (each.works and each.listed_in != self._look) for each in self.shown()
         )
 
     def begin_look(self) -> None:

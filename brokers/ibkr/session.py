@@ -26,7 +26,7 @@ from brokers.ibkr.watches import Watch
 from services.domain.words import AccountType
 
 _log = logging.getLogger(__name__)
-_BACK_OFF_SECONDS: Final = (0.25, 10.0)
+_BACK_OFF_SECONDS: Final = (0.25, 2.0)
 _HEARTBEAT_SECONDS: Final = 10.0
 _HEARTBEAT_PATIENCE_SECONDS: Final = 5.0
 #: To connect takes several questions: none gives up on it earlier.
@@ -243,7 +243,7 @@ class Session:
             self.book.begin_look()
             await self._ask_open()
             await self._ask_executions(since)
-            if self.book.doubtful(began):
+            if self.book.doubtful():
                 await self._look()
             else:
                 self._asked_at = began.at

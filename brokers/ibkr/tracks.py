@@ -181,7 +181,7 @@ class Track:
             told = self.newest(part)
             if not all(each.ripe(now) for each in told):
                 return False
-            if _gross(self, part) < self.said_filled * part.ratio:
+            if _gross(self, part) < _said(self, part):
                 return False
         return True
 
@@ -194,11 +194,19 @@ def _gross(track: Track, part: Part) -> Decimal:
     return sum((each.quantity for each in first.values()), ZERO)
 
 
+def _said(track: Track, part: Part) -> Decimal:
+    """How much must have filled by what was said, whether or not the fills were told."""
+    said = track.said_filled * part.ratio
+    if track.word == _FILLED and not said:
+        return whole_of(track, part) or ZERO
+    return said
+
+
 def filled_of(track: Track, part: Part) -> Decimal:
     """How much has filled, by the broker's own count, which may be ahead of the fills it told."""
     counted = [each for each in track.newest(part) if not each.busted]
     net = sum((each.quantity for each in counted), ZERO)
-    missing = track.said_filled * part.ratio - _gross(track, part)
+    missing = _said(track, part) - _gross(track, part)
     return net + max(missing, ZERO)
 
 
@@ -211,7 +219,9 @@ def whole_of(track: Track, part: Part) -> Decimal | None:
 def status_of(track: Track, part: Part) -> OrderStatus:
     """How a part stands."""
     filled, whole = filled_of(track, part), whole_of(track, part)
-    if track.word == _FILLED or (whole is not None and filled >= whole):
+    is_whole = whole is not None and filled >= whole
+    # What an OCO group cuts to what has filled of it is canceled, not filled.
+    if track.word == _FILLED or (is_whole and track.word not in _CANCELED):
         return OrderStatus.FILLED
     if track.refusal is not None and (not track.accepted or track.word in _CANCELED | {_INACTIVE}):
         return OrderStatus.REJECTED

@@ -284,10 +284,6 @@ class ZerodhaBroker(Broker):
             self._ticker.start()
         stream.start(self._ticker)
 
-    def order_updated(self) -> None:
-        """Zerodha has told somebody else that an order has moved, e.g. by a postback."""
-        self._ring()
-
     def _ring(self) -> None:
         for stream in self._streams:
             stream.ring()

@@ -73,7 +73,7 @@ class KiteClient:
         self._link = link
         self._account_id = account_id
         self._secrets = secrets
-        self._kite = _kite_of(link, timeout_seconds)
+        self._kite = kite_of(link, timeout_seconds)
         self._heard = _Heard()
         self._kite.reqsession.hooks["response"].append(self._note)
         counted = cache / f"kite-calls-{hashlib.sha256(link.api_key.encode()).hexdigest()[:12]}"
@@ -209,7 +209,8 @@ def _no_refusal(status: int) -> int:
     return status if status in {429} or status >= 500 else 502
 
 
-def _kite_of(link: ZerodhaLink, timeout_seconds: float) -> Any:  # noqa: ANN401 - untyped library
+def kite_of(link: ZerodhaLink, timeout_seconds: float) -> Any:  # noqa: ANN401 - untyped library
+    """The library's own client, so that it sends everything once and as it is told."""
     kite = KiteConnect(link.api_key, root=link.root)
     kite.timeout = (min(timeout_seconds, _CONNECT_SECONDS), timeout_seconds)
     session = kite.reqsession

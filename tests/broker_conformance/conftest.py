@@ -2,10 +2,11 @@
 
 import pytest
 
+from tests.support.benches.ibkr import IbkrBench
 from tests.support.benches.mock import MockBench
 from tests.support.benches.zerodha import ZerodhaBench
 
-BENCHES = {"mock": MockBench, "zerodha": ZerodhaBench}
+BENCHES = {"ibkr": IbkrBench, "mock": MockBench, "zerodha": ZerodhaBench}
 
 
 @pytest.fixture(scope="session", params=sorted(BENCHES))

@@ -9,6 +9,7 @@ from services.domain.orders import OrderTerms
 from services.domain.words import OrderStatus, Side
 from tests.support.broker_orders import (
     INFY,
+    TCS,
     collect,
     eventually,
     filled_in_turn,
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.servers
 S = OrderStatus
 RESTING = limit(1, "149")
 ENTRY, GUARD = limit(2, "149"), stop(3, "140")
-LEGS = [limit(4, "149"), limit(5, "148")]
+LEGS = [limit(4, "149"), limit(5, "290").model_copy(update={"instrument": TCS})]
 CHANGED = OrderTerms(quantity=7, limit_price=148)
 
 #: What each call does, and how one sees that it was done.

@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tests.fakes.kite import rules
@@ -42,6 +42,7 @@ def read_or_refused(fields, variety):
         return error
 
 
+@settings(max_examples=300, deadline=None)
 @given(
     LISTINGS,
     some.fixed_dictionaries(FIELDS, optional=MORE),
@@ -64,6 +65,7 @@ def test_an_order_is_read_or_refused_in_kites_words(listing, fields, variety):
         assert order.quantity <= order.leg_quantity * order.legs
 
 
+@settings(deadline=None)
 @given(some.lists(some.floats(0, 30), max_size=400))
 def test_no_window_ever_holds_more_than_its_limit(pauses):
     now, taken = 0.0, []

@@ -40,24 +40,8 @@ def main():
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    venue = Venue(arguments.path)
-    user = User(
-        arguments.account,
-        arguments.user_id,
-        arguments.api_key,
-        arguments.api_secret,
-        arguments.access_token,
-        arguments.redirect_url,
-        arguments.postback_url,
-    )
-    house = House(
-        venue,
-        user,
-        arguments.path,
-        settle_seconds=arguments.settle_ms / 1000,
-        minute_seconds=arguments.minute_seconds,
-    )
-    postbacks = Postbacks(user)
+    house = _house(arguments)
+    venue, postbacks = house.venue, Postbacks(house.user)
     app, ticker = build(house, postbacks)
 
     def fail(reason):
@@ -75,6 +59,25 @@ def main():
     postbacks.stop()
     front.stop()
     venue.stop()
+
+
+def _house(arguments):
+    user = User(
+        arguments.account,
+        arguments.user_id,
+        arguments.api_key,
+        arguments.api_secret,
+        arguments.access_token,
+        arguments.redirect_url,
+        arguments.postback_url,
+    )
+    return House(
+        Venue(arguments.path),
+        user,
+        arguments.path,
+        settle_seconds=arguments.settle_ms / 1000,
+        minute_seconds=arguments.minute_seconds,
+    )
 
 
 def build(house, postbacks):

@@ -98,21 +98,7 @@ class Orders:
         """Into the engine; Kite's id of it."""
         house, listing = self._house, order.listing
         engine_id = house.engine_id(order.tag)
-        made = Ticket(
-            variety=variety,
-            exchange=listing.exchange,
-            tradingsymbol=listing.tradingsymbol,
-            product=order.product,
-            order_type=order.order_type,
-            placed_at=datetime.now(UTC).isoformat(),
-            placed_by=house.user.user_id,
-            validity=order.validity,
-            validity_ttl=order.validity_ttl,
-            disclosed_quantity=order.disclosed_quantity,
-            market_protection=order.market_protection,
-            tag=order.tag,
-            **ticket,
-        )
+        made = self._ticket(order, variety, **ticket)
         sent = order_of(
             self._account,
             engine_id,
@@ -135,6 +121,23 @@ class Orders:
         order_id = order_id_of(int(report.broker_order_id.partition("-")[2]))
         house.engine_ids[order_id] = engine_id
         return order_id
+
+    def _ticket(self, order, variety, **more):
+        return Ticket(
+            variety=variety,
+            exchange=order.listing.exchange,
+            tradingsymbol=order.listing.tradingsymbol,
+            product=order.product,
+            order_type=order.order_type,
+            placed_at=datetime.now(UTC).isoformat(),
+            placed_by=self._house.user.user_id,
+            validity=order.validity,
+            validity_ttl=order.validity_ttl,
+            disclosed_quantity=order.disclosed_quantity,
+            market_protection=order.market_protection,
+            tag=order.tag,
+            **more,
+        )
 
     def _risk(self, order):
         """Why the house's risk management rejects an order that has its id already, or None."""

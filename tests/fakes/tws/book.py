@@ -80,6 +80,7 @@ class Placed:
         numbers: the engine's: one, of a combo one for each leg; none while a combo waits.
         ratios: of a combo's legs.
         ended_at: of a combo that was canceled while it waited.
+        hidden_until: of a combo that waits: questions do not show it before (monotonic clock).
     """
 
     client_id: int
@@ -91,6 +92,7 @@ class Placed:
     numbers: list[int] = field(default_factory=list)
     ratios: list[Decimal] = field(default_factory=list)
     ended_at: str | None = None
+    hidden_until: float = 0
 
     @property
     def is_combo(self) -> bool:

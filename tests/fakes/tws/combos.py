@@ -6,6 +6,7 @@ of its legs together is as good as that, and then goes there at the legs' prices
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -13,8 +14,8 @@ from brokers.mock.market import levels_for
 from brokers.mock.twists import PLAIN, Twist
 from services.domain.orders import OrderReport
 from services.domain.words import OrderType, Side, TimeInForce
-from tests.fakes.tws import answers, order_answers, rules
-from tests.fakes.tws.book import Note, Placed, state_of
+from tests.fakes.tws import answers, rules
+from tests.fakes.tws.book import Note, Placed
 from tests.fakes.tws.ids import number_of
 from tests.fakes.tws.rules import Wanted
 from tests.fakes.venue import order_of
@@ -51,14 +52,15 @@ class Combos:
     ) -> list[int]:
         """Take a combo: to the engine, or to wait; a fault's refusal is the engine's."""
         prices = self._prices(fields, legs)
-        if prices is not None or twist is not PLAIN:
+        if prices is not None or twist.refusal is not None:
             return self._send(account, note, legs, prices or {}, twist)
         perm_id = self._memory.keep_combo(note.dump(), account)
         placed = self._book.add(note.client_id, account, fields, perm_id=perm_id)
+        placed.hidden_until = time.monotonic() + twist.hide_seconds
+        self._gateway.news.tell_waiting(placed)
         if legs[0].more["time_in_force"] in _IMMEDIATE:
             self.cancel(placed)
-        self._tell(placed)
-        return []
+        return [perm_id]
 
     def _send(
         self,
@@ -133,18 +135,10 @@ class Combos:
         rules.legs(fields, self._gateway.table)
         self._memory.change_combo(placed.perm_id, note.dump())
         placed.fields = fields
-        self.work()
+        self._gateway.news.tell_waiting(placed)
 
     def cancel(self, placed: Placed) -> None:
         """Of one that waits."""
         placed.ended_at = answers.utc_now().isoformat()
         self._memory.end_combo(placed.perm_id, placed.ended_at)
-
-    def _tell(self, placed: Placed) -> None:
-        """What the engine cannot tell, because it does not have it."""
-        state, fields = state_of(placed, []), {**placed.fields, **placed.contract}
-        for session in self._gateway.hearers(placed):
-            session.say(order_answers.open_order(placed.identity, fields, state, session.version))
-            session.say(order_answers.order_status(placed.identity, state))
-            if placed.ended_at is not None:
-                session.say(answers.error(202, "Order Canceled - reason:", placed.order_id))
+        self._gateway.news.tell_waiting(placed)

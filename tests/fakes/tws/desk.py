@@ -190,29 +190,40 @@ class Desk:
 
     def _change(self, session, placed: Placed, fields: dict[str, object], note: Note) -> None:
         rules.check_change(placed.fields, fields)
-        if placed.waits:
-            self.combos.change(placed, fields, note)
-            self._tell(session, placed)
-            return
+        self._check_alive(placed)
+        if placed.is_combo:
+            wanted = rules.legs(fields, self._gateway.table)
+        else:
+            wanted = [self._wanted(fields)]
+
+        def carry_out(twist: Twist) -> list[int]:
+            if placed.waits:
+                refusal = twist.refusal
+                if refusal is None:
+                    self.combos.change(placed, fields, note)
+            else:
+                terms = rules.terms(fields, wanted[0])
+                reference = placed.reference
+                answer = self._exchange.modify(placed.account, reference, terms, twist=twist)
+                refusal = answer if isinstance(answer, Refusal) else None
+            if refusal is not None:
+                words = f"Order rejected - reason:{refusal}"
+                session.say(answers.error(201, words, placed.order_id))
+                self._tell(session, placed)
+            return placed.numbers or [placed.perm_id]
+
+        self._act(session, placed.account, Step.MODIFY, placed.order_id, carry_out)
+
+    def _check_alive(self, placed: Placed) -> None:
+        """Raises: Refused: the order has ended, or is one that is not changed."""
         (report,) = self._book.reports(placed)[:1] or [None]
         status = report.status if report else OrderStatus.SUBMITTED
         if status is OrderStatus.FILLED:
             raise Refused(104, "Can't modify a filled order.")
-        if status not in WORKING:
+        if status not in WORKING or placed.ended_at is not None:
             raise Refused(103, "Duplicate order id")
-        if placed.is_combo:
+        if placed.is_combo and not placed.waits:
             raise Refused(201, "Order rejected - reason:legs of a combo are not changed")
-        terms = rules.terms(fields, self._wanted(fields))
-
-        def carry_out(twist: Twist) -> list[int]:
-            answer = self._exchange.modify(placed.account, placed.reference, terms, twist=twist)
-            if isinstance(answer, Refusal):
-                words = f"Order rejected - reason:{answer}"
-                session.say(answers.error(201, words, placed.order_id))
-                self._tell(session, placed)
-            return placed.numbers
-
-        self._act(session, placed.account, Step.MODIFY, placed.order_id, carry_out)
 
     def _tell(self, session, placed: Placed) -> None:
         """How an order stands, as openOrder and orderStatus."""
@@ -246,19 +257,21 @@ class Desk:
         )
 
     def _cancel(self, session, placed: Placed, twist: Twist) -> list[int]:
-        if placed.waits:
-            self.combos.cancel(placed)
-            self._tell(session, placed)
-            words = "Order Canceled - reason:"
-            session.say(answers.error(202, words, placed.order_id))
-            return []
-        if twist is PLAIN:
-            self._exchange.cancel_by_hand(placed.account, f"MOCK-{placed.numbers[0]}")
-            return placed.numbers
-        self._exchange.cancel(placed.account, placed.reference, twist=twist)
         if twist.only_says is not None:
             self._only_say(session, placed, twist.only_says)
-        return placed.numbers
+            if (seconds := twist.done_after_seconds) is not None:
+                self._gateway.later(seconds, lambda: self._end(placed))
+        elif twist is PLAIN or placed.waits:
+            self._end(placed)
+        else:
+            self._exchange.cancel(placed.account, placed.reference, twist=twist)
+        return placed.numbers or [placed.perm_id]
+
+    def _end(self, placed: Placed) -> None:
+        if placed.waits:
+            self.combos.cancel(placed)
+        elif placed.numbers:
+            self._exchange.cancel_by_hand(placed.account, f"MOCK-{placed.numbers[0]}")
 
     def _only_say(self, session, placed: Placed, status: OrderStatus) -> None:
         """What is said of a cancel that has not been done."""
@@ -272,7 +285,7 @@ class Desk:
     def cancel_all(self) -> None:
         """Every order of the login, whoever's."""
         for placed in list(self._book.waiting()):
-            self.combos.cancel(placed)
+            self._end(placed)
         for account in self._gateway.accounts:
             for number in self._book.shown(account, open_only=True):
                 self._exchange.cancel_by_hand(account, f"MOCK-{number}")

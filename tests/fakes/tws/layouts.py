@@ -198,6 +198,9 @@ DETAILS_CONTRACT = names(
 COMBO_CONTRACT = names("symbol secType exchange currency localSymbol tradingClass")
 #: What the gateway writes for a field that was not set, where that is not nothing.
 WRITTEN_UNSET = {
+    "tif": "DAY",
+    "lmtPrice": 0,
+    "auxPrice": 0,
     "openClose": "",
     "origin": 0,
     "exemptCode": -1,

@@ -37,6 +37,15 @@ class Late(NamedTuple):
     report: OrderReport
 
 
+class LateCombo(NamedTuple):
+    """How a combo that waits stands, told when that is `due`."""
+
+    due: float
+    placed: Placed
+    state: State
+    fields: dict[str, object]
+
+
 class News:
     """The engine's reports as messages to sessions."""
 
@@ -51,6 +60,7 @@ class News:
         self._last: dict[int, OrderReport] = {}
         self._quiet_until: dict[int, float] = {}
         self._late: list[Late] = []
+        self._combos: list[LateCombo] = []
 
     def begin(self) -> None:
         """What has happened before this process began is told only to who asks."""
@@ -63,10 +73,15 @@ class News:
         """As on the first day."""
         self._cursors = dict.fromkeys(self._cursors, 0)
         self._told, self._acknowledged, self._last = set(), set(), {}
-        self._quiet_until, self._late = {}, []
+        self._quiet_until, self._late, self._combos = {}, [], []
+
+    def tell_waiting(self, placed: Placed) -> None:
+        """Tell how a combo stands now that the engine does not have, with the next news."""
+        fields = {**placed.fields, **placed.contract}
+        self._combos.append(LateCombo(0, placed, state_of(placed, []), fields))
 
     def hush(self, numbers: Iterable[int], seconds: float) -> None:
-        """Tell nothing of these orders for a while."""
+        """Tell nothing of these orders for a while; of a combo that waits by its permId."""
         until = time.monotonic() + seconds
         self._quiet_until |= dict.fromkeys(numbers, until)
 
@@ -77,6 +92,7 @@ class News:
         self._late = [each for each in self._late if each.due > now]
         for late in due:
             self._tell(late.account, late.report)
+        self._drain_combos(now)
         for account in self._cursors:
             for report in self._fresh(account):
                 until = self._quiet_until.get(number_of(report.broker_order_id), 0)
@@ -84,6 +100,16 @@ class News:
                     self._late.append(Late(until, account, report))
                 else:
                     self._tell(account, report)
+
+    def _drain_combos(self, now: float) -> None:
+        told, self._combos = self._combos, []
+        for each in told:
+            until = max(each.due, self._quiet_until.get(each.placed.perm_id, 0))
+            if until > now:
+                self._combos.append(each._replace(due=until))
+                continue
+            for session in self._gateway.hearers(each.placed):
+                self._say(session, each.placed.account, _combo_messages(each, session.version))
 
     def _fresh(self, account: str) -> Iterable[OrderReport]:
         while found := self._exchange.reports(account, self._cursors[account], 0):
@@ -212,6 +238,17 @@ class News:
                 f"MOCK-{number}" for number in placed.numbers
             }:
                 self._exchange.cancel_by_hand(placed.account, report.broker_order_id)
+
+
+def _combo_messages(told: LateCombo, version: int) -> list[Fields]:
+    identity = told.placed.identity
+    messages = [
+        order_answers.open_order(identity, told.fields, told.state, version),
+        order_answers.order_status(identity, told.state),
+    ]
+    if told.state.completed_at:
+        messages.append(answers.error(202, _CANCELED, identity.order_id))
+    return messages
 
 
 def combo_execution(

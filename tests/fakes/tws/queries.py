@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ class Queries:
             if everybody or placed.client_id == session.client_id:
                 self._tell_open(session, placed, reports)
         for placed in self._book.waiting():
+            if placed.hidden_until > time.monotonic():
+                continue
             if everybody or placed.client_id == session.client_id:
                 self._tell_open(session, placed, [])
         session.say(answers.end(53))

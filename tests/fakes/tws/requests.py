@@ -8,6 +8,8 @@ from tests.fakes.tws import layouts as of
 from tests.fakes.tws.wire import Malformed, Reader
 
 PLACE_ORDER, MARKET_DATA = 3, 1
+#: Delta, beta, FX, pair.
+_HEDGES = frozenset("DBFP")
 
 
 class Request(NamedTuple):
@@ -91,6 +93,8 @@ def _place_order(fields: list[str], version: int) -> Request:
 def _place_hedge_and_algo(reader: Reader) -> dict[str, object]:
     found = reader.run(of.PLACE_TABLE)
     if found["hedgeType"]:
+        if found["hedgeType"] not in _HEDGES:
+            raise Malformed(f"placeOrder: a hedge of type {found['hedgeType']!r}")
         found |= reader.run(("hedgeParam",))
     found |= reader.run(of.PLACE_CLEARING)
     if reader.take("deltaNeutral:flag"):

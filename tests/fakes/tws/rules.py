@@ -139,8 +139,12 @@ def terms(fields: Fields, wanted: Wanted) -> OrderTerms:
 
 def check_change(before: Fields, after: Fields) -> None:
     """Only size and prices of a live order can be changed. Raises: Refused."""
-    same = ("action", "orderType", "secType", "account", "orderRef", "ocaGroup", "parentId", "tif")
-    different = [name for name in same if before[name] != after[name]]
+    same = ["action", "orderType", "secType", "account", "orderRef", "ocaGroup", "parentId"]
+    if before["orderType"] == "TRAIL":
+        same += ["auxPrice", "trailingPercent"]
+    different = [name for name in same if (before[name] or None) != (after[name] or None)]
+    if (before["tif"] or "DAY") != (after["tif"] or "DAY"):
+        different.append("tif")
     if after["conId"] and before["conId"] and after["conId"] != before["conId"]:
         different.append("conId")
     if after["symbol"] and before["symbol"] and after["symbol"] != before["symbol"]:

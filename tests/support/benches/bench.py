@@ -85,6 +85,11 @@ class Bench(ABC):
         made.connect()
         return made
 
+    def reopened(self, broker):
+        """What trades in the place of an adapter whose process has died."""
+        broker.close()
+        return self.connected()
+
     def break_next(self, kind, **more):
         """Make the next placement go wrong, or the next call that `on` names."""
         self.call("POST", "/v1/faults", {"account_id": self.account, "kind": kind, **more})
