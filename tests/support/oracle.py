@@ -130,7 +130,7 @@ class Oracle:
 
 
 def booked_fills(store, account_id):
-    """Every fill of an account as it was told last; earlier tellings stay in the store beside it."""
+    """Every fill of an account as told last; earlier tellings stay in the store beside it."""
     rows = store["execution_confirmations"].find({"account_id": account_id}).sort("revision")
     return list({row["execution_id"]: row for row in rows}.values())
 
