@@ -68,6 +68,33 @@ def test_a_placement_that_goes_wrong_was_taken_or_not(tws, kind, taken):
     assert refs(tws) == (["A"] if taken else [])
 
 
+@pytest.mark.parametrize("kind", ["DROP_BEFORE_ACCEPT", "THROTTLE", "ERROR_BEFORE_ACCEPT"])
+def test_an_id_that_was_not_taken_may_be_used_again(tws, kind):
+    tws.break_next(kind)
+
+    async def act(ib):
+        trade = ib.placeOrder(infy(), limit(orderRef="A"))
+        await ib.reqCurrentTimeAsync()
+        assert await ib.reqAllOpenOrdersAsync() == []
+        ib.client.placeOrder(trade.order.orderId, infy(), trade.order)
+        await until(lambda: trade.orderStatus.status == "Submitted")
+        assert len(await ib.reqAllOpenOrdersAsync()) == 1
+
+    run(ibx, tws, act)
+
+
+def test_an_order_sent_twice_under_its_id_is_one_order(tws):
+    async def act(ib):
+        trade = ib.placeOrder(infy(), limit(orderRef="A"))
+        ib.client.placeOrder(trade.order.orderId, infy(), trade.order)
+        await until(lambda: trade.orderStatus.status == "Submitted")
+        tws.price(149)
+        await until(lambda: trade.orderStatus.status == "Filled")
+        assert ib.positions()[0].position == 10
+
+    run(ibx, tws, act)
+
+
 def test_what_was_silent_is_told_in_the_end(tws):
     tws.break_next("ACCEPT_THEN_SILENCE", seconds=0.5)
 
@@ -146,7 +173,7 @@ def test_a_combo_goes_wrong_as_other_orders_do(tws, kind, taken):
         working = await ib.reqAllOpenOrdersAsync()
         assert [each.order.orderRef for each in working] == (["C"] if taken else [])
         if taken:
-            await until(lambda: trade.order.permId)  # told in the end
+            await until(lambda: trade.orderStatus.permId)  # told in the end
         if kind == "REJECT_NEXT":
             await until(lambda: (trade.order.orderId, 201) in ib.errors)
 
@@ -199,6 +226,23 @@ def test_a_cancel_may_be_taken_now_and_done_later(tws):
         await until(lambda: trade.orderStatus.status == "PendingCancel")
         assert len(await ib.reqAllOpenOrdersAsync()) == 1
         await until(lambda: trade.orderStatus.status == "Cancelled")
+
+    run(ibx, tws, act)
+
+
+def test_what_is_to_come_is_forgotten_with_everything_else(tws):
+    async def act(ib):
+        trade = ib.placeOrder(infy(), limit())
+        await until(lambda: trade.orderStatus.status == "Submitted")
+        tws.break_next("CANCEL_LATE", seconds=0.4)
+        ib.cancelOrder(trade.order)
+        await until(lambda: trade.orderStatus.status == "PendingCancel")
+        tws.call("POST", "/v1/start-over")
+        tws.price(150)
+        after = ib.placeOrder(infy(), limit())  # the engine's first again
+        await until(lambda: after.orderStatus.status == "Submitted")
+        await asyncio.sleep(0.6)
+        assert len(await ib.reqAllOpenOrdersAsync()) == 1
 
     run(ibx, tws, act)
 
@@ -382,6 +426,29 @@ def test_any_error_can_be_said_of_an_order(tws):
         assert len(await ib.reqAllOpenOrdersAsync()) == 1
 
     run(ibx, tws, act)
+
+
+@pytest.mark.parametrize("code", [2103, 2104, 2110])
+def test_what_is_of_no_order_is_said_to_everybody(tws, code):
+    async def act(ib):
+        other = await connect(ibx, tws, 8)
+        assert tws.call("POST", "/v1/tws/errors", {"code": code}) == {"told": 2}
+        await until(lambda: (-1, code) in ib.errors and (-1, code) in other.errors)
+        other.disconnect()
+
+    run(ibx, tws, act)
+
+
+def test_any_frame_can_be_sent(tws, caplog):
+    async def act(ib):
+        question = asyncio.ensure_future(ib.reqCurrentTimeAsync())
+        tws.call("POST", "/v1/tws/raw", {"fields": ["49", "1", "0"]})
+        await question
+        tws.call("POST", "/v1/tws/raw", {"fields": ["3", "1", "Filled"]})  # too short
+        await until(lambda: any("Decoder" in each.name for each in caplog.records))
+
+    run(ibx, tws, act)
+    caplog.clear()
 
 
 def test_a_client_id_is_of_one_client_at_a_time(tws):

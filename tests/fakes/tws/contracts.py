@@ -178,16 +178,18 @@ def _stocks() -> Iterator[Listing]:
             long_name=name,
             stock_type="ETF" if kind is _T.ETF else "COMMON",
         )
-    for symbol, name in (
-        ("INFY", "INFOSYS LTD"),
-        ("TCS", "TATA CONSULTANCY SVS LTD"),
-        ("RELIANCE", "RELIANCE INDUSTRIES LTD"),
+    for symbol, kind, name in (
+        ("INFY", _T.STOCK, "INFOSYS LTD"),
+        ("TCS", _T.STOCK, "TATA CONSULTANCY SVS LTD"),
+        ("RELIANCE", _T.STOCK, "RELIANCE INDUSTRIES LTD"),
+        ("M&M", _T.STOCK, "MAHINDRA & MAHINDRA LTD"),
+        ("NIFTYBEES", _T.ETF, "NIPPON INDIA ETF NIFTY BEES"),
     ):
         yield Listing(
-            Instrument(instrument_type=_T.STOCK, symbol=symbol, currency="INR"),
+            Instrument(instrument_type=kind, symbol=symbol, currency="INR"),
             *(symbol, "STK", "NSE", "NSE", symbol, symbol, paise),
             long_name=name,
-            stock_type="COMMON",
+            stock_type="ETF" if kind is _T.ETF else "COMMON",
             zone="Asia/Kolkata",
             hours="0915-1530",
         )

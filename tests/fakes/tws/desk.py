@@ -79,6 +79,7 @@ class Desk:
         note = Note(client_id, session.version, tuple(wire))
         try:
             account = rules.account_of(fields, self._gateway.accounts)
+            fields = {**fields, "account": account}
             if fields["whatIf"]:
                 self._preview(session, account, fields)
             elif (placed := self._book.find(client_id, order_id)) is not None:
@@ -93,7 +94,6 @@ class Desk:
             session.say(answers.error(refusal.code, refusal.sentence, order_id))
 
     def _take(self, session, account: str, fields: dict[str, object], note: Note) -> None:
-        self._memory.use(session.client_id, fields["orderId"])
         if fields["secType"] == "BAG":
             legs = rules.legs(fields, self._gateway.table)
             self._act(
@@ -101,7 +101,7 @@ class Desk:
                 account,
                 Step.COMBO,
                 fields["orderId"],
-                lambda twist: self.combos.place(account, fields, note, legs, twist),
+                lambda twist: self._send_combo(account, fields, note, legs, twist),
             )
             return
         draft = Draft(account, fields, note, self._wanted(fields))
@@ -113,6 +113,10 @@ class Desk:
             session.say(answers.error(*_OUTSIDE_IGNORED, draft.order_id))
         if fields["transmit"]:
             self._transmit(session, draft)
+
+    def _send_combo(self, account: str, fields, note: Note, legs, twist: Twist) -> list[int]:
+        self._memory.use(note.client_id, fields["orderId"])
+        return self.combos.place(account, fields, note, legs, twist)
 
     def _knows(self, client_id: int, order_id: int) -> bool:
         known = self._book.find(client_id, order_id) is not None
@@ -176,6 +180,8 @@ class Desk:
 
     def _send(self, family: Sequence[Draft], twist: Twist) -> list[int]:
         account, orders = family[0].account, [each.order() for each in family]
+        for each in family:
+            self._memory.use(each.note.client_id, each.order_id)
         if len(orders) == 1:
             reports = [self._exchange.place(account, orders[0], twist=twist)]
         else:
@@ -189,8 +195,8 @@ class Desk:
         return number
 
     def _change(self, session, placed: Placed, fields: dict[str, object], note: Note) -> None:
-        rules.check_change(placed.fields, fields)
         self._check_alive(placed)
+        rules.check_change(placed.fields, fields)
         if placed.is_combo:
             wanted = rules.legs(fields, self._gateway.table)
         else:

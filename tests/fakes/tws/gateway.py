@@ -98,6 +98,7 @@ class Gateway:
         self._lost_by_command = False
         self._lost = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._timers: list[asyncio.TimerHandle] = []
 
     async def serve(self, host: str, port: int, begun: Callable[[], None]) -> None:
         """Take connections until cancelled; `begun` is called once they are taken."""
@@ -171,8 +172,9 @@ class Gateway:
         return asyncio.run_coroutine_threadsafe(done(), self._loop).result(timeout=30)
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Do something in a while."""
-        self._loop.call_later(seconds, act)
+        """Do something in a while, unless everything is forgotten before."""
+        self._timers = [each for each in self._timers if each.when() > self._loop.time()]
+        self._timers.append(self._loop.call_later(seconds, act))
 
     def sessions(self) -> list[Session]:
         """Of all clients."""
@@ -264,5 +266,7 @@ class Gateway:
         self.desk.forget()
         self.tricks.forget()
         self._lost_by_command = False
+        for timer in self._timers:
+            timer.cancel()
         self.stats.messages.clear()
         self.stats.most_in_a_second.clear()
