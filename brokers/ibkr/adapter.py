@@ -36,7 +36,7 @@ from services.domain.words import AccountType, InstrumentType, OrderType, TimeIn
 
 T = TypeVar("T")
 #: All that one call may take: to connect, wait for its turn, ask several questions.
-_STEPS: Final = 6
+_STEPS: Final = 16
 _PATIENCE_SECONDS: Final = 10.0
 
 CAPABILITIES: Final = Capabilities(
@@ -48,8 +48,7 @@ CAPABILITIES: Final = Capabilities(
     combos=True,
     modify=True,
     margin_preview=True,
-    # Some are left for what the adapter itself asks.
-    messages_per_second=MESSAGES_PER_SECOND - 5,
+    messages_per_second=MESSAGES_PER_SECOND,
 )
 
 

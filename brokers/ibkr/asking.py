@@ -54,10 +54,10 @@ class Asking:
         session = self._session
         await session.ready()
         await session.glance()
-        known = {each: session.book.of(each) for each in client_order_ids}
+        known = session.book.of_each(client_order_ids)
         if any(not _all_open(tracks) for tracks in known.values()):
             await session.look()
-            known = {each: session.book.of(each) for each in client_order_ids}
+            known = session.book.of_each(client_order_ids)
         doubled = [each for each, tracks in known.items() if len(tracks) > 1]
         if doubled:
             raise OrderStateUnknown(f"the gateway has {', '.join(doubled)} more than once")

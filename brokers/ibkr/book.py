@@ -6,7 +6,7 @@ accounts of the same login are not ours to know.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -20,7 +20,6 @@ from brokers.ibkr.tracks import (
     Track,
     add_commission,
     add_execution,
-    split_exec_id,
     standing_of,
 )
 from services.domain.values import ZERO
@@ -47,6 +46,7 @@ class Book:
         self._tracks: list[Track] = []
         self._by_perm: dict[int, Track] = {}
         self._by_id: dict[tuple[int, int], Track] = {}
+        self._by_fill: dict[str, Track] = {}
         self._commissions: dict[str, CommissionReport] = {}
         self._look = 0
         self.highest_id = 0
@@ -61,6 +61,7 @@ class Book:
             account=self._account,
             contract=contract,
             order=order,
+            sized=True,
         )
         self._tracks.append(track)
         self._by_id[self._client_id, order_id] = track
@@ -80,7 +81,16 @@ class Book:
 
     def of(self, client_order_id: str) -> list[Track]:
         """Every order under an id of ours, of which the gateway has said a word."""
-        return [each for each in self.shown() if client_order_id in _ids(each)]
+        return self.of_each([client_order_id])[client_order_id]
+
+    def of_each(self, client_order_ids: Iterable[str]) -> dict[str, list[Track]]:
+        """The same for many ids."""
+        found: dict[str, list[Track]] = {each: [] for each in client_order_ids}
+        for track in self.shown():
+            for part in track.parts():
+                if part.client_order_id in found:
+                    found[part.client_order_id].append(track)
+        return found
 
     def opened(
         self, contract: Contract, order: IbOrder, word: str, now: Moment, *, listed: bool
@@ -146,6 +156,7 @@ class Book:
             track.contract = contract
             track.order.action = "BUY" if told.side == "BOT" else "SELL"
         fill = add_execution(track, contract, told, now.seconds)
+        self._by_fill[told.execId] = track
         waiting = self._commissions.pop(told.execId, None)
         if waiting is not None:
             add_commission(track, waiting, now.seconds)
@@ -154,12 +165,11 @@ class Book:
 
     def paid(self, told: CommissionReport, now: Moment) -> Track | None:
         """What a fill cost; kept where the fill is not there yet."""
-        stem, _ = split_exec_id(told.execId)
-        for track in reversed(self._tracks):
-            if stem in track.fills:
-                return track if add_commission(track, told, now.seconds) else None
-        self._commissions[told.execId] = told
-        return None
+        track = self._by_fill.get(told.execId)
+        if track is None:
+            self._commissions[told.execId] = told
+            return None
+        return track if add_commission(track, told, now.seconds) else None
 
     def errored(self, track: Track, meaning: Meaning, refusal: Refusal, now: Moment) -> None:
         """An error names an order; whether it is the order's end depends on what was asked."""
@@ -181,7 +191,7 @@ class Book:
         """Whether something works in our memory that the last answer did not list, or was filled
         without its order having been shown: ended orders must be asked for."""
         return any(
-            not each.sized or (each.works and each.listed_in != self._look) for each in self.shown()
+            not each.sized or (each.listed_in != self._look and each.works) for each in self.shown()
         )
 
     def begin_look(self) -> None:
@@ -209,6 +219,7 @@ class Book:
         self._tracks = [each for each in self._tracks if id(each) not in gone]
         self._by_perm = {key: each for key, each in self._by_perm.items() if id(each) not in gone}
         self._by_id = {key: each for key, each in self._by_id.items() if id(each) not in gone}
+        self._by_fill = {key: each for key, each in self._by_fill.items() if id(each) not in gone}
 
     def _heard(self, track: Track, now: Moment, *, listed: bool) -> Track:
         track.shown = True
@@ -249,7 +260,3 @@ class Book:
         """A new connection: nothing has been said in it yet."""
         for track in self._tracks:
             track.spoken_at, track.changing = 0.0, False
-
-
-def _ids(track: Track) -> Iterator[str]:
-    return (part.client_order_id for part in track.parts())

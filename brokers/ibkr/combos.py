@@ -18,7 +18,7 @@ from brokers.ibkr.api import Order as IbOrder
 from brokers.ibkr.contracts import Listing
 from brokers.ibkr.exact import float_of
 from brokers.ibkr.link import IbkrLink
-from services.domain.orders import Order
+from services.domain.orders import Order, has_our_form
 from services.domain.values import ZERO
 from services.domain.words import InstrumentType, OrderType, Side, TimeInForce
 
@@ -46,7 +46,8 @@ def joined(client_order_ids: Sequence[str]) -> str:
 def ids_of(order_ref: str, count: int) -> list[str]:
     """The ids of a combo's legs; none of ours where it was not made by us."""
     found = order_ref.split(_BETWEEN)
-    return found if len(found) == count and all(found) else [""] * count
+    ours = len(found) == count and all(has_our_form(each) for each in found)
+    return found if ours else [""] * count
 
 
 def bag_of(parts: Sequence[ComboPart]) -> tuple[Contract, int]:

@@ -1,18 +1,20 @@
-"""How fast we write to the gateway: orders before questions, and never more than it takes."""
+"""How fast we write to the gateway: orders before questions, and never more than it takes.
+
+IB allows 50 messages a second of all kinds together, and disconnects who goes on above that. They
+are counted where they arrive, and may arrive closer together than they left: so they leave evenly
+but for a small burst, and never more than 45 in a second.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import itertools
-from collections import deque
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-#: IB allows 50 a second of all messages together, and disconnects who goes on above that.
-MESSAGES_PER_SECOND: Final = 45
-#: A little more than the second that is counted: messages may arrive closer than they left.
-_WINDOW_SECONDS: Final = 1.05
+MESSAGES_PER_SECOND: Final = 30
+BURST: Final = 15
 
 
 class Rank(IntEnum):
@@ -32,35 +34,41 @@ class _Ticket(NamedTuple):
 class Pacer:
     """A line of those who want to write; for one event loop."""
 
-    def __init__(self, per_second: int = MESSAGES_PER_SECOND) -> None:
-        self._most = per_second
-        self._left_at: deque[float] = deque()
+    def __init__(self, per_second: float = MESSAGES_PER_SECOND, burst: int = BURST) -> None:
+        self._rate = per_second
+        self._most = burst
+        self._free = float(burst)
+        self._counted_at: float | None = None
         self._line: list[_Ticket] = []
         self._numbers = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def turn(self, rank: Rank, count: int = 1) -> None:
-        """Wait until `count` messages may be written, and write them at once then."""
+    async def turn(self, rank: Rank, size: int = 1) -> None:
+        """Wait until so many messages may be written, which are to be written at once then."""
         loop = asyncio.get_running_loop()
-        ticket = _Ticket(rank, next(self._numbers), min(count, self._most), loop.create_future())
+        ticket = _Ticket(rank, next(self._numbers), min(size, self._most), loop.create_future())
         heapq.heappush(self._line, ticket)
         self._serve()
         await ticket.called
 
     def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        while self._left_at and now - self._left_at[0] >= _WINDOW_SECONDS:
-            self._left_at.popleft()
-        while self._line:
-            ticket = self._line[0]
-            if ticket.called.cancelled():
-                heapq.heappop(self._line)
-                continue
-            if len(self._left_at) + ticket.size > self._most:
-                break
-            heapq.heappop(self._line)
-            self._left_at.extend([now] * ticket.size)
-            ticket.called.set_result(None)
-        if self._line and (self._alarm is None or self._alarm.when() <= now):
-            self._alarm = loop.call_at(self._left_at[0] + _WINDOW_SECONDS, self._serve)
+        self._count(loop.time())
+        while self._line and (self._line[0].called.cancelled() or self._line[0].size <= self._free):
+            ticket = heapq.heappop(self._line)
+            if not ticket.called.cancelled():
+                self._free -= ticket.size
+                ticket.called.set_result(None)
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._line:
+            missing = self._line[0].size - self._free
+            self._alarm = loop.call_later(missing / self._rate, self._serve)
+
+    def _count(self, now: float) -> None:
+        """What has become free since the last time."""
+        if self._counted_at is not None:
+            gained = (now - self._counted_at) * self._rate
+            self._free = min(self._free + gained, float(self._most))
+        self._counted_at = now

@@ -110,4 +110,6 @@ def _terms(track: Track, part: Part) -> OrderTerms | None:
 def _text(track: Track) -> str:
     if track.refusal is not None:
         return f"{track.refusal.code}: {track.refusal.text}"
+    if track.word == "Inactive":
+        return track.note or f"IB calls it inactive: refused, or held {track.held}".strip()
     return track.note

@@ -47,7 +47,8 @@ class Session:
         self.on_change: Callable[[Track], None] = lambda _track: None
         self._account_type = account_type
         self._watches: set[Watch[Any]] = set()
-        self._connecting = asyncio.Lock()
+        #: All who need the connection wait for the same attempt.
+        self._attempt: asyncio.Task[None] | None = None
         #: One look at a time: each ends with what it has not been shown.
         self._looking = asyncio.Lock()
         self._up = False
@@ -81,11 +82,17 @@ class Session:
             raise BrokerUnavailable(self._refused)
         if self._up:
             raise self.unavailable()
-        async with self._connecting:
-            if not self._up:
-                await self._connect_once()
+        if self._attempt is None:
+            self._attempt = asyncio.create_task(self._connect_once())
+            self._attempt.add_done_callback(self._attempted)
+        await asyncio.shield(self._attempt)
         if not self.is_up:
             raise self.unavailable()
+
+    def _attempted(self, attempt: asyncio.Task[None]) -> None:
+        self._attempt = None
+        if not attempt.cancelled():
+            attempt.exception()  # whoever waits for it has it
 
     def unavailable(self) -> BrokerUnavailable:
         """Why nothing can be asked now."""
@@ -147,8 +154,9 @@ class Session:
 
     def close(self) -> None:
         """For good."""
-        if self._keeper is not None:
-            self._keeper.cancel()
+        for task in (self._keeper, self._attempt):
+            if task is not None:
+                task.cancel()
         self._refused = "the adapter was closed"
         self._drop(self._refused)
 
@@ -178,6 +186,9 @@ class Session:
 
     def heard(self, track: Track, error: tuple[Meaning, Refusal] | None = None) -> None:
         """Something was said of an order."""
+        if error is not None and error[0] is Meaning.UNKNOWN:
+            code, text = error[1]
+            _log.warning("order %s is asked about, because of %s: %s", track.ref, code, text)
         seconds = now().seconds
         for watch in list(self._watches):
             if any(each is track for each in watch.tracks):
@@ -201,6 +212,8 @@ class Session:
             self.lost(self._refused)
         elif meaning is Meaning.GATEWAY_MOVES:
             self.lost(sentence)
+        elif meaning is not Meaning.NOTE:
+            _log.warning("%s: %s", self.link.broker_account, sentence)
 
     async def _come_back(self) -> None:
         """IB is there again: first of all it is asked what has happened meanwhile."""

@@ -16,6 +16,7 @@ from brokers.ibkr.api import CommissionReport, Contract, Execution
 from brokers.ibkr.api import Order as IbOrder
 from brokers.ibkr.combos import BAG, ids_of
 from brokers.ibkr.exact import decimal_of, positive_of
+from services.domain.orders import has_our_form
 from services.domain.values import ZERO
 from services.domain.words import OrderStatus, Side
 
@@ -130,16 +131,18 @@ class Track:
     @property
     def works(self) -> bool:
         """Whether it may still fill by itself."""
+        if self.word in ENDED:
+            return False
         return all(
             status_of(self, part) in {OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED}
             for part in self.parts()
         )
 
     def parts(self) -> list[Part]:
-        """Our orders that it is."""
+        """Our orders that it is; one that is none of ours has no id."""
         side = Side.SELL if self.order.action == "SELL" else Side.BUY
         if not self.is_combo:
-            return [Part(self.ref, self.contract, side)]
+            return [Part(self.ref if has_our_form(self.ref) else "", self.contract, side)]
         legs = self.contract.comboLegs
         return [
             Part(

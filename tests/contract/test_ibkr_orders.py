@@ -9,6 +9,7 @@ from brokers.errors import OrderRejected, OrderStateUnknown
 from services.domain.orders import OrderTerms
 from services.domain.words import OrderStatus, Side
 from tests.contract.ibkr_support import link, say, trick
+from tests.support.benches.ibkr import OTHER_ACCOUNT
 from tests.support.broker_orders import (
     INFY,
     collect,
@@ -122,15 +123,23 @@ def test_an_order_of_another_client_under_the_same_id_is_seen(bench, broker):
         broker.find_order(RESTING.client_order_id)
 
 
-def test_another_account_of_the_login_is_not_ours(bench, broker):
-    broker.place_order(RESTING)
-    assert [each.report.client_order_id for each in broker.open_orders()] == [
-        RESTING.client_order_id
-    ]
-    body = {"instrument": INFY.model_dump(mode="json"), "side": "BUY", "quantity": "3"}
-    bench.call("POST", "/v1/accounts/DU2/manual-orders", body)
-    assert held(broker) == {}
-    assert list(broker.executions()) == []
+def test_two_accounts_of_one_login_do_not_see_each_other(bench, broker):
+    arrived = collect(broker)
+    other = bench.client(900, broker_account=OTHER_ACCOUNT)
+    other.connect()
+    try:
+        other.place_order(order(1, "3"))
+        other.place_order(RESTING)
+        assert broker.place_order(order(2)).status is S.FILLED
+        assert (held(broker), held(other)) == ({"INFY": 10}, {"INFY": 3})
+        assert [len(each.executions()) for each in (broker, other)] == [1, 1]
+        assert [len(each.open_orders()) for each in (broker, other)] == [0, 1]
+        assert broker.find_order(order(1).client_order_id) is None
+        assert broker.account_state().cash - other.account_state().cash == -7 * 150
+        report = until(arrived, lambda each: each.status is S.FILLED)
+        assert report.client_order_id == order(2).client_order_id
+    finally:
+        other.close()
 
 
 @pytest.mark.parametrize("action", ["FIN", "RST"])

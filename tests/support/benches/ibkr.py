@@ -14,7 +14,7 @@ from tests.support.benches.bench import FakeBench
 from tests.support.broker_orders import ACCOUNT, INFY, eventually
 from tests.support.servers import free_port, start_fake
 
-BROKER_ACCOUNT = "DU1000001"
+BROKER_ACCOUNT, OTHER_ACCOUNT = "DU1000001", "DU1000002"
 #: What the gateway says twice or in another order is told once, as it stands.
 _NOT_SEEN = frozenset({"ANSWER_TWICE", "REORDER_REPORTS"})
 
@@ -31,8 +31,8 @@ class IbkrBench(FakeBench):
         self._client_of = {}
 
     def process(self):
-        """With one paper account in rupees."""
-        options = ["--accounts", BROKER_ACCOUNT]
+        """With two paper accounts of one login, in rupees."""
+        options = ["--accounts", f"{BROKER_ACCOUNT},{OTHER_ACCOUNT}"]
         return start_fake(
             "tws", self._path, port=self.port, control_port=self._control_port, options=options
         )
