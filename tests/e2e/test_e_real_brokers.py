@@ -17,6 +17,7 @@ import pytest
 from tests.e2e.instance import Instance
 from tests.support.builders import make_instrument
 from tests.support.fake_books import running_fake
+from tests.support.oracle import booked_fills
 from tests.support.rows import STRATEGY
 
 pytestmark = pytest.mark.servers
@@ -144,7 +145,7 @@ def compare(store, books):
     theirs = Counter(each["client_order_id"] for each in books.get(account_id, "orders"))
     assert set(theirs.values()) == {1}
     assert set(theirs) == set(rows)
-    booked = store["execution_confirmations"].find({"account_id": account_id})
+    booked = booked_fills(store, account_id)
     assert Counter(map(fill, booked)) == Counter(map(fill, books.get(account_id, "executions")))
     assert books.get(account_id, "positions") == []
     held = {"account_id": account_id, "quantity": {"$ne": 0}}
