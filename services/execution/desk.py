@@ -48,8 +48,6 @@ _QUESTIONS_OF_A_COMPARISON = 5
 _SAVE_CURSOR_SECONDS = 1.0
 #: First and longest pause between attempts to open: a broker that is back is noticed soon.
 _RECONNECT_SECONDS = (0.5, 2.0)
-#: A person is not faster than this.
-_LOGIN_SECONDS = 10.0
 
 
 class Pace(NamedTuple):
@@ -257,8 +255,6 @@ class Desk:
         self._open_epoch = 0
         self._tries = min(self._tries + 1, 6)
         pause = min(_RECONNECT_SECONDS[0] * 2 ** (self._tries - 1), _RECONNECT_SECONDS[1])
-        if isinstance(error, LoginRequired):
-            pause = _LOGIN_SECONDS
         self._next["open"] = time.monotonic() + pause
         try:
             self._troubles.tell(error)
