@@ -29,7 +29,8 @@ def place(
             engine.end(leg, OrderStatus.REJECTED, str(refusal))
         return stored
     for leg in stored:
-        leg.change(combo=stored[0].number, group=None)
+        # Of no OCO group: nothing that has filled elsewhere is taken off it.
+        leg.change(combo=stored[0].number, group=None, taken=ZERO)
     work(engine, stored)
     for leg in stored:
         if leg.works and leg.order.time_in_force in IMMEDIATE:

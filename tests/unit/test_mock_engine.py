@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from brokers.mock.margin import Refusal
@@ -393,6 +393,13 @@ def _disturb(exchange, kind, place_in_list):
 
 
 @settings(max_examples=80, deadline=None)
+@example(
+    moves=[
+        ("place", "limit", Side.SELL, 1, 90, TimeInForce.DAY, "G"),
+        ("place", "combo", Side.BUY, 1, 101, TimeInForce.DAY, "G"),
+    ],
+    depth=None,
+)
 @given(moves=st.lists(moves, min_size=1, max_size=25), depth=st.sampled_from([None, 3, 8]))
 def test_whatever_happens_the_books_are_the_sum_of_the_fills(moves, depth):
     market = Market(depth=depth, spread_bps=10, levels=2, slippage_bps=5)
