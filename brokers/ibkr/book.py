@@ -177,7 +177,9 @@ class Book:
             track.take_word("Cancelled")
         elif meaning is Meaning.REFUSED and not track.changing:
             track.refusal = refusal
-        elif meaning is Meaning.NOTE:
+        elif meaning in {Meaning.REFUSED_UNLESS_SHOWN, Meaning.TOO_FAST}:
+            track.doubt = refusal
+        elif meaning in {Meaning.NOTE, Meaning.UNKNOWN}:
             track.note = f"{refusal.code}: {refusal.text}"
         if track.shown or meaning in {Meaning.CANCELED, Meaning.REFUSED}:
             self._heard(track, now, listed=False)

@@ -53,6 +53,8 @@ class Session:
         self._looking = asyncio.Lock()
         self._up = False
         self._link_down = ""
+        #: A question of before the link was down might be answered late.
+        self._ask_anew = False
         self._refused = ""
         self._trouble = "not connected yet"
         self._tasks: set[asyncio.Task[None]] = set()
@@ -140,6 +142,7 @@ class Session:
         if self._up:
             _log.warning("the link of %s is lost: %s", self.link.broker_account, why)
         self._up, self._link_down, self._trouble = False, "", why
+        self._ask_anew = False
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
         self.line.close(why)
@@ -200,7 +203,7 @@ class Session:
         if meaning is Meaning.LINK_DOWN:
             _log.warning("%s: %s", self.link.broker_account, sentence)
             self._link_down = sentence
-            self.line.fail_questions(BrokerUnavailable(sentence))
+            self._ask_anew = self.line.fail_questions(BrokerUnavailable(sentence)) or self._ask_anew
         elif meaning is Meaning.LINK_UP and self._link_down:
             _log.info("%s: %s", self.link.broker_account, sentence)
             self.start(self._come_back())
@@ -218,6 +221,9 @@ class Session:
     async def _come_back(self) -> None:
         """IB is there again: first of all it is asked what has happened meanwhile."""
         down = self._link_down
+        if self._ask_anew:
+            self.lost("IB is back; what was asked meanwhile is asked in a new connection")
+            return
         try:
             await self.look()
         except BrokerUnavailable as error:

@@ -91,6 +91,7 @@ class Track:
         perm_id: IB's own number, the same for ever; 0 = not told yet.
         order_id: the client's number; 0 = it has none, or it is not told.
         refusal: what the broker said against it, where no later word took that back.
+        doubt: an error that is believed only where the broker does not show the order.
         changing: a change was asked for, and an error is about that.
         shown: whether the gateway has ever said a word of it; else we only know that it was sent.
         sized: whether it has shown the order itself; else only fills of it are known.
@@ -113,6 +114,7 @@ class Track:
     said_filled: Decimal = ZERO
     note: str = ""
     refusal: Refusal | None = None
+    doubt: Refusal | None = None
     accepted: bool = False
     completed: bool = False
     changing: bool = False
