@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Measure the road of a signal under open-loop load, from HTTP to the mock broker's books.
+"""Measure the road of a signal under open-loop load, from HTTP to the broker's books.
 
     .venv/bin/python scripts/bench_pipeline.py --rate 50 --duration 30 --strategies 10 --accounts 4
+    .venv/bin/python scripts/bench_pipeline.py --rate 20 --broker ibkr
 
 Starts an instance of its own in a scratch MT_HOME, loads it, prints what it measured and writes the
 same as JSON. The load generator shares the machine with the system. Numbers, no verdict.
@@ -28,12 +29,14 @@ import urllib3
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[0] = str(REPOSITORY)
 
-from scripts.bench import measure
+from scripts.bench import measure, venues
 from scripts.bench.load import OpenLoop
 from services.common.clock import utc_now
 from services.common.credentials import create_key
 from services.common.settings import PORTS, CommonSettings, load
 from services.common.store import Store
+
+_ASKED = ("broker", "rate", "duration", "strategies", "accounts")
 
 
 def main() -> int:
@@ -43,11 +46,12 @@ def main() -> int:
         os.environ["MT_HOME"] = home
         os.environ["MT_PORT_OFFSET"] = str(arguments.port_offset)
         os.environ |= {"RATE_LIMIT_STRATEGY_PER_MIN": "0", "RATE_LIMIT_ADDRESS_PER_MIN": "0"}
-        _script("start.py", "--use-mock-broker", "--no-ui")
-        try:
-            result = _measure(load(CommonSettings), arguments)
-        finally:
-            _script("stop.py")
+        with venues.running(arguments.broker, Path(home), arguments.accounts) as venue:
+            _script("start.py", "--no-ui", *venue.start_options)
+            try:
+                result = _measure(load(CommonSettings), arguments, venue)
+            finally:
+                _script("stop.py")
     _print(result)
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")
@@ -56,6 +60,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--broker", choices=sorted(venues.VENUES), default="mock")
     parser.add_argument("--rate", type=float, default=50, help="signals a second (%(default)s)")
     parser.add_argument("--duration", type=float, default=30, help="seconds (%(default)s)")
     parser.add_argument("--warm-up", type=float, default=5, help="seconds before (%(default)s)")
@@ -72,31 +77,31 @@ def _script(name: str, *options: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def _measure(settings: CommonSettings, arguments: argparse.Namespace) -> dict[str, Any]:
+def _measure(
+    settings: CommonSettings, arguments: argparse.Namespace, venue: venues.Venue
+) -> dict[str, Any]:
     store = Store.connect(settings)
-    accounts = [f"Bench-{number + 1}" for number in range(arguments.accounts)]
-    keys = _seed(store, accounts, arguments.strategies)
-    _wait_for_accounts(settings, store, accounts)
+    keys = _seed(store, venue, arguments.strategies)
+    _wait_for_accounts(settings, store, venue.accounts)
     url = f"http://127.0.0.1:{settings.port('signal_gateway')}"
-    OpenLoop(url, keys, run_id=f"warm-{uuid.uuid4().hex[:6]}").run(
-        rate=arguments.rate, duration=arguments.warm_up
-    )
+    warm = OpenLoop(url, keys, run_id=f"warm-{uuid.uuid4().hex[:6]}", leg_of=venue.leg_of)
+    warm.run(rate=arguments.rate, duration=arguments.warm_up)
     _drain(store, arguments.drain)
     processes = measure.Processes(_pids(settings), store)
     processes.start()
-    run_id = uuid.uuid4().hex[:8]
-    sent = OpenLoop(url, keys, run_id=run_id).run(rate=arguments.rate, duration=arguments.duration)
+    load_ = OpenLoop(url, keys, run_id=uuid.uuid4().hex[:8], leg_of=venue.leg_of)
+    sent = load_.run(rate=arguments.rate, duration=arguments.duration)
     used = processes.stop()
     drained_in = _drain(store, arguments.drain)
-    broker = measure.orders_at_broker(f"http://127.0.0.1:{settings.port('mock_broker')}", accounts)
+    broker = venue.orders(settings)
     outcomes = measure.outcomes(store, sent.accepted)
-    stages = measure.stage_latencies(store, sent.accepted)
+    stages = measure.stage_latencies(store, sent.accepted, broker)
     booked = store["execution_confirmations"].count_documents({})
     store.close()
     return {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
         f"{platform.python_version()}",
-        "asked": {n: getattr(arguments, n) for n in ("rate", "duration", "strategies", "accounts")},
+        "asked": {name: getattr(arguments, name) for name in _ASKED},
         "accepted": len(sent.accepted),
         "accepted_per_s": round(len(sent.accepted) / sent.seconds, 1),
         "refused": sent.refused[:10],
@@ -106,26 +111,20 @@ def _measure(settings: CommonSettings, arguments: argparse.Namespace) -> dict[st
         "drained_in_s": drained_in,
         "outcomes": outcomes,
         "lost": measure.lost(outcomes),
-        "doubled": sum(1 for count in broker.values() if count > 1),
-        "orders_at_broker": sum(broker.values()),
+        "doubled": sum(1 for moments in broker.values() if len(moments) > 1),
+        "orders_at_broker": sum(map(len, broker.values())),
         "fills_booked": booked,
         "processes": used,
+        "broker": venue.facts(),
     }
 
 
-def _seed(store: Store, accounts: list[str], strategies: int) -> dict[str, str]:
+def _seed(store: Store, venue: venues.Venue, strategies: int) -> dict[str, str]:
     """Accounts and strategies for the run; strategy → key."""
+    accounts = venue.accounts
     for account_id in accounts:
-        store["trading_accounts"].insert_one(
-            {
-                "_id": account_id,
-                "account_id": account_id,
-                "broker": "MOCK",
-                "account_type": "PAPER",
-                "status": "ACTIVE",
-                "currency": "USD",
-            }
-        )
+        row = {"_id": account_id, "account_id": account_id, **venue.account(account_id)}
+        store["trading_accounts"].insert_one({**row, "account_type": "PAPER", "status": "ACTIVE"})
     keys, allocations = {}, []
     for number in range(strategies):
         strategy_id = f"Bench_{number + 1}"
@@ -187,7 +186,7 @@ def _drain(store: Store, seconds: float) -> float:
 def _print(result: dict[str, Any]) -> None:
     asked = result["asked"]
     print(f"{result['machine']}; {asked['rate']:g} signals/s for {asked['duration']:g} s, ", end="")
-    print(f"{asked['strategies']} strategies, {asked['accounts']} accounts")
+    print(f"{asked['strategies']} strategies, {asked['accounts']} accounts at {asked['broker']}")
     print(f"\n{'milliseconds':<28}{'p50':>9}{'p95':>9}{'p99':>9}{'max':>9}")
     for name, row in result["latency_ms"].items():
         print(
@@ -209,6 +208,7 @@ def _print(result: dict[str, Any]) -> None:
         "doubled",
         "orders_at_broker",
         "fills_booked",
+        "broker",
     ):
         print(f"{name:<28}{result[name]}")
 

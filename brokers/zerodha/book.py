@@ -76,7 +76,7 @@ class Book:
         self._fills: dict[str, list[Trade]] = {}
         self._charges: dict[TradeKey, Decimal] = {}
         self._charge_again_at = 0.0
-        self._day: datetime | None = None
+        self._day = day_begins(datetime.now(UTC))
         self._ids: dict[str, str] = {}
         self._sliced: dict[str, Decimal] = {}
         self._unanswered: dict[str, _Sent] = {}

@@ -85,7 +85,7 @@ class Stream:
 
     def _until_next(self, page: Page) -> float:
         anxious = self._ticker is None or not self._ticker.is_healthy
-        anxious = anxious or not all(entry.is_settled for entry in page.entries)
+        anxious = anxious or not all(entry.is_told for entry in page.entries)
         return _ANXIOUS_SECONDS if anxious else _QUIET_SECONDS
 
     def _tell(self, page: Page) -> None:

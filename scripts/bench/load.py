@@ -6,6 +6,7 @@ import json
 import queue
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import urllib3
@@ -32,10 +33,19 @@ class LoadResult:
 class OpenLoop:
     """Sends `rate` signals a second for `duration` seconds over the given strategies."""
 
-    def __init__(self, url: str, keys: dict[str, str], *, run_id: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        keys: dict[str, str],
+        *,
+        run_id: str,
+        leg_of: Callable[[int], Mapping[str, str]],
+    ) -> None:
+        """To a gateway, for strategies with their keys; `leg_of`: what signal n is about."""
         self._url = f"{url}/api/v1/signals"
         self._strategies = sorted(keys.items())
         self._run_id = run_id
+        self._leg_of = leg_of
         self._pool = urllib3.PoolManager(maxsize=_WORKERS, retries=False)
         self._lock = threading.Lock()
         self._due: queue.SimpleQueue[tuple[float, int] | None] = queue.SimpleQueue()
@@ -72,7 +82,8 @@ class OpenLoop:
     def _send(self, due: float, number: int) -> None:
         strategy, key = self._strategies[number % len(self._strategies)]
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        body = json.dumps(_signal(strategy, f"{self._run_id}-{number}", number)).encode()
+        name = f"{self._run_id}-{number}"
+        body = json.dumps(_signal(strategy, name, self._leg_of(number))).encode()
         try:
             answer = self._pool.request(
                 "POST", self._url, body=body, headers=headers, timeout=_TIMEOUT_SECONDS
@@ -88,7 +99,7 @@ class OpenLoop:
                 self._result.refused.append(str(said.get("code")))
 
 
-def _signal(strategy: str, external_id: str, number: int) -> dict[str, object]:
+def _signal(strategy: str, external_id: str, leg: Mapping[str, str]) -> dict[str, object]:
     """A small market order: 1 share at 10.00, sized 1.5 → 1 by `account_equity`."""
     return {
         "strategy_name": strategy,
@@ -97,7 +108,7 @@ def _signal(strategy: str, external_id: str, number: int) -> dict[str, object]:
         "account_equity": 1000,
         "signal_legs": [
             {
-                "instrument": f"BNCH{number % 50}",
+                **leg,
                 "instrument_type": "STOCK",
                 "action": "BUY",
                 "direction": "LONG",

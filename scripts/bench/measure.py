@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,13 +13,15 @@ import urllib3
 
 from services.common.store import Store
 
+#: By the broker's own books; the last of its orders.
+_TAKEN = "taken_at"
 #: Stage → (from, to): names of `stages` in signal_store.
 STAGES = {
     "received → standardized": ("received_at", "standardized_at"),
     "standardized → decided": ("standardized_at", "decided_at"),
-    "decided → at the broker": ("decided_at", "submitted_at"),
-    "at the broker → booked": ("submitted_at", "completed_at"),
-    "accept → order at the broker": ("received_at", "submitted_at"),
+    "decided → at the broker": ("decided_at", _TAKEN),
+    "at the broker → booked": (_TAKEN, "completed_at"),
+    "accept → order at the broker": ("received_at", _TAKEN),
     "accept → booked": ("received_at", "completed_at"),
 }
 _NOT_ENDED = {"LOST", "RECEIVED", "STANDARDIZED", "DECIDED", "WORKING"}
@@ -35,14 +37,30 @@ def percentiles(values: Iterable[float]) -> dict[str, float]:
     return {name: round(ordered[round(last * share)], 1) for name, share in ranks.items()}
 
 
-def stage_latencies(store: Store, signal_ids: Iterable[str]) -> dict[str, dict[str, float]]:
-    """Milliseconds of each stage over the signals of a run."""
-    fields = {"stages": 1}
-    lives = [
-        found["stages"]
-        for batch in _batches(signal_ids)
-        for found in store["signal_store"].find({"_id": {"$in": batch}}, fields)
-    ]
+def stage_latencies(
+    store: Store, signal_ids: Iterable[str], at_broker: Mapping[str, Sequence[datetime]]
+) -> dict[str, dict[str, float]]:
+    """Milliseconds of each stage over the signals of a run.
+
+    Args:
+        store: the database.
+        signal_ids: of the run.
+        at_broker: as `orders_at_broker` says.
+    """
+    lives = []
+    for batch in _batches(signal_ids):
+        query = {"signal_id": {"$in": batch}}
+        taken: dict[str, datetime] = {}
+        for order in store["orders"].find(query, {"signal_id": 1}):
+            moments = [
+                *at_broker.get(order["_id"], ()),
+                *filter(None, [taken.get(order["signal_id"])]),
+            ]
+            if moments:
+                taken[order["signal_id"]] = max(moments)
+        for found in store["signal_store"].find({"_id": {"$in": batch}}, {"stages": 1}):
+            known = {_TAKEN: taken[found["_id"]]} if found["_id"] in taken else {}
+            lives.append(found["stages"] | known)
     return {
         name: percentiles(
             _milliseconds(life[begin], life[end]) for life in lives if begin in life and end in life
@@ -74,15 +92,15 @@ def unfinished(store: Store) -> int:
     return undecided + store["orders"].count_documents({"working": True})
 
 
-def orders_at_broker(broker_url: str, account_ids: Iterable[str]) -> dict[str, int]:
-    """How often each client_order_id stands in the broker's own books; above 1 is doubled."""
-    counts: dict[str, int] = {}
+def orders_at_broker(broker_url: str, account_ids: Iterable[str]) -> dict[str, list[datetime]]:
+    """When each client_order_id was taken or filled, in the broker's own books; twice = doubled."""
+    found: dict[str, list[datetime]] = {}
     for account_id in account_ids:
         answer = urllib3.request("GET", f"{broker_url}/v1/accounts/{account_id}/orders")
         for order in answer.json():
-            name = order["client_order_id"]
-            counts[name] = counts.get(name, 0) + 1
-    return counts
+            moment = datetime.fromisoformat(order["report"]["occurred_at"])
+            found.setdefault(order["client_order_id"], []).append(moment)
+    return found
 
 
 class Processes:

@@ -87,6 +87,19 @@ CODES: Final[dict[str, Meaning]] = {
         "an operator named a scope that is none, or no reason", "mind the spelling of the scope"
     ),
     "UNKNOWN_KILL": _access("there is no kill run of that id", "list them"),
+    "UNKNOWN_ACCOUNT": _access(
+        "a postback names an account that is not at this broker",
+        "mend the postback address in the app's settings at the broker",
+    ),
+    "INVALID_POSTBACK": _access("it is no postback of this broker", "nothing: it is not used"),
+    "WRONG_CHECKSUM": _access(
+        "the checksum of a postback does not prove it",
+        "store the secret of the app that posts: scripts/accounts.py secret",
+    ),
+    "NO_SECRET": _access(
+        "the secret that would prove a postback is not stored",
+        "store it: scripts/accounts.py secret",
+    ),
     "RATE_LIMITED": _access(
         "too many requests in a short time", "wait as long as `Retry-After` says, then send again"
     ),

@@ -36,6 +36,16 @@ class Booking(NamedTuple):
         """Whether the order is at its end now."""
         return self.after.state.status in TERMINAL
 
+    @property
+    def arrived_at(self) -> datetime:
+        """When the broker had the order: never before we sent it, whatever its clock says."""
+        sent: list[datetime] = [
+            each["recorded_at"]
+            for each in self.stored.get("events", ())
+            if each["status"] == OrderStatus.SUBMITTING
+        ]
+        return max([self.report.occurred_at, *sent])
+
 
 def event(
     status: OrderStatus, occurred_at: datetime, recorded_at: datetime, text: str

@@ -145,19 +145,24 @@ class Outcomes:
         decided = row.get("resolution")
         if decided and row["status"] == OrderStatus.UNKNOWN:
             return self._resolve(order, row, decided)
+        forgotten = self._forgotten(row)
         if since is None:
             self._counter.queries.note_absent(row["_id"], now)
-            if row["status"] == OrderStatus.UNKNOWN:
+            if row["status"] == OrderStatus.UNKNOWN and not forgotten:
                 self._tell_unknown(order, row, "it is asked again")
-            return []
-        if now - since < self._proof:
-            return []
-        forgotten = self._forgotten(row)
-        if not forgotten and self._may_resend(order, row):
-            _log.warning("order %s never reached the broker: it is sent once more", row["_id"])
-            before, epoch = OrderStatus(row["status"]), self._counter.lease.epoch
-            self._counter.queries.give_up(row["_id"], before=before, epoch=epoch)
-            return [row["_id"]]
+        if not forgotten:
+            if since is None or now - since < self._proof:
+                return []
+            if self._may_resend(order, row):
+                _log.warning("order %s never reached the broker: it is sent once more", row["_id"])
+                before, epoch = OrderStatus(row["status"]), self._counter.lease.epoch
+                self._counter.queries.give_up(row["_id"], before=before, epoch=epoch)
+                return [row["_id"]]
+        self._leave_to_a_person(order, row, forgotten)
+        return []
+
+    def _leave_to_a_person(self, order: Order, row: Document, forgotten: str) -> None:
+        """Neither given up nor sent again by itself."""
         if row["status"] == OrderStatus.SUBMITTING:
             words = "the broker does not show it" if forgotten else "sent twice, and it has neither"
             report = local(order, OrderStatus.UNKNOWN, words)
@@ -165,11 +170,10 @@ class Outcomes:
         self._tell_unknown(
             order,
             row,
-            f"for {self._proof.total_seconds():g} s{forgotten}; it is not sent again by itself: "
-            "decide with "
+            (forgotten.removeprefix(", ") or f"for {self._proof.total_seconds():g} s")
+            + "; it is not sent again by itself: decide with "
             f"scripts/orders.py resolve {row['_id']} --resend or --absent",
         )
-        return []
 
     def _follows_entry(self, order: Order, row: Document) -> bool:
         """Whether a guard that went together with its entry is settled with it."""

@@ -141,14 +141,18 @@ class Placing:
             reports.append((stored, local(order, ended, f"{verdict.code}: {verdict.sentence}")))
             if verdict.code == "REPEATED_EXECUTION":
                 self._lock(order, verdict.sentence)
-            if order.intent.reduces_risk:
-                raise_incident(
-                    self._counter.store,
-                    kind="EXIT_DENIED",
-                    key=order.client_order_id,
-                    sentence=f"{order.strategy_id}: {order.intent} not sent: {verdict.sentence}",
-                )
+            self._tell_denied(order, verdict.sentence)
         self._counter.books.book(reports, self._counter.lease)
+
+    def _tell_denied(self, order: Order, sentence: str) -> None:
+        """An exit that does not go leaves a position."""
+        if order.intent.reduces_risk:
+            raise_incident(
+                self._counter.store,
+                kind="EXIT_DENIED",
+                key=order.client_order_id,
+                sentence=f"{order.strategy_id}: {order.intent} not sent: {sentence}",
+            )
 
     def _lock(self, order: Order, sentence: str) -> None:
         """Stop a strategy that has run away, until a person resets it."""
@@ -213,6 +217,7 @@ class Placing:
         except OrderRejected as error:
             return _all(rows, OrderStatus.REJECTED, f"{error.code}: {error}")
         except UnsupportedOrder as error:
+            self._tell_denied(orders[0], str(error))
             return _all(rows, OrderStatus.DENIED, f"UNSUPPORTED: {error}")
         except OrderStateUnknown as error:
             _log.warning("order %s has no answer: %s", orders[0].client_order_id, error)

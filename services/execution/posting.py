@@ -159,7 +159,7 @@ class Posting:
                 changes["stages.completed_at"] = utc_now()
             first: Document = {}
             if booking.after.state.status in _AT_BROKER:
-                first["stages.submitted_at"] = booking.report.occurred_at
+                first["stages.submitted_at"] = booking.arrived_at
             if booking.fresh:
                 first["stages.first_fill_at"] = min(e.occurred_at for e in booking.fresh)
             update: Document = {"$set": changes, **({"$min": first} if first else {})}

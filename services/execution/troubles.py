@@ -1,10 +1,12 @@
-"""Why an account is closed, as incidents, where that does not mend itself.
+"""Why an account is closed, as incidents, where that does not mend itself soon.
 
-What does, e.g. a lost connection, is in /health and in the log.
+Gateways restart and brokers are reset each night: a lost connection is in /health and in the log,
+and an incident only once it has lasted.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from pymongo.errors import PyMongoError
@@ -16,16 +18,23 @@ from services.domain.errors import ConfigurationError, TransientError
 
 LOGIN_REQUIRED: Final = "BROKER_LOGIN_REQUIRED"
 MISCONFIGURED: Final = "ACCOUNT_MISCONFIGURED"
+CLOSED: Final = "ACCOUNT_CLOSED"
+#: A broker's nightly reset takes less.
+PATIENCE_SECONDS: Final = 600.0
 
 
 class Troubles:
     """Of one account; for its worker thread only."""
 
-    def __init__(self, store: Store, account_id: str) -> None:
+    def __init__(
+        self, store: Store, account_id: str, *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         self._store = store
         self._account_id = account_id
+        self._patience_seconds = patience_seconds
+        self._closed_since: float | None = None
         #: An earlier process may have left one open: nobody knows until the account has opened.
-        self._told: dict[str, str] = {LOGIN_REQUIRED: "", MISCONFIGURED: ""}
+        self._told: dict[str, str] = dict.fromkeys((LOGIN_REQUIRED, MISCONFIGURED, CLOSED), "")
 
     def tell(self, error: Exception) -> None:
         """Show a person what does not mend itself; what only a person can end is told once.
@@ -41,7 +50,9 @@ class Troubles:
             )
         elif isinstance(cause, ConfigurationError):
             self._raise(MISCONFIGURED, f"account {self._account_id} is closed: {cause}")
-        elif not isinstance(cause, (BrokerError, PyMongoError, TransientError)):
+        elif isinstance(cause, (BrokerError, PyMongoError, TransientError)):
+            self._tell_lasting(cause)
+        else:
             raise_incident(
                 self._store,
                 kind="DESK_FAILED",
@@ -50,8 +61,20 @@ class Troubles:
                 f"{type(error).__name__}: {error}",
             )
 
+    def _tell_lasting(self, error: Exception) -> None:
+        now = time.monotonic()
+        since = self._closed_since = self._closed_since or now
+        if now - since >= self._patience_seconds and not self._told.get(CLOSED):
+            minutes = (now - since) / 60
+            self._raise(
+                CLOSED,
+                f"account {self._account_id} is closed for {minutes:.0f} minutes: "
+                f"{type(error).__name__}: {error}; exits wait, entries expire",
+            )
+
     def end(self) -> None:
         """The account is open. Raises: PyMongoError."""
+        self._closed_since = None
         for kind in list(self._told):
             clear_incident(self._store, kind=kind, key=self._account_id)
             del self._told[kind]

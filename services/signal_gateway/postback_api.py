@@ -110,5 +110,5 @@ async def _small_body(request: Request) -> bytes:
         body += chunk
         if len(body) > _MAX_BODY_BYTES:
             sentence = f"a postback has at most {_MAX_BODY_BYTES} bytes"
-            raise Refusal(413, "TOO_LARGE", sentence)
+            raise Refusal(413, "BODY_TOO_LARGE", sentence)
     return bytes(body)

@@ -25,6 +25,27 @@ def test_the_mock_broker_is_made_and_not_connected():
     assert not broker.is_connected()
 
 
+IBKR = {"port": 4002, "client_id": 3, "broker_account": "DU1"}
+KITE = {"api_key": "k", "root": "http://127.0.0.1:1", "ticker_url": "ws://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "connection", "adapter"),
+    [("IBKR", IBKR, "IbkrBroker"), ("ZERODHA", KITE, "ZerodhaBroker")],
+)
+@pytest.mark.parametrize("purpose", Purpose)
+def test_real_brokers_are_made_for_every_purpose_and_not_connected(
+    name, connection, adapter, purpose
+):
+    broker = created(BrokerAccount("X-1", name, connection=connection), purpose)
+    try:
+        assert type(broker).__name__ == adapter
+        assert broker.account_id == "X-1"
+        assert not broker.is_connected()
+    finally:
+        broker.close()
+
+
 def test_an_unknown_broker_is_named_with_the_known_ones():
     with pytest.raises(ConfigurationError, match=r"Mock-1.*MOCK.*'ACME'"):
         created(BrokerAccount("Mock-1", "ACME"))

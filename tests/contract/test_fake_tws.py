@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.fake_tws import ACCOUNT, INFY, OTHER_ACCOUNT, TCS, Raw, connect, run, until
+from tests.support.fake_tws import (
+    ACCOUNT,
+    INFY,
+    OTHER_ACCOUNT,
+    TCS,
+    Raw,
+    connect,
+    held,
+    run,
+    until,
+    working,
+)
 
 ibx = pytest.importorskip("ib_async")
 
@@ -43,8 +54,8 @@ def test_a_market_order_is_told_in_full_and_is_in_every_book(tws):
         assert (fill.execution.orderRef, fill.commissionReport.commission) == ("A", 1)
         (again,) = await ib.reqExecutionsAsync()
         assert again.execution.execId == fill.execution.execId
-        (position,) = ib.positions()
-        assert (position.position, position.avgCost) == (10, 150)
+        assert await held(ib) == {"INFY": 10}
+        assert ib.positions()[0].avgCost == 150
         (done,) = await ib.reqCompletedOrdersAsync(True)
         assert (done.order.orderRef, done.orderStatus.status) == ("A", "Filled")
         assert done.order.permId == trade.order.permId > 0
@@ -56,12 +67,12 @@ def test_a_resting_order_is_open_until_it_is_canceled(tws):
     async def act(ib):
         trade = ib.placeOrder(infy(), limit(149, orderRef="A"))
         await status(trade, "Submitted")
-        (open_one,) = await ib.reqAllOpenOrdersAsync()
+        (open_one,) = await working(ib)
         assert (open_one.order.orderRef, open_one.order.lmtPrice) == ("A", 149)
         ib.cancelOrder(trade.order)
         await told(ib, trade, 202)
         assert trade.orderStatus.status == "Cancelled"
-        assert await ib.reqAllOpenOrdersAsync() == []
+        assert await working(ib) == []
 
     run(ibx, tws, act)
 
@@ -90,7 +101,7 @@ def test_a_refused_change_leaves_the_order_alive_whatever_the_library_thinks(tws
         trade.order.lmtPrice = 148
         ib.placeOrder(infy(), trade.order)
         await told(ib, trade, 201)
-        (open_one,) = await ib.reqAllOpenOrdersAsync()
+        (open_one,) = await working(ib)
         assert (open_one.orderStatus.status, open_one.order.lmtPrice) == ("Submitted", 149)
 
     run(ibx, tws, act)
@@ -103,7 +114,7 @@ def test_other_words_of_an_order_are_not_changed(tws):
         changed = limit(149, side="SELL", orderRef="A", orderId=trade.order.orderId)
         ib.client.placeOrder(trade.order.orderId, infy(), changed)
         await told(ib, trade, 105)
-        assert len(await ib.reqAllOpenOrdersAsync()) == 1
+        assert len(await working(ib)) == 1
 
     run(ibx, tws, act)
 
@@ -152,11 +163,11 @@ def test_each_kind_of_order_rests_as_what_it_is(tws):
         ]
         trades = [ib.placeOrder(infy(), each) for each in sent]
         for trade in trades[:4]:
-            await status(trade, "PreSubmitted")
-            assert trade.orderStatus.whyHeld == "trigger"
+            await until(lambda trade=trade: trade.orderStatus.whyHeld == "trigger")
+            assert trade.orderStatus.status == "PreSubmitted"
         await status(trades[4], "Submitted")
         other = await connect(ibx, tws, 8)  # ib_async does not update what it knows
-        open_ones = [each.order for each in await other.reqAllOpenOrdersAsync()]
+        open_ones = [each.order for each in await working(other)]
         assert [each.orderType for each in open_ones] == ["STP", "STP LMT", "TRAIL", "TRAIL", "LMT"]
         assert [each.auxPrice for each in open_ones[:3]] == [140, 140, 5]
         # 150 − 5; 150 − 2 % would be 147, above the 146 it was sent with
@@ -164,7 +175,7 @@ def test_each_kind_of_order_rests_as_what_it_is(tws):
         other.disconnect()
         tws.price(160)
         other = await connect(ibx, tws, 9)
-        assert (await other.reqAllOpenOrdersAsync())[2].order.trailStopPrice == 155
+        assert (await working(other))[2].order.trailStopPrice == 155
         other.disconnect()
 
     run(ibx, tws, act)
@@ -189,7 +200,7 @@ def test_what_the_gateway_refuses(tws, order, code):
     async def act(ib):
         trade = ib.placeOrder(infy(), order())
         await told(ib, trade, code)
-        assert await ib.reqAllOpenOrdersAsync() == []
+        assert await working(ib) == []
         assert await ib.reqExecutionsAsync() == []
 
     run(ibx, tws, act)
@@ -230,16 +241,16 @@ def test_nothing_of_a_chain_works_until_the_last_is_transmitted(tws):
         assert (parent.transmit, target.transmit, stop.transmit) == (False, False, True)
         for each in (parent, target):
             ib.placeOrder(infy(), each)
-        assert await ib.reqAllOpenOrdersAsync() == []
+        assert await working(ib) == []
         trades = [ib.placeOrder(infy(), stop), *ib.trades()[:2]]
         await until(lambda: all(each.order.permId for each in trades))
-        held = {each.order.parentId: each.orderStatus for each in await ib.reqAllOpenOrdersAsync()}
-        assert held[parent.orderId].whyHeld == "child"
-        assert held[0].status == "Submitted"
+        waiting = {each.order.parentId: each.orderStatus for each in await working(ib)}
+        assert waiting[parent.orderId].whyHeld == "child"
+        assert waiting[0].status == "Submitted"
         tws.price(149)
         tws.price(139)
         await until(lambda: {each.orderStatus.status for each in trades} == {"Filled", "Cancelled"})
-        assert ib.positions() == []
+        assert await held(ib) == {}
 
     run(ibx, tws, act)
 
@@ -252,7 +263,7 @@ def test_what_was_not_transmitted_is_gone_with_its_client(tws):
     run(ibx, tws, leave)
 
     async def look(ib):
-        return await ib.reqAllOpenOrdersAsync()
+        return await working(ib)
 
     assert run(ibx, tws, look) == []
 
@@ -268,7 +279,7 @@ def test_what_fills_of_one_of_a_group_ends_or_reduces_the_other(tws, kind, left)
         await until(lambda: first.orderStatus.filled == 4)
         if kind == 1:
             await status(other, "Cancelled")
-        open_ones = await ib.reqAllOpenOrdersAsync()
+        open_ones = await working(ib)
         assert [
             each.order.totalQuantity for each in open_ones if each.order.orderRef == "B"
         ] == left
@@ -303,10 +314,7 @@ def test_a_combo_is_one_order_with_executions_of_itself_and_of_its_legs(tws):
         assert shares == {"STK": [("BOT", 3), ("SLD", 6)], "BAG": [("BOT", 3)]}
         assert {each.execution.orderRef for each in trade.fills} == {"C"}
         assert len({each.execution.execId for each in trade.fills}) == 3
-        assert {each.contract.symbol: each.position for each in ib.positions()} == {
-            "INFY": 3,
-            "TCS": -6,
-        }
+        assert await held(ib) == {"INFY": 3, "TCS": -6}
         again = await ib.reqExecutionsAsync()
         assert {each.execution.execId for each in again} == {
             each.execution.execId for each in trade.fills
@@ -323,12 +331,12 @@ def test_a_combo_waits_for_the_price_of_all_its_legs_together(tws):
     async def act(ib):
         trade = ib.placeOrder(await combo_of(ib), limit(-60, quantity=1, orderRef="C"))
         await status(trade, "Submitted")
-        (open_one,) = await ib.reqAllOpenOrdersAsync()
+        (open_one,) = await working(ib)
         assert (open_one.order.lmtPrice, len(open_one.contract.comboLegs)) == (-60, 2)
         tws.price(105, TCS)  # 150 − 210
         await status(trade, "Filled")
         assert trade.orderStatus.avgFillPrice == -60
-        assert await ib.reqAllOpenOrdersAsync() == []
+        assert await working(ib) == []
 
     run(ibx, tws, act)
 
@@ -346,7 +354,7 @@ def test_a_combo_that_waits_can_be_changed_and_canceled(tws):
         await told(ib, trade, 202)
         (done,) = await ib.reqCompletedOrdersAsync(True)
         assert (done.order.orderRef, done.orderStatus.status) == ("C", "Cancelled")
-        assert ib.positions() == []
+        assert await held(ib) == {}
 
     run(ibx, tws, act)
 
@@ -373,7 +381,7 @@ def test_a_preview_says_margins_and_sends_nothing(tws):
         # half of 10 × 150 as initial, half of that as maintenance margin
         assert (state.initMarginChange, state.maintMarginChange) == ("750", "375")
         assert (state.equityWithLoanBefore, state.commission) == ("1000000", 1)
-        assert await ib.reqAllOpenOrdersAsync() == []
+        assert await working(ib) == []
         tws.price(100, TCS)
         combo = await ib.whatIfOrderAsync(await combo_of(ib), market(quantity=1))
         assert combo.initMarginChange == "175"  # half of 150 and of 200
@@ -402,7 +410,7 @@ def test_clients_see_each_others_orders_and_cannot_cancel_them(tws):
         trade = ib.placeOrder(infy(), limit(149, orderRef="A"))
         await status(trade, "Submitted")
         assert await other.reqOpenOrdersAsync() == []
-        (seen,) = await other.reqAllOpenOrdersAsync()
+        (seen,) = await working(other)
         assert (seen.order.orderRef, seen.order.clientId) == ("A", 7)
         other.client.cancelOrder(trade.order.orderId)
         await until(lambda: (trade.order.orderId, 10147) in other.errors)
@@ -439,7 +447,7 @@ def test_orders_by_hand_are_in_the_books_but_no_news(tws):
         (fill,) = await ib.reqExecutionsAsync()
         assert (fill.execution.shares, fill.execution.orderRef) == (3, "")
         assert fill.execution.clientId == 0
-        (open_one,) = await ib.reqAllOpenOrdersAsync()
+        (open_one,) = await working(ib)
         assert (open_one.order.orderId, open_one.order.orderRef) == (0, "")
         assert open_one.order.permId > 0
         assert (await ib.reqPositionsAsync())[0].position == 3
@@ -521,7 +529,7 @@ def test_a_market_that_is_closed_is_a_warning_and_the_order_lives(tws):
     async def act(ib):
         trade = ib.placeOrder(infy(), limit(149))
         await told(ib, trade, 399)
-        assert len(await ib.reqAllOpenOrdersAsync()) == 1
+        assert len(await working(ib)) == 1
 
     run(ibx, tws, act)
 

@@ -131,7 +131,7 @@ def test_changes_of_accounts_and_positions_follow(tws):
         await until(
             lambda: values(ib.accountValues(), "TotalCashValue")[ACCOUNT, "INR"] == "999998"
         )
-        assert ib.portfolio() == [] or ib.portfolio()[0].position == 0
+        await until(lambda: ib.portfolio() == [])
 
     run(ibx, tws, act)
 

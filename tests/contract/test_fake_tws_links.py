@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.support.broker_orders import eventually
-from tests.support.fake_tws import ACCOUNT, INFY, Raw, connect, run, until
+from tests.support.fake_tws import ACCOUNT, INFY, Raw, connect, held, run, until, working
 
 ibx = pytest.importorskip("ib_async")
 
@@ -31,9 +31,9 @@ def refs(tws):
     """What another client sees: orders that work and orders that have ended."""
 
     async def act(ib):
-        working = await ib.reqAllOpenOrdersAsync()
+        alive = await working(ib)
         ended = await ib.reqCompletedOrdersAsync(False)
-        return [each.order.orderRef for each in (*working, *ended)]
+        return [each.order.orderRef for each in (*alive, *ended)]
 
     return run(ibx, tws, act, client_id=99)
 
@@ -75,10 +75,10 @@ def test_an_id_that_was_not_taken_may_be_used_again(tws, kind):
     async def act(ib):
         trade = ib.placeOrder(infy(), limit(orderRef="A"))
         await ib.reqCurrentTimeAsync()
-        assert await ib.reqAllOpenOrdersAsync() == []
+        assert await working(ib) == []
         ib.client.placeOrder(trade.order.orderId, infy(), trade.order)
         await until(lambda: trade.orderStatus.status == "Submitted")
-        assert len(await ib.reqAllOpenOrdersAsync()) == 1
+        assert len(await working(ib)) == 1
 
     run(ibx, tws, act)
 
@@ -90,7 +90,7 @@ def test_an_order_sent_twice_under_its_id_is_one_order(tws):
         await until(lambda: trade.orderStatus.status == "Submitted")
         tws.price(149)
         await until(lambda: trade.orderStatus.status == "Filled")
-        assert ib.positions()[0].position == 10
+        assert await held(ib) == {"INFY": 10}
 
     run(ibx, tws, act)
 
@@ -137,7 +137,7 @@ def test_a_bracket_goes_wrong_as_a_whole(tws, kind):
         for each in ib.bracketOrder("BUY", 10, 149, 160, 140, account=ACCOUNT):
             ib.placeOrder(infy(), each)
         await asyncio.sleep(0.3)
-        assert await ib.reqAllOpenOrdersAsync() == []
+        assert await working(ib) == []
 
     run(ibx, tws, act)
 
@@ -170,8 +170,8 @@ def test_a_combo_goes_wrong_as_other_orders_do(tws, kind, taken):
         trade = ib.placeOrder(*await waiting_combo(ib))
         await asyncio.sleep(0.2)
         assert trade.order.permId == 0 or kind == "REJECT_NEXT"
-        working = await ib.reqAllOpenOrdersAsync()
-        assert [each.order.orderRef for each in working] == (["C"] if taken else [])
+        alive = await working(ib)
+        assert [each.order.orderRef for each in alive] == (["C"] if taken else [])
         if taken:
             await until(lambda: trade.orderStatus.permId)  # told in the end
         if kind == "REJECT_NEXT":
@@ -198,9 +198,9 @@ def test_a_combo_that_waits_may_be_hidden_and_its_cancel_ignored(tws):
             tws.break_next(kind, seconds=0.3)
             ib.cancelOrder(trade.order)
             await ib.reqCurrentTimeAsync()
-            assert len(await ib.reqAllOpenOrdersAsync()) == 1
+            assert len(await working(ib)) == 1
         await until(lambda: ib.errors.count((trade.order.orderId, 202)) == 2)
-        assert await ib.reqAllOpenOrdersAsync() == []
+        assert await working(ib) == []
 
     run(ibx, tws, cancel)
 
@@ -212,7 +212,7 @@ def test_a_cancel_may_only_be_answered(tws):
         tws.break_next("CANCEL_IGNORED")
         ib.cancelOrder(trade.order)
         await until(lambda: (trade.order.orderId, 202) in ib.errors)
-        assert len(await ib.reqAllOpenOrdersAsync()) == 1
+        assert len(await working(ib)) == 1
 
     run(ibx, tws, act)
 
@@ -224,7 +224,7 @@ def test_a_cancel_may_be_taken_now_and_done_later(tws):
         tws.break_next("CANCEL_LATE", seconds=0.3)
         ib.cancelOrder(trade.order)
         await until(lambda: trade.orderStatus.status == "PendingCancel")
-        assert len(await ib.reqAllOpenOrdersAsync()) == 1
+        assert len(await working(ib)) == 1
         await until(lambda: trade.orderStatus.status == "Cancelled")
 
     run(ibx, tws, act)
@@ -242,7 +242,7 @@ def test_what_is_to_come_is_forgotten_with_everything_else(tws):
         after = ib.placeOrder(infy(), limit())  # the engine's first again
         await until(lambda: after.orderStatus.status == "Submitted")
         await asyncio.sleep(0.6)
-        assert len(await ib.reqAllOpenOrdersAsync()) == 1
+        assert len(await working(ib)) == 1
 
     run(ibx, tws, act)
 
@@ -259,7 +259,7 @@ def test_a_fill_may_cross_a_cancel_or_a_reject(tws):
         rejected = ib.placeOrder(infy(), market())
         await until(lambda: rejected.fills)
         assert (rejected.order.orderId, 201) in ib.errors
-        assert ib.positions()[0].position == 20
+        assert await held(ib) == {"INFY": 20}
 
     run(ibx, tws, act)
 
@@ -378,7 +378,7 @@ def test_one_kind_of_question_can_stay_unanswered(tws):
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(ib.reqAllOpenOrdersAsync(), 0.3)
         assert await ib.reqCompletedOrdersAsync(False) == []
-        assert await ib.reqAllOpenOrdersAsync() == []
+        assert await working(ib) == []
 
     run(ibx, tws, act)
 
@@ -389,7 +389,7 @@ def test_a_question_can_fail(tws, kind):
         tws.break_next(kind, on="QUERY")
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(ib.reqAllOpenOrdersAsync(), 0.3)
-        assert await ib.reqAllOpenOrdersAsync() == []
+        assert await working(ib) == []
 
     run(ibx, tws, act)
 
@@ -423,7 +423,7 @@ def test_any_error_can_be_said_of_an_order(tws):
         said = {"code": 10349, "text": "Order TIF was set to DAY", "order_ref": "A"}
         assert tws.call("POST", "/v1/tws/errors", said) == {"told": 1}
         await until(lambda: (trade.order.orderId, 10349) in ib.errors)
-        assert len(await ib.reqAllOpenOrdersAsync()) == 1
+        assert len(await working(ib)) == 1
 
     run(ibx, tws, act)
 
@@ -480,7 +480,7 @@ def test_a_killed_gateway_comes_back_with_its_orders_combos_and_ids(tws):
         assert sorted(told) == ["A", "C"]
         assert (told["A"].permId, told["A"].clientId) == (perm_id, 7)
         assert [each.execution.orderRef for each in ib.fills()] == ["B"]
-        assert ib.positions()[0].position == 10
+        assert await held(ib) == {"INFY": 10}
         tws.price(149, INFY)  # fills while nobody has asked
         await until(lambda: ib.positions()[0].position == 20)
         again = ib.placeOrder(infy(), market(orderRef="D"))
@@ -503,7 +503,7 @@ def test_what_fills_while_a_client_is_away_is_told_when_it_asks(tws):
     async def come(ib):
         (fill,) = ib.fills()
         assert (fill.execution.orderRef, fill.commissionReport.commission) == ("A", 1)
-        assert await ib.reqAllOpenOrdersAsync() == []
+        assert await working(ib) == []
 
     run(ibx, tws, come)
 
@@ -517,6 +517,6 @@ def test_after_midnight_only_what_works_is_remembered(tws):
         tws.call("POST", "/v1/tws/midnight")
         assert await ib.reqExecutionsAsync() == []
         assert await ib.reqCompletedOrdersAsync(False) == []
-        assert len(await ib.reqAllOpenOrdersAsync()) == 1
+        assert len(await working(ib)) == 1
 
     run(ibx, tws, act)

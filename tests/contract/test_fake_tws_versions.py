@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from tests.support.fake_tws import ACCOUNT, FakeTws, connect, run, until
+from tests.support.fake_tws import ACCOUNT, FakeTws, connect, run, until, working
 
 ibx = pytest.importorskip("ib_async")
 
@@ -35,7 +35,7 @@ def test_every_message_is_read_at_an_older_version_too(old, caplog):
         ib.placeOrder(stock, resting)
         # half of 150, where the market stands
         assert (await ib.whatIfOrderAsync(stock, resting)).initMarginChange == "75"
-        assert [each.order.orderRef for each in await ib.reqAllOpenOrdersAsync()] == ["B"]
+        assert [each.order.orderRef for each in await working(ib)] == ["B"]
         assert [each.order.orderRef for each in await ib.reqCompletedOrdersAsync(True)] == ["A"]
         assert [each.execution.orderRef for each in await ib.reqExecutionsAsync()] == ["A"]
 

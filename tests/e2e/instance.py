@@ -37,8 +37,8 @@ class Instance:
         self.settings = CommonSettings(mt_home=home, mt_port_offset=self.offset)
         self._http = urllib3.PoolManager(retries=False, timeout=10)
 
-    def run(self, script, *options, **more):
-        """Run one of the scripts to its end."""
+    def run(self, script, *options, typed=None, **more):
+        """Run one of the scripts to its end; `typed`: what it reads."""
         environment = {
             **os.environ,
             "MT_HOME": str(self.home),
@@ -51,7 +51,7 @@ class Instance:
             text=True,
             timeout=240,
             check=False,
-            stdin=subprocess.DEVNULL,
+            input=typed or "",
         )
 
     def start(self, *options):

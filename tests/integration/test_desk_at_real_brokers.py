@@ -7,11 +7,12 @@ from decimal import Decimal
 import pytest
 
 from brokers.broker import Capabilities
-from brokers.errors import LoginRequired
+from brokers.errors import BrokerUnavailable, LoginRequired
 from services.common.clock import utc_now
 from services.common.order_requests import Resolution, Signed, resolve
 from services.domain.errors import ConfigurationError
 from services.domain.words import Intent, OrderStatus, OrderType, Side, TimeInForce
+from services.execution.troubles import Troubles
 from tests.fakes.account import AccountBroker
 from tests.fakes.broker import FakeBroker
 from tests.support.builders import ACCOUNT, make_order
@@ -140,6 +141,32 @@ def test_an_incident_of_an_earlier_process_ends_when_the_account_opens(store, op
     assert store["incidents"].count_documents({"status": "OPEN"}) == 0
 
 
+def test_a_broker_that_stays_away_is_told_once_its_nightly_reset_is_over(store):
+    waits = Troubles(store, ACCOUNT)
+    waits.tell(BrokerUnavailable("connection refused"))
+    assert store["incidents"].count_documents({}) == 0
+    troubles = Troubles(store, ACCOUNT, patience_seconds=0)
+    for _ in range(3):
+        troubles.tell(BrokerUnavailable("client id 1 is in use"))
+    told = incident(store, "ACCOUNT_CLOSED")
+    assert told["count"] == 1
+    assert "BrokerUnavailable: client id 1 is in use" in told["sentence"]
+    troubles.end()
+    assert not incident(store, "ACCOUNT_CLOSED")
+
+
+def test_an_exit_that_the_broker_cannot_take_is_told(store, open_desk):
+    broker = FakeBroker(ACCOUNT)
+    desk = open_desk(broker)
+    wait_for(desk._is_open)
+    entered(store, desk)
+    order_type = {"order_type": OrderType.STOP, "stop_price": Decimal(140)}
+    order_id = add_order(store, leaving(signal_id="sig_2", **order_type))
+    (row,) = settle(desk, store, order_id)
+    assert row["status"] == "DENIED"
+    assert "takes no STOP" in incident(store, "EXIT_DENIED", order_id)["sentence"]
+
+
 def test_a_secret_that_cannot_be_opened_closes_the_account_and_says_so(store, open_desk):
     broker = Locked(ACCOUNT)
     broker.trouble = ConfigurationError("a stored secret was sealed with another key")
@@ -163,7 +190,7 @@ def test_what_was_sent_before_the_broker_remembers_is_neither_given_up_nor_resen
     order_id = add_order(store, order, status, **fields)
     open_desk(broker, proof_seconds=0.1)
     told = wait_for(lambda: incident(store, "ORDER_UNKNOWN", order_id))
-    wait_for(lambda: "has forgotten what ended before" in incident_words(store, order_id))
+    assert "has forgotten what ended before" in incident_words(store, order_id)
     assert f"scripts/orders.py resolve {order_id}" in incident_words(store, order_id)
     time.sleep(1)  # several more looks
     assert stored(store, order_id)["status"] == "UNKNOWN"

@@ -75,7 +75,7 @@ def test_what_is_not_an_account_at_zerodha_is_not_found(store, client):
 def test_what_is_no_postback_or_too_much_of_one_is_refused(client, publisher):
     assert refused(client.post(PATH, content=b"{")) == (400, "INVALID_POSTBACK")
     large = json.dumps(postback(status_message="x" * 20_000)).encode()
-    assert refused(client.post(PATH, content=large)) == (413, "TOO_LARGE")
+    assert refused(client.post(PATH, content=large)) == (413, "BODY_TOO_LARGE")
     assert publisher.rung == []
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-import pytest
-
-from tests.support.broker_orders import stock
+from tests.support.broker_orders import CURRENCY, stock
 from tests.support.execution_process import BrokerBooks
 from tests.support.servers import free_port, start_fake
-
-_CURRENCY = "INR"
 
 
 class FakeBooks(BrokerBooks):
     """A fake's process; its commands are on a port of their own, and so are its own books."""
 
     same_ids = False
-    name = ""
+    name = broker = ""
+    currency = CURRENCY
+    accounts = ()
 
     def __init__(self, path):
         super().__init__(path)
@@ -36,6 +34,15 @@ class FakeBooks(BrokerBooks):
             control_port=self._control_port,
             options=self.options(),
         )
+
+    def connection(self, account_id):
+        """How an account of it is reached."""
+        raise NotImplementedError
+
+    def account_row(self, account_id):
+        """Of an account as it is stored."""
+        connection = self.connection(account_id)
+        return {"broker": self.broker, "currency": self.currency, "connection": connection}
 
     def environment(self, account_id):
         """A process that trades where its accounts say."""
@@ -58,41 +65,45 @@ class GatewayBooks(FakeBooks):
     """IB Gateway with one login of two paper accounts."""
 
     name = "tws"
+    broker = "IBKR"
     accounts = ("DU1000001", "DU1000002")
+
+    def __init__(self, path, currency=CURRENCY):
+        super().__init__(path)
+        self.currency = currency
 
     def options(self):
         """Of its process."""
-        return ["--accounts", ",".join(self.accounts)]
+        return ["--accounts", ",".join(self.accounts), "--currency", self.currency]
 
-    def account_row(self, account_id):
+    def connection(self, account_id):
         """Each has a client id of its own."""
-        connection = {
+        return {
             "port": self.port,
             "client_id": 11 + self.accounts.index(account_id),
             "broker_account": account_id,
         }
-        return {"broker": "IBKR", "currency": _CURRENCY, "connection": connection}
 
 
 class KiteBooks(FakeBooks):
     """Zerodha, for one user."""
 
     name = "kite"
+    broker = "ZERODHA"
     accounts = ("ZERODHA1",)
 
     def options(self):
         """Of its process."""
         return ["--account", self.accounts[0]]
 
-    def account_row(self, account_id):
+    def connection(self, account_id):
         """Shares that may be sold short within the day."""
-        connection = {
+        return {
             "api_key": "kitekey",
             "product_equity": "MIS",
             "root": f"http://127.0.0.1:{self.port}",
             "ticker_url": f"ws://127.0.0.1:{self.port}",
         }
-        return {"broker": "ZERODHA", "currency": _CURRENCY, "connection": connection}
 
     def environment(self, account_id):
         """The login of this morning."""
@@ -105,17 +116,11 @@ FAKES = {"ibkr": GatewayBooks, "zerodha": KiteBooks}
 
 
 @contextmanager
-def running_fake(name, path):
-    """A fake of its own, which is killed in the end."""
-    books = FAKES[name](path)
+def running_fake(name, path, **options):
+    """A fake of its own, which is ended."""
+    books = FAKES[name](path, **options)
     books.start()
     try:
         yield books
     finally:
         books.stop()
-
-
-def only(books, name):
-    """Skip what is about one broker."""
-    if books.name != name:
-        pytest.skip(f"only {name} can do that")

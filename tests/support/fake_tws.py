@@ -145,3 +145,18 @@ async def until(condition):
             return found
         await asyncio.sleep(0.01)
     pytest.fail("it did not happen")
+
+
+async def held(ib):
+    """Positions by symbol, once everything that was said before has arrived."""
+    await ib.reqPositionsAsync()
+    return {each.contract.symbol: each.position for each in ib.positions()}
+
+
+async def working(ib):
+    """The working orders of all clients, each once.
+
+    News that arrive while ib_async waits for the answer are in its answer, too.
+    """
+    found = {each.order.permId: each for each in await ib.reqAllOpenOrdersAsync()}
+    return [each for each in found.values() if not each.isDone()]

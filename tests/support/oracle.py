@@ -90,7 +90,7 @@ class Oracle:
             (each[name], Decimal(each["quantity"]), Decimal(each["price"]))
             for each in self._broker.get(account_id, "executions")
         )
-        booked_rows = list(self._store["execution_confirmations"].find({"account_id": account_id}))
+        booked_rows = booked_fills(self._store, account_id)
         booked = Counter((row[name], row["quantity"], row["price"]) for row in booked_rows)
         theirs = Counter(
             {
@@ -127,6 +127,12 @@ class Oracle:
         return {
             name: {row["_id"]: _bare(row) for row in self._store[name].find()} for name in _BOOKS
         }
+
+
+def booked_fills(store, account_id):
+    """Every fill of an account as told last; earlier tellings stay in the store beside it."""
+    rows = store["execution_confirmations"].find({"account_id": account_id}).sort("revision")
+    return list({row["execution_id"]: row for row in rows}.values())
 
 
 def _held(quantities):

@@ -9,6 +9,7 @@ from brokers.ibkr.link import IbkrLink
 from brokers.zerodha.link import ZerodhaLink
 from brokers.zerodha.placements import CAPABILITIES as ZERODHA
 from scripts.launcher.home import REPOSITORY
+from services.execution.troubles import CLOSED, LOGIN_REQUIRED, MISCONFIGURED
 
 PAGE = (REPOSITORY / "docs" / "brokers.md").read_text(encoding="utf-8")
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -47,6 +48,6 @@ def test_what_zerodha_does_not_do_by_itself_is_said():
     assert {str(each) for each in ZERODHA.times_in_force} == {"DAY", "IOC"}
 
 
-@pytest.mark.parametrize("kind", ["BROKER_LOGIN_REQUIRED", "ACCOUNT_MISCONFIGURED", "GUARD_LOST"])
+@pytest.mark.parametrize("kind", [LOGIN_REQUIRED, MISCONFIGURED, CLOSED, "GUARD_LOST"])
 def test_every_incident_of_accounts_has_a_row(kind):
     assert f"\n| `{kind}` |" in OPERATIONS

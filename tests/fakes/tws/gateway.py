@@ -201,8 +201,9 @@ class Gateway:
         return [each for client, each in self._sessions.items() if client in ids]
 
     def ask(self, session: Session, request: Request, answer: Callable[[], None]) -> None:
-        """A question, answered as its fault lets it."""
+        """A question, answered as its fault lets it, behind the news of what has happened."""
         self.desk.combos.work()
+        self.news.drain()
         told = request.fields.get("account")
         accounts = [told] if told in self.accounts else self.accounts
         self.trouble.ask(session, accounts, request.number, answer)

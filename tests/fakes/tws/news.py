@@ -56,6 +56,7 @@ class News:
         self._gateway = gateway
         self._cursors = dict.fromkeys(gateway.accounts, 0)
         self._told: set[tuple[str, int]] = set()
+        #: By permId: orders that have been told as PreSubmitted.
         self._acknowledged: set[int] = set()
         self._last: dict[int, OrderReport] = {}
         self._quiet_until: dict[int, float] = {}
@@ -67,7 +68,9 @@ class News:
         for account in self._cursors:
             for report in self._fresh(account):
                 self._told |= {(each.execution_id, each.revision) for each in report.executions}
-                self._acknowledged.add(number_of(report.broker_order_id))
+                placed = self._book.of_number(number_of(report.broker_order_id))
+                if placed is not None:
+                    self._acknowledged.add(placed.perm_id)
 
     def forget(self) -> None:
         """As on the first day."""
@@ -108,6 +111,7 @@ class News:
             if until > now:
                 self._combos.append(each._replace(due=until))
                 continue
+            self._acknowledged.add(each.placed.perm_id)
             for session in self._gateway.hearers(each.placed):
                 self._say(session, each.placed.account, _combo_messages(each, session.version))
 
@@ -162,8 +166,8 @@ class News:
         self, placed: Placed, number: int, report: OrderReport, fills: Sequence[Execution]
     ) -> Callable[[int], list[Fields]]:
         """What there is to tell, for a client of some version."""
-        first = placed.numbers[0] not in self._acknowledged
-        self._acknowledged.add(placed.numbers[0])
+        first = placed.perm_id not in self._acknowledged
+        self._acknowledged.add(placed.perm_id)
         reports = self._book.reports(placed) if placed.is_combo else [report]
         state = state_of(placed, reports or [report])
         terms = terms_of(placed, report)

@@ -152,14 +152,16 @@ class Queries:
     def position_changed(self, session, account: str, instrument_key: str) -> None:
         """Tell who has asked for positions; one that is closed is told as 0."""
         found = {each.instrument.key: each for each in self._exchange.positions(account)}
-        held = found.get(instrument_key)
+        held = found.get(instrument_key) or self._closed(instrument_key)
+        session.say(answers.position(account, self._listing(held), held))
+
+    def _closed(self, instrument_key: str) -> BrokerPosition:
         listing = self._gateway.table.of_key(instrument_key)
-        if held is None and listing is not None:
-            held = BrokerPosition(
-                instrument=listing.instrument, quantity=Decimal(0), average_price=Decimal(0)
-            )
-        if held is not None:
-            session.say(answers.position(account, self._listing(held), held))
+        if listing is None:
+            raise LookupError(f"the fake gateway has no contract of {instrument_key}")
+        return BrokerPosition(
+            instrument=listing.instrument, quantity=Decimal(0), average_price=Decimal(0)
+        )
 
     def _listing(self, held: BrokerPosition) -> Listing:
         found = self._gateway.table.of_instrument(held.instrument)
@@ -173,16 +175,19 @@ class Queries:
         if not fields["subscribe"]:
             session.account_window = None
         elif self._known(session, account, -1):
-            session.account_window = account
+            session.account_window, session.portfolio = account, []
             self.account_window(session, account)
             session.say(answers.end(54, account))
 
     def account_window(self, session, account: str) -> None:
-        """All its rows, the portfolio and the time."""
+        """All its rows, the portfolio and the time; what was in the portfolio is told as 0 once."""
         state = self._exchange.state(account)
         for tag, value, currency in account_rows.rows(state) + account_rows.ledger(state):
             session.say(answers.account_value(tag, value, currency, account))
-        for held in self._exchange.positions(account):
+        found = {each.instrument.key: each for each in self._exchange.positions(account)}
+        closed = [self._closed(key) for key in session.portfolio if key not in found]
+        session.portfolio = list(found)
+        for held in [*found.values(), *closed]:
             session.say(answers.portfolio(account, self._listing(held), held))
         session.say(
             answers.account_time(answers.utc_now().astimezone(ZoneInfo(self._gateway.zone)))

@@ -62,6 +62,8 @@ class Session:
         self.data_type = 1
         self.wants_positions = False
         self.account_window: str | None = None
+        #: Keys of what was told of it as held.
+        self.portfolio: list[str] = []
         self.multi: dict[int, dict[str, object]] = {}
         self.watched: dict[int, Watched] = {}
         self._answers = self._make_answers()
