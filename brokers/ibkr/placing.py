@@ -72,9 +72,7 @@ class Placing:
     async def _send(self, contract: Contract, chain: Sequence[IbOrder]) -> list[OrderReport]:
         """Write an order, and those that hang on it, in one go; what the gateway makes of them."""
         session = self._session
-        client = await session.line.turn(Rank.ORDER, len(chain))
-        if not session.is_up:
-            raise session.unavailable()
+        client = await session.order_turn(len(chain))
         tracks = []
         for order in chain:  # numbered now: they must grow in the order in which they leave
             order.orderId = session.line.next_id()

@@ -15,12 +15,13 @@ from typing import Any, Final
 from brokers.errors import BrokerError, BrokerUnavailable, OrderStateUnknown
 from brokers.ibkr import answers as of
 from brokers.ibkr.answers import RequestFailed
-from brokers.ibkr.api import ExecutionFilter
+from brokers.ibkr.api import Client, ExecutionFilter
 from brokers.ibkr.book import Book
 from brokers.ibkr.codes import Meaning
 from brokers.ibkr.hours import in_nightly_reset
 from brokers.ibkr.line import Line, now
 from brokers.ibkr.link import IbkrLink, missing_account, mixture
+from brokers.ibkr.pacing import Rank
 from brokers.ibkr.tracks import Refusal, Track
 from brokers.ibkr.watches import Watch
 from services.domain.words import AccountType
@@ -95,6 +96,25 @@ class Session:
         self._attempt = None
         if not attempt.cancelled():
             attempt.exception()  # whoever waits for it has it
+
+    async def order_turn(self, size: int = 1) -> Client:
+        """Wait for the turn to write so many orders; they are to be written at once then.
+
+        A link that is lost before that is made again once: nothing has left yet.
+
+        Raises: BrokerUnavailable: nothing may be written.
+        """
+        for _ in range(2):
+            await self.ready()
+            try:
+                client = await self.line.turn(Rank.ORDER, size)
+            except BrokerUnavailable:
+                if self.is_up:
+                    raise
+                continue
+            if self.is_up:
+                return client
+        raise self.unavailable()
 
     def unavailable(self) -> BrokerUnavailable:
         """Why nothing can be asked now."""
