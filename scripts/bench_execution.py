@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Measure execution: orders a second, time from a message to the broker, time to open again.
 
-    .venv/bin/python scripts/bench_execution.py [--orders 2000] [--rate 50] [--duration 20]
+    .venv/bin/python scripts/bench_execution.py [--orders 2000] [--rates 20,50] [--duration 15]
+    .venv/bin/python scripts/bench_execution.py --broker ibkr --orders 200 --rates 10,20
 
-Database, bus, mock broker and one execution process run apart on this machine; orders are put into
-the store and rung for as Cerebro does. Throughput counts from the first doorbell to the last
-booking; latency from the doorbell's publication to the mock broker's own time of the fill; a
-restart from the start of the process, and from its last lease, to the last desk that is open.
+Database, bus, broker and one execution process run apart on this machine; orders are put into the
+store and rung for as Cerebro does. Throughput counts from the first doorbell to the last booking;
+latency from the doorbell's publication to the broker's own time of the fill; a restart from the
+start of the process, and from its last lease, to the last desk that is open. A fake of a real
+broker is also killed and started again: measured from when it answers to the last desk that is
+open again, everything compared.
 Numbers, no verdict.
 """
 
@@ -34,6 +37,7 @@ if __name__ == "__main__":
     venv.enter_existing()
 
 
+from scripts.bench import venues
 from scripts.bench.embedded import embedded_database
 from scripts.bench.measure import percentiles
 from scripts.bench.orders import DRAIN_SECONDS, Bench
@@ -47,6 +51,8 @@ from services.domain.words import OrderStatus, OrderType
 
 _CHUNK = 50
 _AHEAD_SECONDS = 0.4
+#: A restart, and a gateway that somebody has to start.
+_AWAY_SECONDS = (1.0, 15.0)
 _OPEN = re.compile(r"account (\S+) is open.*?\|(\d{4}-[^|Z]*)Z")
 
 
@@ -55,20 +61,29 @@ def main() -> int:
     arguments = _arguments()
     with tempfile.TemporaryDirectory(prefix="mt-bench-") as home, ExitStack() as parts:
         os.environ |= {"MT_HOME": home, "MT_PORT_OFFSET": str(arguments.port_offset)}
-        os.environ |= {"USE_MOCK_BROKER": "true"}
+        os.environ |= {"USE_MOCK_BROKER": "true" if arguments.broker == "mock" else "false"}
         settings = load(CommonSettings)
         started = {"database": parts.enter_context(embedded_database(settings))}
         bus = running("services.pubsub_local", settings, "pubsub_local_ops")
         started["bus"] = parts.enter_context(bus)
-        mock = running("brokers.mock", settings, "mock_broker")
-        started["mock broker"] = parts.enter_context(mock)
+        venue = parts.enter_context(
+            venues.running(arguments.broker, Path(home), arguments.accounts)
+        )
+        if isinstance(venue, venues.FakeVenue):
+            started["broker"] = venue.process
+        else:
+            mock = running("brokers.mock", settings, "mock_broker")
+            started["broker"] = parts.enter_context(mock)
         prepare(settings)
-        bench = Bench(settings, arguments.accounts)
+        bench = Bench(settings, venue)
         bench.processes = started
         bench.seed()
         result = {"orders a second": _loads(bench, arguments)} | _restarts(bench, arguments)
+        if isinstance(venue, venues.FakeVenue):
+            result["broker is back"] = _returns(bench, venue)
         doubled = _doubled(bench)
-        result["doubled"] = doubled
+        result |= {"doubled": doubled, "broker": venue.facts()}
+        print(f"\n{venue.facts() or ''}")
         bench.store.close()
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2, default=str) + "\n")
@@ -78,6 +93,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--broker", choices=sorted(venues.VENUES), default="mock")
     parser.add_argument("--orders", type=int, default=2000, help="of the burst (%(default)s)")
     parser.add_argument(
         "--rates",
@@ -226,6 +242,23 @@ def _restarts(bench: Bench, arguments: argparse.Namespace) -> dict[str, Any]:
         result[name] = {what: round(seconds, 2) for what, seconds in row.items()}
         print(f"{name:24}" + "".join(f"{w}: {s:.2f}   " for w, s in result[name].items()))
     return {"restart": result}
+
+
+def _returns(bench: Bench, venue: venues.FakeVenue) -> list[dict[str, float]]:
+    """The broker dies and comes back, soon and after a while, with what rests there."""
+    rows = []
+    print("\nthe broker is back: seconds until every desk has compared everything and trades")
+    with running("services.execution", bench.settings, "execution"):
+        _until_open(bench, 0)
+        for away in _AWAY_SECONDS:
+            venue.kill()
+            time.sleep(away)
+            venue.start()
+            back = time.time()
+            _, opened = _until_open(bench, back)
+            rows.append({"away_s": away, "open_again_s": round(opened - back, 2)})
+            print(f"away for {away:g} s: {opened - back:.2f}")
+    return rows
 
 
 def _fill(bench: Bench, count: int) -> None:

@@ -58,6 +58,8 @@ _log = logging.getLogger(__name__)
 #: Kite answers a placement before it knows what becomes of it: the book is looked at after these
 #: pauses, and no longer.
 _LOOK_AFTER_SECONDS: Final = (0.03, 0.07, 0.2, 0.4, 0.8)
+#: Orders, their trades, what these have cost.
+_QUESTIONS_OF_A_LOOK: Final = 3
 #: Calls that may stand before one of ours, each as long as its time-out.
 _CALLS_AHEAD: Final = 4
 
@@ -132,7 +134,8 @@ class ZerodhaBroker(Broker):
 
         Kite gives an id before it has looked at an order, and rejects it afterwards. So the book
         is looked at until it says more, for a second or two; an order that is still on its way
-        then is SUBMITTED, and the stream tells the rest.
+        then is SUBMITTED, and the stream tells the rest. In a burst, where questions would hold up
+        orders, that is left to the stream at once: it looks for all orders together.
         """
         self.capabilities.require(order)
         contract = self._instruments.contract_of(order.instrument)
@@ -146,18 +149,28 @@ class ZerodhaBroker(Broker):
             self._book.note_not_sent(order.client_order_id)
             raise
         self._book.note_placed(order, answer.order_ids, sliced=request.sliced)
-        entry = self._look_until(answer.order_ids[0], lambda each: each.is_told)
+        if answer.refused:
+            _log.warning("order %s: %s", order.client_order_id, answer.refused)
+        entry = self._seen(answer.order_ids[0])
         if entry is None:
             return OrderReport(
                 client_order_id=order.client_order_id,
                 broker_order_id=answer.order_ids[0],
                 status=OrderStatus.SUBMITTED,
+                text=answer.refused,
                 occurred_at=datetime.now(UTC),
             )
         if entry.status is OrderStatus.REJECTED:
             raise rejection(entry.report.text)
-        report = entry.report.model_copy(update={"client_order_id": order.client_order_id})
-        return report.model_copy(update={"text": answer.refused}) if answer.refused else report
+        said = {"text": answer.refused} if answer.refused else {}
+        return entry.report.model_copy(update={"client_order_id": order.client_order_id, **said})
+
+    def _seen(self, order_id: str) -> Entry | None:
+        """What has become of an order that was placed now; None = the stream will tell."""
+        if self._streams and not self._kite.is_free_for(_QUESTIONS_OF_A_LOOK):
+            self._ring()
+            return None
+        return self._look_until(order_id, lambda each: each.is_told)
 
     def cancel_order(self, order: Order) -> OrderReport:
         """Ask to cancel what works of an order, and look what has become of it."""
@@ -285,8 +298,13 @@ class ZerodhaBroker(Broker):
         stream.start(self._ticker)
 
     def _ring(self) -> None:
+        """Something may have moved: look anew."""
         for stream in self._streams:
             stream.ring()
+
+    def _tell_what_was_seen(self) -> None:
+        for stream in self._streams:
+            stream.ring(since=0.0)
 
     def _found(self, client_order_id: str) -> Entry | None:
         return self._book.entry_of(self._book.look(), client_order_id)
@@ -305,13 +323,16 @@ class ZerodhaBroker(Broker):
         for pause in _LOOK_AFTER_SECONDS:
             self._stop.wait(pause)
             try:
-                entry = self._book.look(charged=False).of_order(order_id) or entry
+                entry = self._book.look().of_order(order_id) or entry
             except BrokerUnavailable as error:
                 _log.info("order %s of %s: %s", order_id, self.account_id, error)
                 break
             if entry is not None and wanted(entry):
                 break
-        self._ring()
+        if entry is None:
+            self._ring()
+        else:
+            self._tell_what_was_seen()
         return entry
 
 

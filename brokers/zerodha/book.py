@@ -34,8 +34,6 @@ _LINES_AT_ONCE: Final = 100
 _AGAIN_SECONDS: Final = 5.0
 #: How far Kite's clock and ours may be apart.
 _CLOCKS: Final = timedelta(seconds=5)
-#: Questions that must be free before charges are asked for beside a placement.
-_SPARE_QUESTIONS: Final = 4
 
 
 class _Sent(NamedTuple):
@@ -71,7 +69,7 @@ class Book:
         self._instruments = instruments
         self._patience = patience_seconds
         self._lock = threading.Lock()
-        self._looked: tuple[float, Page | BrokerUnavailable] = (0.0, Page(()))
+        self._looked: tuple[float, Page | BrokerUnavailable] = (-1.0, Page(()))
         self._rows: list[OrderRow] = []
         self._fills: dict[str, list[Trade]] = {}
         self._charges: dict[TradeKey, Decimal] = {}
@@ -116,15 +114,12 @@ class Book:
                 )
         return None
 
-    def look(self, *, charged: bool = True) -> Page:
-        """The book as it is now, or later.
-
-        Args:
-            charged: whether to ask for charges even where other questions have to wait for it.
+    def look(self, since: float | None = None) -> Page:
+        """The book as it is now, or later; or as it was not before `since` (monotonic).
 
         Raises: BrokerUnavailable.
         """
-        wanted_at = time.monotonic()
+        wanted_at = time.monotonic() if since is None else since
         if not self._lock.acquire(timeout=self._patience):
             raise BrokerUnavailable(f"Kite's order book was not read within {self._patience:g} s")
         try:
@@ -132,7 +127,7 @@ class Book:
                 began = time.monotonic()
                 self._looked = began, self._read()
             found = self._looked[1]
-            if isinstance(found, Page) and self._charge(charged=charged):
+            if isinstance(found, Page) and self._charge():
                 found = self._page()
                 self._looked = self._looked[0], found
         finally:
@@ -169,7 +164,7 @@ class Book:
         known = Known(self._ids, self._sliced, self._charges)
         return page_of(self._rows, self._fills, known, self._instruments.instrument_of)
 
-    def _charge(self, *, charged: bool) -> bool:
+    def _charge(self) -> bool:
         """Ask what fills have cost that have no charge yet; whether something was learned."""
         asked = [
             line
@@ -177,8 +172,6 @@ class Book:
             for line in charges.lines(row, self._fills.get(row.order_id, ()), self._charges)
         ]
         if not asked or time.monotonic() < self._charge_again_at:
-            return False
-        if not charged and not self._kite.is_free_for(_SPARE_QUESTIONS):
             return False
         try:
             for start in range(0, len(asked), _LINES_AT_ONCE):

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 ACCESS_TOKEN: Final = "access_token"  # noqa: S105 - the name of a secret
 #: How long a call waits for its turn.
-_TURN_SECONDS: Final = 2.0
+_TURN_SECONDS: Final = 3.0
 _CONNECT_SECONDS: Final = 3.0
 #: A token that Kite has refused is tried again no sooner, unless a person has logged in.
 _REFUSED_SECONDS: Final = 10.0

@@ -7,10 +7,10 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from brokers.errors import BrokerUnavailable, UnsupportedOrder
 from brokers.zerodha.contracts import (
@@ -27,6 +27,10 @@ from brokers.zerodha.times import listing_day
 from services.domain.instruments import Instrument
 
 _log = logging.getLogger(__name__)
+
+
+#: A list that could not be had is asked for again after so long, where there is an older one.
+_AGAIN_AFTER: Final = timedelta(minutes=1)
 
 
 class _Kite(Protocol):
@@ -54,7 +58,9 @@ class Instruments:
         self._folder = folder
         self._now = now
         self._lock = threading.Lock()
+        #: With the day that each is of.
         self._markets: dict[str, tuple[date, Market]] = {}
+        self._again_at: dict[str, datetime] = {}
 
     def contract_of(self, instrument: Instrument) -> Contract:
         """The listing of an instrument.
@@ -98,13 +104,23 @@ class Instruments:
         return f"Zerodha lists no {named} {_details(instrument)}on {', '.join(places)}"
 
     def _market(self, exchange: str) -> Market:
-        today = listing_day(self._now())
+        now = self._now()
+        today = listing_day(now)
         with self._lock:
             known = self._markets.get(exchange)
-            if known is None or known[0] != today:
-                known = today, Market(exchange, self._listings(exchange, today))
-                self._markets[exchange] = known
-        return known[1]
+            if known is not None and (known[0] == today or now < self._again_at.get(exchange, now)):
+                return known[1]
+            try:
+                market = Market(exchange, self._listings(exchange, today))
+            except BrokerUnavailable as error:
+                if known is None:
+                    raise
+                # An exit must not wait for a list: that of yesterday names what is held.
+                _log.warning("the list of %s is of %s: %s", exchange, known[0], error)
+                self._again_at[exchange] = now + _AGAIN_AFTER
+                return known[1]
+            self._markets[exchange] = today, market
+        return market
 
     def _listings(self, exchange: str, today: date) -> list[Listing]:
         file = self._folder / f"kite-instruments-{exchange}-{today}.json"

@@ -17,6 +17,7 @@ from services.domain.accounts import PreviewLeg
 from services.domain.orders import Order, OrderTerms
 from services.domain.words import InstrumentType, OrderType, TimeInForce
 
+#: No after-market orders: outside market hours Kite refuses, and that is told.
 VARIETY: Final = "regular"
 #: Protection of market orders as the exchanges want it, by Kite's own measure.
 _AUTOMATIC: Final = -1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import Final
 
 from brokers.broker import ReportHandler
@@ -19,6 +20,8 @@ _log = logging.getLogger(__name__)
 _QUIET_SECONDS: Final = 5.0
 _ANXIOUS_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.5
+#: After a ring: whoever has just placed the order looks too, and one look is enough.
+_GATHER_SECONDS: Final = 0.05
 
 
 class Stream:
@@ -45,15 +48,17 @@ class Stream:
             target=self._follow, name=f"reports-{account_id}", daemon=True
         )
         self._ticker: Ticker | None = None
+        self._since = 0.0
 
     def start(self, ticker: Ticker | None) -> None:
         """Tell everything until `close`; `ticker` says how often it must be looked."""
         self._ticker = ticker
-        self._bell.set()
+        self.ring()
         self._thread.start()
 
-    def ring(self) -> None:
-        """Something may have moved."""
+    def ring(self, since: float | None = None) -> None:
+        """Something may have moved; whoever has looked `since` then (monotonic) has seen it."""
+        self._since = max(self._since, time.monotonic() if since is None else since)
         self._bell.set()
 
     def close(self) -> None:
@@ -64,12 +69,14 @@ class Stream:
     def _follow(self) -> None:
         wait = 0.0
         while not self._stop.is_set():
-            self._bell.wait(wait)
+            rung = self._bell.wait(wait)
+            if rung and self._stop.wait(_GATHER_SECONDS):
+                return
             self._bell.clear()
             if self._stop.is_set():
                 return
             try:
-                page = self._book.look()
+                page = self._book.look(self._since if rung else None)
                 self._tell(page)
                 wait = self._until_next(page)
             except (BrokerError, TransientError) as error:
@@ -81,7 +88,7 @@ class Stream:
 
     def _again(self) -> None:
         self._stop.wait(_PAUSE_SECONDS)
-        self._bell.set()
+        self.ring()
 
     def _until_next(self, page: Page) -> float:
         anxious = self._ticker is None or not self._ticker.is_healthy

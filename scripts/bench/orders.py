@@ -11,15 +11,15 @@ from typing import Any
 import psutil
 import urllib3
 
+from scripts.bench.venues import Venue
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
 from services.common.orders import order_document
 from services.common.settings import CommonSettings
 from services.common.store import Document, Store, to_document
 from services.common.topology import TRADING_ORDERS
-from services.domain.instruments import Instrument
 from services.domain.orders import Order, Reservation, client_order_id_for
-from services.domain.words import Environment, InstrumentType, Intent, OrderType, Side
+from services.domain.words import Environment, Intent, OrderType, Side
 
 DRAIN_SECONDS = 120.0
 
@@ -27,10 +27,11 @@ DRAIN_SECONDS = 120.0
 class Bench:
     """The parts of one run."""
 
-    def __init__(self, settings: CommonSettings, accounts: int) -> None:
+    def __init__(self, settings: CommonSettings, venue: Venue) -> None:
         self.settings = settings
         self.store = Store.connect(settings)
-        self.accounts = [f"Bench-{number + 1}" for number in range(accounts)]
+        self.venue = venue
+        self.accounts = venue.accounts
         self.processes: dict[str, psutil.Process] = {}
         self._publisher = Publisher(settings)
         self._number = 0
@@ -38,8 +39,8 @@ class Bench:
     def seed(self) -> None:
         """Accounts here and at the broker, with money that never ends."""
         for account_id in self.accounts:
-            row = {"account_id": account_id, "broker": "MOCK", "account_type": "PAPER"}
-            row |= {"status": "ACTIVE", "currency": "USD"}
+            row = {"account_id": account_id, "account_type": "PAPER", "status": "ACTIVE"}
+            row |= self.venue.account(account_id)
             self.store["trading_accounts"].insert_one({"_id": account_id, **row})
             self.broker("PUT", f"/v1/accounts/{account_id}", {"cash": "1000000000000"})
 
@@ -54,7 +55,7 @@ class Bench:
             account_id=account_id,
             leg_index=0,
             intent=Intent.ENTRY,
-            instrument=Instrument(instrument_type=InstrumentType.STOCK, symbol=f"STK{number % 50}"),
+            instrument=self.venue.instrument(number),
             side=Side.BUY,
             quantity=Decimal(1),
             reference_price=Decimal(10),
@@ -113,9 +114,8 @@ class Bench:
         return found
 
     def broker(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
-        """One request to the mock broker."""
-        url = f"http://127.0.0.1:{self.settings.port('mock_broker')}{path}"
-        answer = urllib3.request(method, url, json=body)
+        """One request to the broker's own books."""
+        answer = urllib3.request(method, self.venue.url(self.settings) + path, json=body)
         return answer.json() if answer.data else None
 
 

@@ -16,11 +16,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import urllib3
 
 from scripts.bench.embedded import WAIT_SECONDS, until_works
 from scripts.bench.measure import orders_at_broker
 from services.common.settings import REPOSITORY, CommonSettings
+from services.domain.instruments import Instrument
+from services.domain.words import InstrumentType
 
 _FIRST_CLIENT_ID = 11
 
@@ -42,8 +45,15 @@ class Venue:
         """End what was started."""
 
     def leg_of(self, number: int) -> dict[str, str]:
-        """What signal n is about."""
+        """What signal n is about, as its sender says it."""
         return {"instrument": f"BNCH{number % 50}"}
+
+    def instrument(self, number: int) -> Instrument:
+        """The same as orders name it."""
+        leg = self.leg_of(number)
+        fields = {name: value for name, value in leg.items() if name != "instrument"}
+        kind = InstrumentType.STOCK
+        return Instrument(instrument_type=kind, symbol=leg["instrument"], **fields)
 
     def connection(self, account_id: str) -> dict[str, Any]:
         """How an account of it is reached."""
@@ -93,6 +103,13 @@ class FakeVenue(Venue):
         self._process = subprocess.Popen([*command, *self.options()], cwd=REPOSITORY)
         until_works(lambda: self.call("GET", "/health"))
         self.call("PUT", f"/v1/prices/{self.price_key}", {"price": "10"})
+
+    @property
+    def process(self) -> psutil.Process:
+        """That runs."""
+        if self._process is None:
+            raise SystemExit("the fake was not started")
+        return psutil.Process(self._process.pid)
 
     def kill(self) -> None:
         """As a crash would."""

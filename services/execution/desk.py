@@ -46,7 +46,10 @@ _SQUARING_SECONDS = 5.0
 _NEWS_SECONDS = 0.5
 _QUESTIONS_OF_A_COMPARISON = 5
 _SAVE_CURSOR_SECONDS = 1.0
-_RECONNECT_SECONDS = (0.5, 10.0)
+#: First and longest pause between attempts to open: a broker that is back is noticed soon.
+_RECONNECT_SECONDS = (0.5, 2.0)
+#: A person is not faster than this.
+_LOGIN_SECONDS = 10.0
 
 
 class Pace(NamedTuple):
@@ -247,13 +250,16 @@ class Desk:
 
     def _in_trouble(self, error: Exception) -> None:
         """Closed until the broker has been asked about everything again."""
-        self._trouble = f"{type(error).__name__}: {error}"
-        _log.warning("desk %s: %s", self.account_id, self._trouble)
+        before, self._trouble = self._trouble, f"{type(error).__name__}: {error}"
+        # A broker may be away for a night: the same words again are for nobody.
+        level = logging.DEBUG if before == self._trouble else logging.WARNING
+        _log.log(level, "desk %s: %s", self.account_id, self._trouble)
         self._open_epoch = 0
         self._tries = min(self._tries + 1, 6)
-        self._next["open"] = time.monotonic() + min(
-            _RECONNECT_SECONDS[0] * 2 ** (self._tries - 1), _RECONNECT_SECONDS[1]
-        )
+        pause = min(_RECONNECT_SECONDS[0] * 2 ** (self._tries - 1), _RECONNECT_SECONDS[1])
+        if isinstance(error, LoginRequired):
+            pause = _LOGIN_SECONDS
+        self._next["open"] = time.monotonic() + pause
         try:
             self._troubles.tell(error)
         except PyMongoError as storing:
@@ -286,7 +292,7 @@ class Desk:
             self._streaming = True
         failpoint(FailPoint.RECONCILED)
         self._open_epoch = epoch
-        self._tries = 0
+        self._tries, self._trouble = 0, ""
         self._next["outcomes"] = time.monotonic() + self._pace.outcomes_seconds
         _log.info(
             "account %s is open, epoch %s: orders asked about in %.2f s, books compared in %.2f s",

@@ -236,7 +236,7 @@ def test_a_fill_after_a_reject_is_told(bench, broker):
     arrived = collect(broker)
     bench.break_next("FILL_AFTER_REJECT")
     with suppress(OrderRejected):  # an adapter that looks how the order stands sees the fill
-        assert broker.place_order(order(1)).filled_quantity == 10
+        assert broker.place_order(order(1)).status in {S.SUBMITTED, S.FILLED}
     report = until(arrived, lambda each: each.filled_quantity)
     assert report.client_order_id == order(1).client_order_id
     assert held(broker) == {"INFY": 10}

@@ -187,10 +187,11 @@ def test_a_token_that_dies_in_mid_flight_asks_for_a_login_and_a_login_goes_on(be
             question()
     log_in_again(bench)
     assert broker.find_order(closing.client_order_id) is None  # it was never sent
-    assert broker.place_order(closing).status is S.FILLED
+    broker.place_order(closing)
     assert broker.is_connected()
-    done = until(arrived, lambda each: each.client_order_id == closing.client_order_id)
-    assert done.client_order_id == closing.client_order_id
+    wanted = (closing.client_order_id, S.FILLED)
+    until(arrived, lambda each: (each.client_order_id, each.status) == wanted)
+    assert held(broker) == {}
 
 
 def test_whoever_else_logs_in_does_not_trade_this_account(bench):
