@@ -72,10 +72,12 @@ class Answers:
         if question is not None and not question.done.done():
             question.done.set_exception(error)
 
-    def fail_all(self, error: Exception) -> None:
-        """The connection is gone."""
-        for key in list(self._open):
+    def fail_all(self, error: Exception) -> list[Key]:
+        """There will be no answer to any; what was asked."""
+        asked = list(self._open)
+        for key in asked:
             self.fail(key, error)
+        return asked
 
     def give_up(self, key: Key) -> None:
         """Whoever asked waits no more."""

@@ -20,6 +20,7 @@ from brokers.ibkr.api import Contract, OrderState
 from brokers.ibkr.api import Order as IbOrder
 from brokers.ibkr.catalog import Catalog
 from brokers.ibkr.changing import part_of
+from brokers.ibkr.codes import Meaning, meaning_of
 from brokers.ibkr.combos import ComboPart, bag_of
 from brokers.ibkr.contracts import Listing
 from brokers.ibkr.exact import decimal_of, float_of, positive_of
@@ -39,6 +40,7 @@ _BID, _ASK, _LAST, _LAST_TIME = 1, 2, 4, 45
 #: A last price waits so long for its time, and a two-sided price for a last one.
 _TIME_SECONDS: Final = 0.2
 _LOOK_SECONDS: Final = 0.05
+_WOULD_NOT_TAKE: Final = frozenset({Meaning.REFUSED, Meaning.REFUSED_UNLESS_SHOWN})
 
 
 class Asking:
@@ -239,7 +241,10 @@ class Asking:
                 lambda client, number: client.placeOrder(number, contract, order)
             )
         except RequestFailed as error:
-            raise OrderRejected(str(error.code), f"margin of {named}: {error}") from error
+            sentence = f"margin of {named}: {error}"
+            if meaning_of(error.code) in _WOULD_NOT_TAKE:
+                raise OrderRejected(str(error.code), sentence) from error
+            raise BrokerUnavailable(sentence) from error
         state: OrderState = rows[-1]
         return state
 

@@ -104,6 +104,8 @@ class Book:
         track.account, track.contract, track.ref = self._account, contract, order.orderRef
         track.order, track.sized = order, True
         track.take_word(word, listed=listed)
+        if listed and track.works:
+            track.open_in = self._look
         return self._heard(track, now, listed=listed)
 
     def stated(  # noqa: PLR0913 - a message of the protocol
@@ -128,13 +130,16 @@ class Book:
         track.held = held
         track.said_filled = decimal_of(filled) or ZERO
         track.take_word(word, listed=listed)
+        if listed and track.works:
+            track.open_in = self._look
         return self._heard(track, now, listed=listed)
 
     def completed(self, contract: Contract, order: IbOrder, word: str, now: Moment) -> Track | None:
         """The gateway tells of an order that has ended; it names it by `permId` only."""
         if order.account != self._account:
             return None
-        track = self._found(order.permId, 0, 0, now)
+        track = self._unnamed(order) or self._found(order.permId, 0, 0, now)
+        self._name(track, order.permId, 0, 0)
         track.contract, track.ref, track.account = contract, order.orderRef, self._account
         if decimal_of(track.order.totalQuantity) in {None, ZERO} or decimal_of(order.totalQuantity):
             track.order = order
@@ -177,7 +182,9 @@ class Book:
             track.take_word("Cancelled")
         elif meaning is Meaning.REFUSED and not track.changing:
             track.refusal = refusal
-        elif meaning is Meaning.NOTE:
+        elif meaning in {Meaning.REFUSED_UNLESS_SHOWN, Meaning.TOO_FAST}:
+            track.doubt = refusal
+        elif meaning in {Meaning.NOTE, Meaning.UNKNOWN}:
             track.note = f"{refusal.code}: {refusal.text}"
         if track.shown or meaning in {Meaning.CANCELED, Meaning.REFUSED}:
             self._heard(track, now, listed=False)
@@ -191,7 +198,7 @@ class Book:
         """Whether something works in our memory that the last answer did not list, or was filled
         without its order having been shown: ended orders must be asked for."""
         return any(
-            not each.sized or (each.listed_in != self._look and each.works) for each in self.shown()
+            not each.sized or (each.open_in != self._look and each.works) for each in self.shown()
         )
 
     def begin_look(self) -> None:
@@ -200,18 +207,17 @@ class Book:
 
     def end_look(self, now: Moment) -> None:
         """All answers have come: what works only in our memory, IB does not have."""
-        gone = {
-            id(track)
-            for track in self._tracks
-            if (self._is_gone(track, now) or now.at - track.changed_at > _REMEMBERED)
-            and track.listed_in != self._look
-        }
+        gone = set()
+        for track in self.shown():
+            track.sized = True  # what was not shown now will not be shown by asking again
+            old = now.at - track.changed_at > _REMEMBERED and track.listed_in != self._look
+            just_now = now.seconds - track.spoken_at < _JUST_NOW_SECONDS
+            vanished = track.works and track.open_in != self._look and not just_now
+            if vanished and track.fills:
+                track.over = True
+            elif old or vanished:
+                gone.add(id(track))
         self._drop(gone)
-
-    def _is_gone(self, track: Track, now: Moment) -> bool:
-        if not track.shown or now.seconds - track.spoken_at < _JUST_NOW_SECONDS:
-            return False
-        return track.works
 
     def _drop(self, gone: Collection[int]) -> None:
         if not gone:
@@ -239,6 +245,13 @@ class Book:
             if found is not None and perm_id and found.perm_id not in {0, perm_id}:
                 return None  # an order of an earlier life of this number
         return found
+
+    def _unnamed(self, order: IbOrder) -> Track | None:
+        """The order of ours that this is, where its `permId` was never told us while it worked."""
+        if not order.orderRef or order.permId in self._by_perm:
+            return None
+        same = (each for each in self._tracks if each.ref == order.orderRef and not each.perm_id)
+        return next(same, None)
 
     def _found(self, perm_id: int, client_id: int, order_id: int, now: Moment) -> Track:
         track = self._known(perm_id, client_id, order_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -12,19 +13,18 @@ from brokers.errors import (
     OrderStateUnknown,
     UnsupportedOrder,
 )
-from brokers.ibkr.api import Client
 from brokers.ibkr.api import Order as IbOrder
 from brokers.ibkr.catalog import Catalog
 from brokers.ibkr.codes import Meaning
 from brokers.ibkr.line import now
 from brokers.ibkr.orders import Linked, ib_order, same_terms, terms_misfit, under
-from brokers.ibkr.pacing import Rank
 from brokers.ibkr.placing import QUIET_SECONDS
 from brokers.ibkr.reports import WORKING, report_of
 from brokers.ibkr.session import Session
-from brokers.ibkr.tracks import Part, Refusal, Track
+from brokers.ibkr.tracks import ENDED, RIPE_SECONDS, Part, Refusal, Track
 from brokers.ibkr.watches import Watch
 from services.domain.orders import Order, OrderReport, OrderTerms
+from services.domain.words import OrderType
 
 Outcome = OrderReport | BrokerError | Refusal
 Verdict = Callable[[Watch[Outcome]], Outcome | None]
@@ -50,7 +50,7 @@ class Changing:
             await session.look()
         track = self._changeable(own_id)
         wanted = await self._changed(order, terms, track)
-        client = await self._turn()
+        client = await session.order_turn()
         if self._report(track, own_id).status not in WORKING:
             raise OrderRejected("ORDER_ENDED", f"order {own_id} has ended meanwhile")
         shown = track.order
@@ -110,6 +110,8 @@ class Changing:
         group = Linked(group=track.order.ocaGroup)
         wanted = ib_order(under(order, terms), listing, self._session.link, group)
         wanted.orderId, wanted.parentId = track.order_id, track.order.parentId
+        if order.order_type is OrderType.TRAILING_STOP and terms.stop_price is None:
+            wanted.trailStopPrice = track.order.trailStopPrice  # it trails on from where it is
         return wanted
 
     async def cancel(self, order: Order) -> OrderReport:
@@ -143,13 +145,19 @@ class Changing:
             taken_note = watch.heard_at is not None and track.word == _TAKEN_NOTE
             return report if taken_note and _quiet(watch, _TAKEN_NOTE_SECONDS) else None
 
-        client = await self._turn()
+        client = await self._session.order_turn()
         outcome = await self._outcome(track, verdict, lambda: client.cancelOrder(track.order_id))
-        return outcome if isinstance(outcome, OrderReport) else await self._asked(own_id, outcome)
+        return (
+            outcome
+            if isinstance(outcome, OrderReport)
+            else await self._asked(track, own_id, outcome)
+        )
 
-    async def _asked(self, own_id: str, why: Refusal) -> OrderReport:
+    async def _asked(self, track: Track, own_id: str, why: Refusal) -> OrderReport:
         """A cancel was refused: how the order stands, by all that the gateway has."""
         sentence = f"not canceled, {why.code}: {why.text}"
+        if track.word in ENDED and await self._settled(track):
+            return self._report(track, own_id)
         try:
             await self._session.look()
         except BrokerUnavailable as error:
@@ -159,11 +167,12 @@ class Changing:
             raise OrderStateUnknown(f"{sentence}; the gateway has {len(found)} such orders")
         return self._report(found[0], own_id)
 
-    async def _turn(self) -> Client:
-        client = await self._session.line.turn(Rank.ORDER)
-        if not self._session.is_up:
-            raise self._session.unavailable()
-        return client
+    async def _settled(self, track: Track) -> bool:
+        """Whether all that has filled of an ended order is told, now or in a moment."""
+        end = now().seconds + RIPE_SECONDS
+        while not track.settled(now().seconds) and now().seconds < end:
+            await asyncio.sleep(QUIET_SECONDS)
+        return track.settled(now().seconds)
 
     async def _outcome(
         self, track: Track, verdict: Verdict, write: Callable[[], object]

@@ -50,7 +50,7 @@ class Line:
     async def open(self, patience: float) -> None:
         """Connect, and wait until the gateway takes orders.
 
-        Raises: OSError, TimeoutError; what `fail_opening` was given.
+        Raises: OSError, TimeoutError; BrokerUnavailable: the gateway does not take us.
         """
         self._answers = Answers()
         self._wire = Wire(self._book, self._answers, self._events, now)
@@ -72,15 +72,21 @@ class Line:
                 await opening
             if over.done():
                 over.exception()
+        if client.serverVersion() > client.MaxClientVersion:
+            raise BrokerUnavailable(
+                f"the gateway speaks version {client.serverVersion()} of its protocol, and the "
+                f"client library reads no more than {client.MaxClientVersion}"
+            )
         self._next_id = max(self._next_id, self._wire.valid_id)
 
     def fail_opening(self, error: BrokerUnavailable) -> None:
         """The gateway does not take us."""
         self._answers.fail(_OPENING, error)
 
-    def fail_questions(self, error: BrokerUnavailable) -> None:
-        """Nothing that is asked will be answered."""
-        self._answers.fail_all(error)
+    def fail_questions(self, error: BrokerUnavailable) -> bool:
+        """Nothing that is asked will be answered now; whether an answer might come all the same
+        and be taken for that to a later question."""
+        return any(isinstance(key, str) for key in self._answers.fail_all(error))
 
     def close(self, why: str) -> None:
         """Let go of the socket; harmless when there is none."""
@@ -140,12 +146,20 @@ class Line:
             try:
                 return await asyncio.wait_for(answer, patience)
             except TimeoutError as error:
-                self._answers.give_up(key)
                 asked = f"about {key}" if isinstance(key, str) else "to a question"
                 sentence = f"the gateway gave no answer {asked} within {patience:g} s"
-                if isinstance(key, str):
-                    self._events.lost(sentence)
+                self._give_up(key, client, sentence)
                 raise BrokerUnavailable(sentence) from error
+            except asyncio.CancelledError:
+                self._give_up(key, client, f"nobody waits for the answer about {key} any more")
+                raise
+
+    def _give_up(self, key: Key, client: Client, sentence: str) -> None:
+        if self._client is not client:
+            return
+        self._answers.give_up(key)
+        if isinstance(key, str):
+            self._events.lost(sentence)
 
     async def ask_numbered(self, write: Callable[[Client, int], object]) -> list[Any]:
         """The same of what counts as an order: its number is given when it leaves.

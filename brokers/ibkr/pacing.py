@@ -13,19 +13,19 @@ import itertools
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-MESSAGES_PER_SECOND: Final = 30
-BURST: Final = 15
+MESSAGES_PER_SECOND: Final = 35
+BURST: Final = 10
 
 
 class Rank(IntEnum):
-    """Who goes first."""
+    """How many who come later go first: no question starves behind orders without end."""
 
     ORDER = 0
-    QUESTION = 1
+    QUESTION = 20
 
 
 class _Ticket(NamedTuple):
-    rank: Rank
+    place: int
     number: int
     size: int
     called: asyncio.Future[None]
@@ -45,8 +45,8 @@ class Pacer:
 
     async def turn(self, rank: Rank, size: int = 1) -> None:
         """Wait until so many messages may be written, which are to be written at once then."""
-        loop = asyncio.get_running_loop()
-        ticket = _Ticket(rank, next(self._numbers), min(size, self._most), loop.create_future())
+        number, called = next(self._numbers), asyncio.get_running_loop().create_future()
+        ticket = _Ticket(number + rank, number, min(size, self._most), called)
         heapq.heappush(self._line, ticket)
         self._serve()
         await ticket.called

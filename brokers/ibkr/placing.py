@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from brokers.errors import BrokerError, BrokerUnavailable, OrderRejected, OrderStateUnknown
@@ -25,6 +26,8 @@ from services.domain.words import OrderStatus
 QUIET_SECONDS: Final = 0.02
 #: What has ended waits so long for its fills and their commissions.
 _FILLS_SECONDS: Final = 1.2
+#: A chain of which a part was refused and of whose first nothing is heard for so long is held back.
+_CHAIN_SECONDS: Final = 0.3
 #: Words after which the gateway's own answer is still to come.
 _NO_ANSWER: Final = frozenset({"", "PendingSubmit", "ApiPending", "Inactive"})
 
@@ -69,9 +72,7 @@ class Placing:
     async def _send(self, contract: Contract, chain: Sequence[IbOrder]) -> list[OrderReport]:
         """Write an order, and those that hang on it, in one go; what the gateway makes of them."""
         session = self._session
-        client = await session.line.turn(Rank.ORDER, len(chain))
-        if not session.is_up:
-            raise session.unavailable()
+        client = await session.order_turn(len(chain))
         tracks = []
         for order in chain:  # numbered now: they must grow in the order in which they leave
             order.orderId = session.line.next_id()
@@ -115,6 +116,10 @@ class Placing:
             return rejection
         seconds = now().seconds
         quiet = watch.quiet_for(seconds)
+        if not first.shown and quiet >= _CHAIN_SECONDS:
+            refused = next((each.refusal for each in others if each.refusal is not None), None)
+            if refused is not None:
+                return refused  # the chain has never left the gateway
         if all(_has_said_all(each, seconds, quiet) for each in (first, *others)):
             return self._reports(watch.tracks)
         return None
@@ -138,15 +143,31 @@ class Placing:
             await self._session.look()
         except BrokerUnavailable as error:
             raise OrderStateUnknown(f"{doubt.code}: {doubt.text}; {error}") from error
-        if any(each.shown and each.accepted for each in tracks):
+        unshown = [each for each in tracks if not each.shown]
+        if any(each.accepted for each in tracks):
+            for track in unshown:
+                if track.doubt is None:
+                    raise OrderStateUnknown(
+                        f"a part of it is not shown; {doubt.code}: {doubt.text}"
+                    )
+                self._session.book.refused(track, track.doubt, now())
             return self._reports(tracks)
         if watch.with_meaning(Meaning.TOO_FAST):
-            for track in tracks:
+            for track in unshown:
                 self._session.book.forget(track)
             raise BrokerUnavailable(f"not taken, {doubt.code}: {doubt.text}")
         for track in tracks:
             self._session.book.refused(track, doubt, now())
+        if len(tracks) > 1:
+            await self._clear(tracks)
         raise OrderRejected(str(doubt.code), doubt.text)
+
+    async def _clear(self, tracks: Sequence[Track]) -> None:
+        """Of a chain that was refused, the gateway may hold the rest back: not for long."""
+        with suppress(BrokerUnavailable, ConnectionError):
+            client = await self._session.line.turn(Rank.ORDER, len(tracks))
+            for track in tracks:
+                client.cancelOrder(track.order_id)
 
     def _reports(self, tracks: Sequence[Track]) -> list[OrderReport]:
         seconds = now().seconds

@@ -15,12 +15,13 @@ from typing import Any, Final
 from brokers.errors import BrokerError, BrokerUnavailable, OrderStateUnknown
 from brokers.ibkr import answers as of
 from brokers.ibkr.answers import RequestFailed
-from brokers.ibkr.api import ExecutionFilter
+from brokers.ibkr.api import Client, ExecutionFilter
 from brokers.ibkr.book import Book
 from brokers.ibkr.codes import Meaning
 from brokers.ibkr.hours import in_nightly_reset
 from brokers.ibkr.line import Line, now
 from brokers.ibkr.link import IbkrLink, missing_account, mixture
+from brokers.ibkr.pacing import Rank
 from brokers.ibkr.tracks import Refusal, Track
 from brokers.ibkr.watches import Watch
 from services.domain.words import AccountType
@@ -53,6 +54,8 @@ class Session:
         self._looking = asyncio.Lock()
         self._up = False
         self._link_down = ""
+        #: A question of before the link was down might be answered late.
+        self._ask_anew = False
         self._refused = ""
         self._trouble = "not connected yet"
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,6 +96,25 @@ class Session:
         self._attempt = None
         if not attempt.cancelled():
             attempt.exception()  # whoever waits for it has it
+
+    async def order_turn(self, size: int = 1) -> Client:
+        """Wait for the turn to write so many orders; they are to be written at once then.
+
+        A link that is lost before that is made again once: nothing has left yet.
+
+        Raises: BrokerUnavailable: nothing may be written.
+        """
+        for _ in range(2):
+            await self.ready()
+            try:
+                client = await self.line.turn(Rank.ORDER, size)
+            except BrokerUnavailable:
+                if self.is_up:
+                    raise
+                continue
+            if self.is_up:
+                return client
+        raise self.unavailable()
 
     def unavailable(self) -> BrokerUnavailable:
         """Why nothing can be asked now."""
@@ -140,6 +162,7 @@ class Session:
         if self._up:
             _log.warning("the link of %s is lost: %s", self.link.broker_account, why)
         self._up, self._link_down, self._trouble = False, "", why
+        self._ask_anew = False
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
         self.line.close(why)
@@ -200,7 +223,7 @@ class Session:
         if meaning is Meaning.LINK_DOWN:
             _log.warning("%s: %s", self.link.broker_account, sentence)
             self._link_down = sentence
-            self.line.fail_questions(BrokerUnavailable(sentence))
+            self._ask_anew = self.line.fail_questions(BrokerUnavailable(sentence)) or self._ask_anew
         elif meaning is Meaning.LINK_UP and self._link_down:
             _log.info("%s: %s", self.link.broker_account, sentence)
             self.start(self._come_back())
@@ -218,6 +241,9 @@ class Session:
     async def _come_back(self) -> None:
         """IB is there again: first of all it is asked what has happened meanwhile."""
         down = self._link_down
+        if self._ask_anew:
+            self.lost("IB is back; what was asked meanwhile is asked in a new connection")
+            return
         try:
             await self.look()
         except BrokerUnavailable as error:

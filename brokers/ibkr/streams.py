@@ -130,11 +130,11 @@ class Streams:
         for reader in self._readers:
             for key, news in list(reader.news.items()):
                 track, seconds = news.track, now().seconds
-                if not track.shown or not _burst_is_over(news, seconds):
+                if not track.shown:
                     continue
                 if not track.sized and seconds - news.first < _UNSHOWN_SECONDS:
                     continue
-                if not track.settled(seconds) and seconds - news.last <= RIPE_SECONDS:
+                if not _has_said_all(news, seconds):
                     break  # what came after it is not told before it
                 await self._catalog.learn(
                     [part.contract for part in track.parts()]
@@ -146,8 +146,11 @@ class Streams:
                     reader.tell(track, report)
 
 
-def _burst_is_over(news: _News, seconds: float) -> bool:
-    return seconds - news.last >= QUIET_SECONDS or seconds - news.first >= _LONGEST_SECONDS
+def _has_said_all(news: _News, seconds: float) -> bool:
+    """Whether its burst of messages is over, and its fills can be told with what they cost."""
+    if seconds - news.last < QUIET_SECONDS and seconds - news.first < _LONGEST_SECONDS:
+        return False
+    return news.track.settled(seconds) or seconds - news.last > RIPE_SECONDS
 
 
 def _same(one: OrderReport, other: OrderReport) -> bool:

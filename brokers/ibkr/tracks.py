@@ -91,10 +91,14 @@ class Track:
         perm_id: IB's own number, the same for ever; 0 = not told yet.
         order_id: the client's number; 0 = it has none, or it is not told.
         refusal: what the broker said against it, where no later word took that back.
+        doubt: an error that is believed only where the broker does not show the order.
         changing: a change was asked for, and an error is about that.
         shown: whether the gateway has ever said a word of it; else we only know that it was sent.
-        sized: whether it has shown the order itself; else only fills of it are known.
-        listed_in: number of the last look in which it was shown.
+        sized: whether it has shown the order itself, or was asked for it; else only fills of it
+            are known.
+        over: it is not open any more, and the gateway does not tell how it ended.
+        listed_in: number of the last look in which anything of it was shown.
+        open_in: number of the last look in which it was open.
         spoken_at: when the gateway last said something of it by itself (monotonic seconds).
         stands: how it stood when that was last looked at.
         changed_at: when that was found to be not as before.
@@ -113,13 +117,16 @@ class Track:
     said_filled: Decimal = ZERO
     note: str = ""
     refusal: Refusal | None = None
+    doubt: Refusal | None = None
     accepted: bool = False
     completed: bool = False
     changing: bool = False
     shown: bool = False
     sized: bool = False
     stands: object = None
+    over: bool = False
     listed_in: int = 0
+    open_in: int = 0
     spoken_at: float = 0.0
     fills: dict[str, list[Fill]] = field(default_factory=dict)
 
@@ -131,7 +138,7 @@ class Track:
     @property
     def works(self) -> bool:
         """Whether it may still fill by itself."""
-        if self.word in ENDED:
+        if self.word in ENDED or self.over:
             return False
         return all(
             status_of(self, part) in {OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED}
@@ -174,7 +181,7 @@ class Track:
         if word in ENDED or word == _INACTIVE:
             self.word = word
         elif listed or not ended:
-            self.word, self.completed = word, False
+            self.word, self.completed, self.over = word, False, False
             if word in _ACCEPTED and not self.changing:
                 self.refusal = None
 

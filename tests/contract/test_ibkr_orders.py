@@ -210,3 +210,36 @@ def test_a_stop_that_guards_follows_what_is_said_of_it(bench, broker):
 def test_prices_leave_in_whole_steps(broker):
     report = broker.place_order(limit(1, "149.0333", side=Side.BUY))
     assert report.terms.limit_price == Decimal("149.05")  # steps of 0.05, to the nearest
+
+
+@pytest.fixture
+def unrounded(monkeypatch):
+    """Prices leave as they are, so that the gateway has something to refuse."""
+    monkeypatch.setattr("brokers.ibkr.orders.to_tick", lambda price, _tick: price)
+
+
+OFF = Decimal("140.01")  # no step of 0.05
+
+
+def test_what_is_refused_by_a_number_that_may_mean_anything_is_looked_for_first(unrounded, broker):
+    with pytest.raises(OrderRejected) as caught:
+        broker.place_order(limit(1, str(OFF)))
+    assert caught.value.code == "110"
+    assert list(broker.open_orders()) == []
+    assert status_of(broker, limit(1, str(OFF))) is S.REJECTED
+
+
+def test_a_refused_end_of_a_bracket_is_a_refusal_of_all_and_leaves_nothing(unrounded, broker):
+    entry, target = limit(1, "149"), limit(2, "160", side=Side.SELL)
+    with pytest.raises(OrderRejected) as caught:
+        broker.place_bracket(entry, [target, stop(3, str(OFF))])
+    assert caught.value.code == "110"
+    assert list(broker.open_orders()) == []
+
+
+def test_a_refused_middle_of_a_bracket_is_told_and_the_others_live(unrounded, broker):
+    entry, target, guard = limit(1, "149"), limit(2, "160.01", side=Side.SELL), stop(3, "140")
+    reports = broker.place_bracket(entry, [target, guard])
+    assert [each.status for each in reports] == [S.SUBMITTED, S.REJECTED, S.SUBMITTED]
+    assert "110" in reports[1].text
+    assert len(broker.open_orders()) == 2

@@ -237,6 +237,26 @@ def test_ended_orders_are_told_without_a_number_and_are_the_same_order(told):
     assert report.terms.quantity == 10
 
 
+def test_an_order_whose_number_was_not_told_while_it_worked_is_not_two(told):
+    told.show(permId=0)
+    told.book.completed(INFY, ib_order(orderId=0, clientId=0), "Cancelled", moment())
+    assert told.report().status is S.CANCELED
+    assert told.book.own(5) is told.book.of(MINE)[0]
+
+
+def test_a_fill_whose_order_nobody_shows_is_asked_for_once_and_is_not_open(told):
+    told.fill(execution(1))
+    assert told.book.doubtful()
+    told.book.begin_look()
+    told.book.executed(INFY, execution(1), moment(), listed=True)
+    told.book.end_look(moment(10))
+    assert not told.book.doubtful()
+    assert not told.book.of(MINE)[0].works
+    assert (told.report(9).status, told.report(9).filled_quantity) == (S.PARTIALLY_FILLED, 4)
+    told.show("Submitted", listed=True)  # and then it is there after all
+    assert told.book.of(MINE)[0].works
+
+
 def test_what_was_refused_while_we_were_away_is_a_reject(told):
     told.book.completed(INFY, ib_order(), "Inactive", moment())
     assert told.report().status is S.REJECTED

@@ -155,6 +155,22 @@ def test_orders_go_before_questions_and_never_more_than_the_budget():
             assert count <= 3 + (after - before) * 10 + 0.01
 
 
+def test_no_question_starves_behind_orders_without_end():
+    async def run():
+        pacer, went = Pacer(1000, 1), []
+
+        async def go(rank):
+            await pacer.turn(rank)
+            went.append(rank)
+
+        tasks = [asyncio.create_task(go(Rank.ORDER)), asyncio.create_task(go(Rank.QUESTION))]
+        tasks += [asyncio.create_task(go(Rank.ORDER)) for _ in range(60)]
+        await asyncio.gather(*tasks)
+        return went.index(Rank.QUESTION)
+
+    assert 10 < asyncio.run(run()) <= 1 + Rank.QUESTION
+
+
 def test_several_messages_of_one_order_go_together():
     async def run():
         pacer, went = Pacer(20, 3), []
