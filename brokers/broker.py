@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -188,6 +188,13 @@ class Broker(ABC):
         Raises: BrokerUnavailable.
         """
         return None
+
+    def call_as(self, names: Mapping[str, Instrument]) -> None:  # noqa: B027 - most call it so
+        """Learn what our books call instruments that the broker calls otherwise, by its keys.
+
+        Brokers override it whose contracts are not all that an order may name, e.g. a future
+        without an expiry: what is held under a name is closed by it.
+        """
 
     @abstractmethod
     def place_order(self, order: Order) -> OrderReport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -90,6 +90,7 @@ class IbkrBroker(Broker):
         self._thread = LoopThread(f"ibkr-{account_id}")
         self._made: _Parts | None = None
         self._unread = _Unread(self)
+        self._called: dict[str, Instrument] = {}
         logging.getLogger(CLIENT_LOG).setLevel(logging.CRITICAL)  # it is said in our own words
         logging.getLogger(DECODER_LOG).addHandler(self._unread)
 
@@ -116,6 +117,10 @@ class IbkrBroker(Broker):
     def remembers_since(self) -> datetime | None:
         """IB's last midnight: it tells ended orders and executions of the day."""
         return day_began(datetime.now(UTC))
+
+    def call_as(self, names: Mapping[str, Instrument]) -> None:
+        """Futures without an expiry, by the contract that each was when it was entered."""
+        self._called.update(names)
 
     def clock_skew(self) -> timedelta | None:
         """In whole seconds: the gateway tells no finer time."""
@@ -212,7 +217,7 @@ class IbkrBroker(Broker):
     async def _do(self, work: Callable[[_Parts], Coroutine[Any, Any, T]]) -> T:
         if self._made is None:
             session = Session(self._link, self._account_type, self._timeout)
-            catalog = Catalog(session.line, self._link.broker_account)
+            catalog = Catalog(session.line, self._link.broker_account, self._called)
             self._made = _Parts(
                 session,
                 Placing(session, catalog),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from brokers.errors import BrokerUnavailable, OrderRejected, UnsupportedOrder
@@ -28,15 +28,20 @@ _NO_SUCH_CONTRACT = 200
 class Catalog:
     """Contracts of one account's connection; for one event loop."""
 
-    def __init__(self, line: Line, account: str) -> None:
+    def __init__(self, line: Line, account: str, called: Mapping[str, Instrument]) -> None:
+        """Know no contract yet; `called`: names of our books by IB's, which may grow."""
         self._line = line
         self._account = account
+        self._called = called
         self._listings: dict[str, tuple[date, Listing]] = {}
         self._names: dict[int, Instrument] = {}
 
     def name(self, contract: Contract) -> Instrument:
         """What a contract is called in our books: as orders call it, or else as IB does."""
-        return self._names.get(contract.conId) or instrument_of(contract)
+        if (known := self._names.get(contract.conId)) is not None:
+            return known
+        told = instrument_of(contract)
+        return self._called.get(told.key, told)
 
     async def learn(self, contracts: Iterable[Contract]) -> None:
         """Ask what contracts are of which a message does not tell everything.
@@ -76,7 +81,8 @@ class Catalog:
                 f"{held.contract.localSymbol} is held, and the nearest {instrument.symbol} is "
                 f"{listing.contract.localSymbol} now: say which"
             )
-        ours = self._names.setdefault(listing.contract.conId, instrument)
+        told = instrument_of(listing.contract).key
+        ours = self._names.setdefault(listing.contract.conId, self._called.get(told, instrument))
         if ours.key != instrument.key and not reduces:
             raise UnsupportedOrder(f"{instrument.key} is in this account's books as {ours.key}")
         return listing
@@ -125,13 +131,9 @@ class Catalog:
         ]
         if not held:
             return None
-        held = [each for each in held if self._is_called(each, instrument)] or held
+        held = [each for each in held if self.name(each).key == instrument.key] or held
         if len(held) > 1:
             names = ", ".join(sorted(each.localSymbol for each in held))
             raise UnsupportedOrder(f"{len(held)} {instrument.symbol} are held ({names}): say which")
         found = await self._describe(Contract(conId=held[0].conId))
         return described(found[0], instrument) if found else None
-
-    def _is_called(self, contract: Contract, instrument: Instrument) -> bool:
-        ours = self._names.get(contract.conId)
-        return ours is not None and ours.key == instrument.key

@@ -221,6 +221,7 @@ class Reconciler:
         moving = answers.moving | news.moving | meanwhile
         mine = [each.instrument for each in held] + [each.instrument for each in news.waiting]
         names = months(mine, [each.instrument for each in answers.positions])
+        self._broker.call_as(names)
         positions = in_our_words(answers.positions, names)
         found = compare(positions, held, now)
         before = [from_document(Difference, each) for each in row.get("differences", [])]

@@ -80,6 +80,26 @@ def test_two_held_futures_of_one_root_are_not_guessed_between(market, broker):
         broker.place_order(exit_of(NEAREST, 2, "1"))
 
 
+def test_the_nearest_future_is_not_entered_while_another_month_is_held(market, broker):
+    broker.place_order(of(ES[1], 1, "1"))
+    with pytest.raises(UnsupportedOrder, match="is held, and the nearest ES is"):
+        broker.place_order(of(NEAREST, 2, "1"))
+    assert len(broker.executions()) == 1
+
+
+def test_what_our_books_call_a_held_future_is_told_and_closed_by_that_name(market, broker):
+    for number in (0, 1):
+        broker.place_order(of(ES[number], number, "1"))
+    after = market.reopened(broker)
+    after.call_as({ES[1].key: NEAREST})
+    assert {each.instrument.key for each in after.positions()} == {ES[0].key, NEAREST.key}
+    assert {each.instrument.key for each in after.executions()} == {ES[0].key, NEAREST.key}
+    with pytest.raises(UnsupportedOrder, match="in this account's books as"):
+        after.place_order(of(ES[1], 3, "1"))
+    assert after.place_order(exit_of(NEAREST, 2, "1")).executions[0].price == 5010
+    assert [each.instrument.key for each in after.positions()] == [ES[0].key]
+
+
 @pytest.mark.parametrize(
     ("instrument", "words"),
     [
