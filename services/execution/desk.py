@@ -309,8 +309,10 @@ class Desk:
         except LoginRequired:
             raise
         except BrokerError as error:
+            before = self._entries_stopped
             self._entries_stopped = f"books could not be compared with the broker: {error}"
-            _log.warning("account %s: %s", self.account_id, self._entries_stopped)
+            level = logging.DEBUG if before == self._entries_stopped else logging.WARNING
+            _log.log(level, "account %s: %s", self.account_id, self._entries_stopped)
         else:
             self._entries_stopped = ""
 
