@@ -57,7 +57,7 @@ _AT_ONCE: Final = 200
 #: How many one look asks of the broker.
 _QUESTIONS: Final = 5
 #: How often a request of an operator is looked for.
-_LOOK_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 2.0
 
 #: Books reports of the account's orders as every other report is booked.
 Booker = Callable[[Sequence[tuple[Document, OrderReport]]], object]
