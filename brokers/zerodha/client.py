@@ -32,6 +32,8 @@ ACCESS_TOKEN: Final = "access_token"  # noqa: S105 - the name of a secret
 _SENDABLE: Final = re.compile("[!-~]+")
 #: How long a call waits for its turn.
 _TURN_SECONDS: Final = 3.0
+#: The share of orders that is kept for exits, changes and cancels.
+_SPARE: Final = 0.1
 _CONNECT_SECONDS: Final = 3.0
 #: A token that Kite has refused is tried again no sooner, unless a person has logged in.
 _REFUSED_SECONDS: Final = 10.0
@@ -146,15 +148,23 @@ class KiteClient:
         """The same of a quote, of which Kite gives one a second. Raises: BrokerUnavailable."""
         return self._call(question, self._quotes, Purpose.QUESTION)
 
-    def send(self, request: Callable[[Any], T], *, purpose: Purpose = Purpose.ORDER) -> T:
+    def send(
+        self,
+        request: Callable[[Any], T],
+        *,
+        purpose: Purpose = Purpose.ORDER,
+        is_entry: bool = False,
+    ) -> T:
         """The answer to an order, a change or a cancel, which is sent once.
+
+        However many entries there are, they leave a part of what Kite allows to what reduces risk.
 
         Raises:
             OrderRejected: Kite has refused it.
             BrokerUnavailable: it was not sent, or not taken.
             OrderStateUnknown: nobody knows.
         """
-        return self._call(request, self._orders, purpose)
+        return self._call(request, self._orders, purpose, _SPARE if is_entry else 0.0)
 
     def clock_skew(self) -> timedelta | None:
         """How far Kite's clock is ahead of ours, to a second. Raises: BrokerUnavailable."""
@@ -170,9 +180,11 @@ class KiteClient:
         self._connected = False
         self._kite.reqsession.close()
 
-    def _call(self, call: Callable[[Any], T], pacer: Pacer, purpose: Purpose) -> T:
+    def _call(
+        self, call: Callable[[Any], T], pacer: Pacer, purpose: Purpose, spare: float = 0.0
+    ) -> T:
         self._check_token()
-        with pacer.turn(_TURN_SECONDS):
+        with pacer.turn(_TURN_SECONDS, spare=spare):
             self._heard.status, self._heard.error_type = None, ""
             try:
                 answer = call(self._kite)

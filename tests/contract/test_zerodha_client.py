@@ -326,3 +326,18 @@ def test_secrets_of_another_key_are_a_setting_to_mend_and_send_nothing(server, t
     with pytest.raises(BrokerUnavailable, match="another key; nothing was sent"):
         place(client)
     assert server.calls == []
+
+
+def test_an_exit_goes_at_once_after_more_entries_than_a_second_takes(server, client, monkeypatch):
+    monkeypatch.setattr("brokers.zerodha.client._TURN_SECONDS", 0.0)
+    monkeypatch.setattr(client._orders, "_clock", lambda: 1_000_000.0)
+    server.answer = (200, JSON, b'{"status": "success", "data": {"order_id": "1"}}')
+
+    def enter():
+        return client.send(lambda kite: kite.cancel_order("regular", "1"), is_entry=True)
+
+    for _ in range(9):
+        enter()
+    with pytest.raises(BrokerUnavailable, match="nothing was sent"):
+        enter()
+    assert place(client) == "1"
