@@ -30,6 +30,8 @@ T = TypeVar("T")
 ACCESS_TOKEN: Final = "access_token"  # noqa: S105 - the name of a secret
 #: What can stand in a header: where something cannot, the library's error would show all of it.
 _SENDABLE: Final = re.compile("[!-~]+")
+#: Of an object in memory: with it no two errors would have the same words.
+_ADDRESS: Final = re.compile(" at 0x[0-9a-f]+")
 #: How long a call waits for its turn.
 _TURN_SECONDS: Final = 3.0
 #: The share of orders that is kept for exits, changes and cancels.
@@ -226,11 +228,12 @@ class KiteClient:
 
     def _failure(self, error: Exception) -> Failure:
         status, error_type = self._heard.status, self._heard.error_type
+        words = _ADDRESS.sub("", f"{type(error).__name__}: {error}")
         if status is None:
-            return Failure(not _never_left(error), message=f"{type(error).__name__}: {error}")
+            return Failure(not _never_left(error), message=words)
         if not error_type:
             # HTML, or JSON of another shape: what it says is nobody's word.
-            return Failure(True, _no_refusal(status), message=f"{type(error).__name__}: {error}")
+            return Failure(True, _no_refusal(status), message=words)
         return Failure(True, status, error_type, str(error))
 
 
