@@ -28,6 +28,8 @@ from services.domain.values import ZERO
 _REMEMBERED: Final = timedelta(hours=36)
 #: What a gateway said a moment ago may not be in the answer that it was preparing.
 _JUST_NOW_SECONDS: Final = 5.0
+#: Commissions that wait for their fill: of fills of another account it never comes.
+_MOST_COMMISSIONS: Final = 1000
 
 
 class Moment(NamedTuple):
@@ -154,6 +156,8 @@ class Book:
         """A fill; None where it is another account's."""
         if told.acctNumber != self._account:
             return None
+        if told.clientId == self._client_id:
+            self.highest_id = max(self.highest_id, told.orderId)
         track = self._found(told.permId, told.clientId, told.orderId, now)
         track.account = self._account
         track.ref = track.ref or told.orderRef
@@ -173,6 +177,8 @@ class Book:
         track = self._by_fill.get(told.execId)
         if track is None:
             self._commissions[told.execId] = told
+            if len(self._commissions) > _MOST_COMMISSIONS:
+                del self._commissions[next(iter(self._commissions))]
             return None
         return track if add_commission(track, told, now.seconds) else None
 
@@ -218,6 +224,10 @@ class Book:
             elif old or vanished:
                 gone.add(id(track))
         self._drop(gone)
+
+    def is_open(self, track: Track) -> bool:
+        """Whether the gateway listed it as open when it was asked last."""
+        return track.open_in == self._look
 
     def _drop(self, gone: Collection[int]) -> None:
         if not gone:

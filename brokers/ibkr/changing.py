@@ -51,7 +51,8 @@ class Changing:
         track = self._changeable(own_id)
         wanted = await self._changed(order, terms, track)
         client = await session.order_turn()
-        if self._report(track, own_id).status not in WORKING:
+        # What IB does not have any more would be a new order.
+        if session.book.of(own_id) != [track] or self._report(track, own_id).status not in WORKING:
             raise OrderRejected("ORDER_ENDED", f"order {own_id} has ended meanwhile")
         shown = track.order
 

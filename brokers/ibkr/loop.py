@@ -50,11 +50,12 @@ class LoopThread:
             TimeoutError: the loop did not come to it; it is cancelled.
             LoopClosed: the thread has ended.
         """
-        try:
-            future = asyncio.run_coroutine_threadsafe(work, self._started())
-        except RuntimeError as error:
-            work.close()
-            raise LoopClosed(began=False) from error
+        with self._lock:  # what `stop` does not see would be waited for until the time is up
+            try:
+                future = asyncio.run_coroutine_threadsafe(work, self._started())
+            except RuntimeError as error:
+                work.close()
+                raise LoopClosed(began=False) from error
         try:
             return future.result(timeout)
         except concurrent.futures.TimeoutError:
@@ -64,16 +65,15 @@ class LoopThread:
             raise LoopClosed(began=True) from error
 
     def _started(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the connection was closed")
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._loop,), name=self._name, daemon=True
-                )
-                self._thread.start()
-            return self._loop
+        if self._closed:
+            raise RuntimeError("the connection was closed")
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(
+                target=self._run, args=(self._loop,), name=self._name, daemon=True
+            )
+            self._thread.start()
+        return self._loop
 
     @staticmethod
     def _run(loop: asyncio.AbstractEventLoop) -> None:

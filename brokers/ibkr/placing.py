@@ -143,24 +143,30 @@ class Placing:
             await self._session.look()
         except BrokerUnavailable as error:
             raise OrderStateUnknown(f"{doubt.code}: {doubt.text}; {error}") from error
-        unshown = [each for each in tracks if not each.shown]
         if any(each.accepted for each in tracks):
-            for track in unshown:
-                if track.doubt is None:
-                    raise OrderStateUnknown(
-                        f"a part of it is not shown; {doubt.code}: {doubt.text}"
-                    )
-                self._session.book.refused(track, track.doubt, now())
-            return self._reports(tracks)
+            return self._taken_in_part(tracks, doubt)
+        if any(self._session.book.is_open(each) for each in tracks):
+            raise OrderStateUnknown(f"the gateway shows it; {doubt.code}: {doubt.text}")
         if watch.with_meaning(Meaning.TOO_FAST):
-            for track in unshown:
-                self._session.book.forget(track)
+            for track in tracks:
+                if not track.shown:
+                    self._session.book.forget(track)
             raise BrokerUnavailable(f"not taken, {doubt.code}: {doubt.text}")
         for track in tracks:
             self._session.book.refused(track, doubt, now())
         if len(tracks) > 1:
             await self._clear(tracks)
         raise OrderRejected(str(doubt.code), doubt.text)
+
+    def _taken_in_part(self, tracks: Sequence[Track], doubt: Refusal) -> list[OrderReport]:
+        """What is not shown of a chain is refused, where that was said of it."""
+        for track in tracks:
+            if track.shown:
+                continue
+            if track.doubt is None:
+                raise OrderStateUnknown(f"a part of it is not shown; {doubt.code}: {doubt.text}")
+            self._session.book.refused(track, track.doubt, now())
+        return self._reports(tracks)
 
     async def _clear(self, tracks: Sequence[Track]) -> None:
         """Of a chain that was refused, the gateway may hold the rest back: not for long."""

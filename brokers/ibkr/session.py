@@ -138,6 +138,10 @@ class Session:
         except (OSError, BrokerError) as error:
             self._drop(str(error) or type(error).__name__)
             raise self.unavailable() from error
+        except Exception as error:  # whatever it is, it must be tried again
+            self._drop(repr(error))
+            _log.exception("connecting to the gateway failed")
+            raise self.unavailable() from error
         if not self.line.is_open:
             raise self.unavailable()
         self._up = True
@@ -173,7 +177,13 @@ class Session:
         """Do something as long as this connection lives."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("the link of %s", self.link.broker_account, exc_info=error)
+            self.lost(f"nobody watches it any more: {error!r}")
 
     def close(self) -> None:
         """For good."""
@@ -185,17 +195,19 @@ class Session:
 
     async def _keep(self) -> None:
         """Connect again whenever the link is lost, unless that cannot help."""
-        delay = _BACK_OFF_SECONDS[0]
+        delay, said = _BACK_OFF_SECONDS[0], ""
         while True:
             await asyncio.sleep(delay)
             if self._up or self._refused:
-                delay = _BACK_OFF_SECONDS[0]
+                delay, said = _BACK_OFF_SECONDS[0], ""
                 continue
             try:
                 await self.ready()
             except BrokerUnavailable as error:
                 delay = min(delay * 2, _BACK_OFF_SECONDS[1])
-                _log.info("%s; next try in %s s", error, delay)
+                before, said = said, str(error)
+                if before != said:  # a gateway may be away for a night
+                    _log.info("%s; it is tried again and again", said)
 
     async def _heartbeat(self) -> None:
         """A link that neither answers nor ends is noticed."""

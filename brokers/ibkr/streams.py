@@ -12,21 +12,24 @@ import queue
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from brokers.broker import ReportHandler
-from brokers.errors import BrokerUnavailable
+from brokers.errors import BrokerError, BrokerUnavailable
 from brokers.ibkr.catalog import Catalog
 from brokers.ibkr.line import now
 from brokers.ibkr.placing import QUIET_SECONDS
 from brokers.ibkr.reports import reports_of
 from brokers.ibkr.session import Session
 from brokers.ibkr.tracks import RIPE_SECONDS, Track
+from services.domain.errors import TransientError
 from services.domain.orders import OrderReport
 
 _log = logging.getLogger(__name__)
 #: An order of which something is said all the time is told all the same.
 _LONGEST_SECONDS: Final = 0.25
-#: A fill of an order that was never shown waits so long for the order itself.
+#: A fill of an order that was never shown waits so long for the order itself, and an order of
+#: which more must have filled than was told for the rest.
 _UNSHOWN_SECONDS: Final = 4.0
 _LOOK_SECONDS: Final = 0.02
 #: The gateway does not push what other clients and people do: it is looked for.
@@ -51,7 +54,9 @@ class Reader:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._deliver, name=name, daemon=True)
         self.news: dict[int, _News] = {}
-        self._told: dict[tuple[int, str], OrderReport] = {}
+        #: Of each order that the book still has.
+        self._told: WeakKeyDictionary[Track, dict[str, OrderReport]] = WeakKeyDictionary()
+        self._complaint = ""
 
     def start(self) -> None:
         """Deliver from now on."""
@@ -69,11 +74,11 @@ class Reader:
 
     def tell(self, track: Track, report: OrderReport) -> None:
         """Hand over a report, unless it is what was told of the order last."""
-        key = track.perm_id or -track.order_id, report.client_order_id
-        before = self._told.get(key)
+        told = self._told.setdefault(track, {})
+        before = told.get(report.client_order_id)
         if before is not None and _same(before, report):
             return
-        self._told[key] = report
+        told[report.client_order_id] = report
         self._queue.put((report, report.occurred_at.isoformat()))
 
     def _deliver(self) -> None:
@@ -81,10 +86,21 @@ class Reader:
             while not self._ended.is_set():
                 try:
                     self._handler(*told)
+                    self._complaint = ""
                     break
-                except Exception:  # noqa: BLE001 - no report may be skipped: it comes again
-                    _log.exception("%s: the handler failed", self._thread.name)
+                except Exception as error:  # noqa: BLE001 - no report may be skipped: it comes again
+                    self._complain(error)
                     self._ended.wait(_PAUSE_SECONDS)
+
+    def _complain(self, error: Exception) -> None:
+        """Once for the same words: a desk may be closed for a night."""
+        before, self._complaint = self._complaint, repr(error)
+        if before == self._complaint or self._ended.is_set():
+            return
+        if isinstance(error, (TransientError, BrokerError)):
+            _log.info("%s: reports wait: %s", self._thread.name, error)
+        else:
+            _log.error("%s: the handler failed", self._thread.name, exc_info=error)
 
 
 class Streams:
@@ -127,8 +143,9 @@ class Streams:
             await self._session.glance()
 
     async def _tell(self) -> None:
+        trouble: Exception | None = None
         for reader in self._readers:
-            for key, news in list(reader.news.items()):
+            for news in list(reader.news.values()):
                 track, seconds = news.track, now().seconds
                 if not track.shown:
                     continue
@@ -136,21 +153,37 @@ class Streams:
                     continue
                 if not _has_said_all(news, seconds):
                     break  # what came after it is not told before it
-                await self._catalog.learn(
-                    [part.contract for part in track.parts()]
-                    + [fill.contract for told in track.fills.values() for fill in told]
-                )
-                if reader.news.get(key) == news:
-                    del reader.news[key]
-                for report in reports_of(track, self._catalog.name, now().seconds):
-                    reader.tell(track, report)
+                try:
+                    await self._tell_of(reader, news)
+                except BrokerUnavailable:
+                    raise
+                except Exception as error:  # noqa: BLE001 - one order does not silence the others
+                    trouble = error
+        if trouble is not None:
+            raise trouble
+
+    async def _tell_of(self, reader: Reader, news: _News) -> None:
+        track = news.track
+        await self._catalog.learn(
+            [part.contract for part in track.parts()]
+            + [fill.contract for told in track.fills.values() for fill in told]
+        )
+        reports = reports_of(track, self._catalog.name, now().seconds)
+        if reader.news.get(id(track)) == news:
+            del reader.news[id(track)]
+        for report in reports:
+            reader.tell(track, report)
 
 
 def _has_said_all(news: _News, seconds: float) -> bool:
     """Whether its burst of messages is over, and its fills can be told with what they cost."""
     if seconds - news.last < QUIET_SECONDS and seconds - news.first < _LONGEST_SECONDS:
         return False
-    return news.track.settled(seconds) or seconds - news.last > RIPE_SECONDS
+    return (
+        news.track.settled(seconds)
+        or seconds - news.last > RIPE_SECONDS
+        or seconds - news.first > _UNSHOWN_SECONDS
+    )
 
 
 def _same(one: OrderReport, other: OrderReport) -> bool:
@@ -163,10 +196,16 @@ def _moved_at(track: Track) -> float:
 
 
 async def _forever(work: Callable[[], Awaitable[None]], pause: float) -> None:
-    """Again and again; what the gateway cannot answer now it is asked again."""
+    """Again and again, whatever happens: a stream that has ended looks like one without news."""
+    complaint = ""
     while True:
         await asyncio.sleep(pause)
         try:
             await work()
-        except BrokerUnavailable as error:
+            complaint = ""
+        except BrokerUnavailable as error:  # it is asked again
             _log.debug("not told yet: %s", error)
+        except Exception as error:  # noqa: BLE001 - see above
+            before, complaint = complaint, repr(error)
+            if before != complaint:
+                _log.exception("something of the account's orders cannot be told")

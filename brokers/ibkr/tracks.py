@@ -29,6 +29,8 @@ ENDED: Final = _CANCELED | {_FILLED}
 #: Words of a gateway that has passed the order on.
 _ACCEPTED: Final = frozenset({"PreSubmitted", "Submitted", "PendingCancel", _FILLED})
 _PENDING_COMMISSION: Final = Decimal(-1)
+#: Without and with its commission.
+_TELLINGS_OF_EACH: Final = 2
 
 
 class Refusal(NamedTuple):
@@ -44,7 +46,8 @@ class Fill:
 
     Attributes:
         execution_id: IB's `execId` without its last part, which counts the corrections.
-        revision: of our telling: a commission that comes late makes one too.
+        revision: of our telling, the same after every restart: even ones are IB's own, and the odd
+            one after it brings a commission that came late.
         commission: None = not told.
         arrived_at: when (monotonic seconds).
         told_bare: it was told without a commission.
@@ -83,9 +86,9 @@ class Part(NamedTuple):
     ratio: Decimal = Decimal(1)
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
-    """One order.
+    """One order; it is itself only.
 
     Attributes:
         perm_id: IB's own number, the same for ever; 0 = not told yet.
@@ -233,12 +236,14 @@ def status_of(track: Track, part: Part) -> OrderStatus:
     # What an OCO group cuts to what has filled of it is canceled, not filled.
     if track.word == _FILLED or (is_whole and track.word not in _CANCELED):
         return OrderStatus.FILLED
+    # Of what has filled in part only the rest can be refused: that order is canceled.
+    refused = OrderStatus.CANCELED if filled else OrderStatus.REJECTED
     if track.refusal is not None and (not track.accepted or track.word in _CANCELED | {_INACTIVE}):
-        return OrderStatus.REJECTED
+        return refused
     if track.word in _CANCELED:
         return OrderStatus.CANCELED
     if track.word == _INACTIVE and track.completed:
-        return OrderStatus.REJECTED
+        return refused
     return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.SUBMITTED
 
 
@@ -253,11 +258,10 @@ def add_execution(track: Track, contract: Contract, told: Execution, now: float)
     quantity, price = positive_of(told.shares), positive_of(told.price)
     busted = quantity is None or price is None
     last = before[-1] if before else None
-    late_commissions = _late_commissions(before)
     fill = Fill(
         exec_id=told.execId,
         execution_id=execution_id,
-        revision=raw + late_commissions,
+        revision=raw * _TELLINGS_OF_EACH,
         con_id=contract.conId,
         contract=contract,
         side=Side.BUY if told.side == "BOT" else Side.SELL,
@@ -272,11 +276,6 @@ def add_execution(track: Track, contract: Contract, told: Execution, now: float)
     before.append(fill)
     before.sort(key=lambda each: each.revision)
     return fill
-
-
-def _late_commissions(told: list[Fill]) -> int:
-    """How many of our tellings are not IB's own."""
-    return len(told) - len({each.exec_id for each in told})
 
 
 def split_exec_id(exec_id: str) -> tuple[str, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from pymongo.errors import PyMongoError
+
 from services.common.clock import utc_now
 from services.common.store import Store
 
@@ -14,7 +16,7 @@ _log = logging.getLogger(__name__)
 def raise_incident(
     store: Store, *, kind: str, key: str, sentence: str, facts: dict[str, Any] | None = None
 ) -> None:
-    """Open an incident, or count one more sighting of it; logged only where that is news.
+    """Open an incident, or count one more sighting of it.
 
     Args:
         store: where it is recorded.
@@ -23,27 +25,35 @@ def raise_incident(
         sentence: what happened, for a person, with numbers.
         facts: the numbers again, for machines.
     """
-    now, known = utc_now(), False
-    seen = {
-        "kind": kind,
-        "key": key,
-        "sentence": sentence,
-        "facts": facts or {},
-        "status": "OPEN",
-        "last_seen_at": now,
-    }
+    name = f"{kind}|{key}"
+    # What is seen again every few seconds, in the same words, is one line of the log.
+    level = logging.DEBUG if _is_told(store, name, sentence) else logging.ERROR
+    _log.log(level, "incident %s %s: %s", kind, key, sentence)
+    now = utc_now()
+    store["incidents"].update_one(
+        {"_id": name},
+        {
+            "$set": {
+                "kind": kind,
+                "key": key,
+                "sentence": sentence,
+                "facts": facts or {},
+                "status": "OPEN",
+                "last_seen_at": now,
+            },
+            "$setOnInsert": {"opened_at": now},
+            "$inc": {"count": 1},
+        },
+        upsert=True,
+    )
+
+
+def _is_told(store: Store, name: str, sentence: str) -> bool:
     try:
-        before = store["incidents"].find_one_and_update(
-            {"_id": f"{kind}|{key}"},
-            {"$set": seen, "$setOnInsert": {"opened_at": now}, "$inc": {"count": 1}},
-            projection={"status": 1, "sentence": 1},
-            upsert=True,
-        )
-        told = before and (before.get("status"), before.get("sentence"))
-        known = told == ("OPEN", sentence)
-    finally:  # also where it could not be recorded
-        level = logging.DEBUG if known else logging.ERROR
-        _log.log(level, "incident %s %s: %s", kind, key, sentence)
+        known = store["incidents"].find_one({"_id": name}, {"status": 1, "sentence": 1})
+    except PyMongoError:
+        return False  # the log is all that is left to tell it
+    return known is not None and (known["status"], known["sentence"]) == ("OPEN", sentence)
 
 
 def clear_incident(store: Store, *, kind: str, key: str) -> None:

@@ -282,7 +282,7 @@ class Execution(Frozen):
 
     Attributes:
         execution_id: the same for every revision of the fill.
-        revision: 0 as first told; a correction of it has the next, and replaces it.
+        revision: 0 as first told; a correction of it has a later one, and replaces it.
         busted: the broker has taken it back: it counts as if it had never been.
         client_order_id: empty where the broker's order is none of ours.
     """

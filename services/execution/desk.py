@@ -45,7 +45,7 @@ _SQUARING_SECONDS = 5.0
 #: News of a broker are asked about together, at most this often.
 _NEWS_SECONDS = 0.5
 _QUESTIONS_OF_A_COMPARISON = 5
-_SAVE_CURSOR_SECONDS = 1.0
+_SAVE_CURSOR_SECONDS = 5.0
 #: First and longest pause between attempts to open: a broker that is back is noticed soon.
 _RECONNECT_SECONDS = (0.5, 2.0)
 

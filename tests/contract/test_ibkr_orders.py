@@ -92,7 +92,7 @@ def test_a_commission_that_comes_late_is_the_next_revision_of_the_fill(bench, br
     (paid,) = until(arrived, lambda each: each.executions[0].revision).executions
     assert (paid.execution_id, paid.revision, paid.commission) == (bare.execution_id, 1, 1)
     bench.revise(bare.execution_id, price="149.50")
-    (corrected,) = until(arrived, lambda each: each.executions[0].revision == 2).executions
+    (corrected,) = until(arrived, lambda each: each.executions[0].revision > 1).executions
     assert (corrected.price, corrected.quantity) == (Decimal("149.50"), 10)
 
 

@@ -115,7 +115,7 @@ def test_in_whatever_order_and_however_often_events_come_the_end_is_the_same(ord
     fills = [(each.execution_id, each.revision, each.price) for each in report.executions]
     assert fills == [
         ("0001.0001.01", 0, 149),
-        ("0001.0002.01", 1, Decimal("148.5")),
+        ("0001.0002.01", 2, Decimal("148.5")),
         ("0001.0003.01", 0, 149),
     ]
     assert {each.commission for each in report.executions} == {1}
@@ -194,7 +194,7 @@ def test_a_busted_fill_counts_for_nothing(told):
     told.pay(execution(1))
     told.fill(execution(1, shares=0.0, revision=2))
     (fill,) = told.report().executions
-    assert (fill.busted, fill.revision, fill.quantity) == (True, 1, 4)
+    assert (fill.busted, fill.revision, fill.quantity) == (True, 2, 4)
     assert told.report().filled_quantity == 0
 
 
@@ -210,6 +210,47 @@ def test_a_fill_waits_for_its_cost_and_not_for_ever(told):
     assert (paid.commission, paid.revision) == (1, 1)
     told.pay(execution(1))
     assert told.report(now=1.7).executions == (paid,)
+
+
+def test_a_correction_is_newer_than_a_late_commission_also_after_a_restart(told):
+    told.show()
+    told.fill(execution(1))
+    (bare,) = told.report(now=1.5).executions
+    told.pay(execution(1))
+    (paid,) = told.report(now=1.6).executions
+    after = Told()  # IB tells the fill with its commission now, and then corrects it
+    after.show()
+    for revision, price in ((1, 149.0), (2, 148.5)):
+        after.fill(execution(1, revision=revision, price=price))
+        after.pay(execution(1, revision=revision))
+    (corrected,) = after.report().executions
+    assert corrected.price == Decimal("148.5")
+    assert bare.revision < paid.revision < corrected.revision
+
+
+def test_commissions_of_fills_that_are_not_ours_are_not_kept_for_ever(told):
+    for number in range(3000):
+        told.pay(execution(number))
+    assert len(told.book._commissions) <= 1000
+    last = execution(2999)
+    told.show()
+    told.fill(last)
+    assert told.report().executions[0].commission == 1
+
+
+def test_a_number_of_todays_fills_is_not_given_again(told):
+    told.fill(execution(1, orderId=41))
+    told.fill(execution(2, orderId=99, clientId=2, permId=901))
+    assert told.book.highest_id == 41
+
+
+def test_a_refusal_of_the_rest_of_what_has_filled_in_part_is_a_cancel(told):
+    told.show()
+    told.fill(execution(1))
+    told.err(201, "margin")
+    told.state("Cancelled", 4.0)
+    report = told.report(now=2)
+    assert (report.status, report.filled_quantity, report.text) == (S.CANCELED, 4, "201: margin")
 
 
 @pytest.mark.parametrize("amount", [-1.0, 1.7976931348623157e308])
