@@ -73,6 +73,12 @@ _UNKNOWN: Final = dict.fromkeys(
         "poll_error",
     )
 )
+#: Where in a connection a broker keeps positions apart, with what holds where nothing is said.
+_POSITIONS_ARE_IN: Final[Mapping[str, str | None]] = {
+    "broker_account": None,
+    "product_equity": "CNC",
+    "product_derivative": "NRML",
+}
 #: Where a trace of an account stays for ever.
 _TRACES: Final = ("orders", "execution_confirmations", "positions")
 
@@ -141,6 +147,7 @@ def change(
         before = row.get("connection") or {}
         after = {name: value for name, value in {**before, **fields}.items() if value is not None}
         _check(store, row | {"connection": after}, session)
+        _check_place(store, account_id, (before, after), session)
         store["trading_accounts"].update_one(
             {"_id": account_id}, {"$set": {"connection": after}}, session=session
         )
@@ -198,6 +205,23 @@ def _check(store: Store, row: Document, session: ClientSession) -> None:
     accounts = BrokerAccounts(store, Vault(load(CommonSettings)))
     others = store["trading_accounts"].find({"status": ActiveStatus.ACTIVE}, session=session)
     check_account(accounts.read(row), [accounts.read(each) for each in others])
+
+
+def _check_place(
+    store: Store, account_id: str, change: tuple[Document, Document], session: ClientSession
+) -> None:
+    """Refuse to move the account away from what it holds: an exit would open a position there."""
+    before, after = ({**_POSITIONS_ARE_IN, **each} for each in change)
+    moved = [name for name in _POSITIONS_ARE_IN if before[name] != after[name]]
+    for name, query in (("positions", {"open": True}), ("orders", {"working": True})):
+        held = store[name].find_one(
+            {"account_id": account_id, **query}, {"_id": 1}, session=session
+        )
+        if moved and held is not None:
+            raise ConfigurationError(
+                f"account {account_id} has open {name} in {moved[0]} {before[moved[0]]}: "
+                f"close them first, or add another account for {after[moved[0]]}"
+            )
 
 
 def _check_name(store: Store, account_id: str, session: ClientSession) -> None:

@@ -142,7 +142,10 @@ class ZerodhaBroker(Broker):
         request = placement(order, contract, self._link)
         self._book.note_sending(order, request.fields, datetime.now(UTC))
         try:
-            answer = self._kite.send(lambda kite: _place(kite, request.fields, request.sliced))
+            answer = self._kite.send(
+                lambda kite: _place(kite, request.fields, request.sliced),
+                is_entry=not order.intent.reduces_risk,
+            )
         except OrderStateUnknown:
             raise
         except (OrderRejected, BrokerUnavailable):

@@ -30,8 +30,12 @@ T = TypeVar("T")
 ACCESS_TOKEN: Final = "access_token"  # noqa: S105 - the name of a secret
 #: What can stand in a header: where something cannot, the library's error would show all of it.
 _SENDABLE: Final = re.compile("[!-~]+")
+#: Of an object in memory: with it no two errors would have the same words.
+_ADDRESS: Final = re.compile(" at 0x[0-9a-f]+")
 #: How long a call waits for its turn.
 _TURN_SECONDS: Final = 3.0
+#: The share of orders that is kept for exits, changes and cancels.
+_SPARE: Final = 0.1
 _CONNECT_SECONDS: Final = 3.0
 #: A token that Kite has refused is tried again no sooner, unless a person has logged in.
 _REFUSED_SECONDS: Final = 10.0
@@ -146,15 +150,23 @@ class KiteClient:
         """The same of a quote, of which Kite gives one a second. Raises: BrokerUnavailable."""
         return self._call(question, self._quotes, Purpose.QUESTION)
 
-    def send(self, request: Callable[[Any], T], *, purpose: Purpose = Purpose.ORDER) -> T:
+    def send(
+        self,
+        request: Callable[[Any], T],
+        *,
+        purpose: Purpose = Purpose.ORDER,
+        is_entry: bool = False,
+    ) -> T:
         """The answer to an order, a change or a cancel, which is sent once.
+
+        However many entries there are, they leave a part of what Kite allows to what reduces risk.
 
         Raises:
             OrderRejected: Kite has refused it.
             BrokerUnavailable: it was not sent, or not taken.
             OrderStateUnknown: nobody knows.
         """
-        return self._call(request, self._orders, purpose)
+        return self._call(request, self._orders, purpose, _SPARE if is_entry else 0.0)
 
     def clock_skew(self) -> timedelta | None:
         """How far Kite's clock is ahead of ours, to a second. Raises: BrokerUnavailable."""
@@ -170,9 +182,11 @@ class KiteClient:
         self._connected = False
         self._kite.reqsession.close()
 
-    def _call(self, call: Callable[[Any], T], pacer: Pacer, purpose: Purpose) -> T:
+    def _call(
+        self, call: Callable[[Any], T], pacer: Pacer, purpose: Purpose, spare: float = 0.0
+    ) -> T:
         self._check_token()
-        with pacer.turn(_TURN_SECONDS):
+        with pacer.turn(_TURN_SECONDS, spare=spare):
             self._heard.status, self._heard.error_type = None, ""
             try:
                 answer = call(self._kite)
@@ -214,11 +228,12 @@ class KiteClient:
 
     def _failure(self, error: Exception) -> Failure:
         status, error_type = self._heard.status, self._heard.error_type
+        words = _ADDRESS.sub("", f"{type(error).__name__}: {error}")
         if status is None:
-            return Failure(not _never_left(error), message=f"{type(error).__name__}: {error}")
+            return Failure(not _never_left(error), message=words)
         if not error_type:
             # HTML, or JSON of another shape: what it says is nobody's word.
-            return Failure(True, _no_refusal(status), message=f"{type(error).__name__}: {error}")
+            return Failure(True, _no_refusal(status), message=words)
         return Failure(True, status, error_type, str(error))
 
 

@@ -72,8 +72,12 @@ class Pacer:
         self._calls = 0
 
     @contextmanager
-    def turn(self, most_seconds: float) -> Iterator[None]:
+    def turn(self, most_seconds: float, *, spare: float = 0.0) -> Iterator[None]:
         """A call's turn: it is made inside.
+
+        Args:
+            most_seconds: how long it may wait.
+            spare: the share of what is allowed that it leaves to calls that matter more.
 
         Raises:
             BrokerUnavailable: its turn would not come within so many seconds.
@@ -82,7 +86,7 @@ class Pacer:
         if not self._turn.acquire(timeout=max(most_seconds, 0)):
             raise _crowded(most_seconds)
         try:
-            call = self._begin(until, most_seconds)
+            call = self._begin(until, most_seconds, spare)
         finally:
             self._turn.release()
         try:
@@ -95,11 +99,11 @@ class Pacer:
         with self._books() as books:
             return wait_seconds(books.values(), self._windows, self._clock(), calls) == 0
 
-    def _begin(self, until: float, most_seconds: float) -> str:
+    def _begin(self, until: float, most_seconds: float, spare: float) -> str:
         while True:
             with self._books() as books:
                 now = self._clock()
-                wait = wait_seconds(books.values(), self._windows, now)
+                wait = wait_seconds(books.values(), self._windows, now, spare=spare)
                 if wait == 0:
                     self._calls += 1
                     call = f"{os.getpid()}-{id(self)}-{self._calls}"
@@ -163,9 +167,15 @@ def still_counting(
 
 
 def wait_seconds(
-    calls: Iterable[_Call], windows: Sequence[Window], now: float, wanted: int = 1
+    calls: Iterable[_Call],
+    windows: Sequence[Window],
+    now: float,
+    wanted: int = 1,
+    spare: float = 0.0,
 ) -> float:
     """How long until so many calls more may begin, as far as is known: 0 = now.
+
+    A share of each window can be left to others (`Pacer.turn`).
 
     Where too many are not answered yet, it says when to look again.
     """
@@ -174,7 +184,7 @@ def wait_seconds(
     for window in windows:
         frees = [ended + window.seconds - now if ended else _LOOK_SECONDS for _, ended in told]
         held = sorted(each for each in frees if each > 0)
-        if (over := len(held) + wanted - window.most) > 0:
+        if (over := len(held) + wanted + int(window.most * spare) - window.most) > 0:
             waits.append(held[over - 1] if over <= len(held) else window.seconds)
     return max(waits)
 

@@ -41,6 +41,7 @@ class Execution:
         self._opened: dict[str, BrokerAccount] = {}
         #: Why accounts are closed, by incident kind and account; None = told by nobody yet.
         self._told: dict[tuple[str, str], str | None] = {}
+        self._trouble = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="accounts", daemon=True)
 
@@ -86,9 +87,18 @@ class Execution:
                 for account in self._accounts.active():
                     if self._opened.get(account.account_id) != account:
                         self._follow(account)
+                self._trouble = ""
             except PyMongoError as error:
-                _log.warning("accounts cannot be opened: %s", type(error).__name__)
+                self._in_trouble(type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - no account would ever be opened again
+                self._in_trouble(f"{type(error).__name__}: {error}", error)
             self._stop.wait(_LOOK_FOR_ACCOUNTS_SECONDS)
+
+    def _in_trouble(self, words: str, bug: Exception | None = None) -> None:
+        """Told once in the same words: it is tried again every few seconds."""
+        level = logging.DEBUG if words == self._trouble else logging.WARNING
+        _log.log(level, "accounts cannot be opened: %s", words, exc_info=bug)
+        self._trouble = words
 
     def _follow(self, account: BrokerAccount) -> None:
         """Open an account, or open it anew where a person has changed how it is reached."""
@@ -109,6 +119,12 @@ class Execution:
             desk = self._open_desk(account, list(self._opened.values()))
         except ConfigurationError as error:
             self._tell(MISCONFIGURED, account, f"{error}; it stays closed until that is mended")
+            return
+        except PyMongoError:
+            raise
+        except Exception as error:  # noqa: BLE001 - e.g. a broker's library that is half installed
+            words = f"account {account.account_id} could not be opened: {type(error).__name__}"
+            self._tell(MISCONFIGURED, account, f"{words}: {error}; it is tried again")
             return
         self._tell(MISCONFIGURED, account, "")
         desk.start()

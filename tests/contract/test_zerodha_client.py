@@ -326,3 +326,37 @@ def test_secrets_of_another_key_are_a_setting_to_mend_and_send_nothing(server, t
     with pytest.raises(BrokerUnavailable, match="another key; nothing was sent"):
         place(client)
     assert server.calls == []
+
+
+def test_an_exit_goes_at_once_after_more_entries_than_a_second_takes(server, client, monkeypatch):
+    monkeypatch.setattr("brokers.zerodha.client._TURN_SECONDS", 0.0)
+    monkeypatch.setattr(client._orders, "_clock", lambda: 1_000_000.0)
+    server.answer = (200, JSON, b'{"status": "success", "data": {"order_id": "1"}}')
+
+    def enter():
+        return client.send(lambda kite: kite.cancel_order("regular", "1"), is_entry=True)
+
+    for _ in range(9):
+        enter()
+    with pytest.raises(BrokerUnavailable, match="nothing was sent"):
+        enter()
+    assert place(client) == "1"
+
+
+def test_a_kite_that_does_not_answer_at_all_is_told_in_the_same_words_each_time(tmp_path):
+    with socket.socket() as full, contextlib.ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):  # nobody takes them: the next is not heard
+            caller = waiting.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(full.getsockname())
+        client = make(f"http://127.0.0.1:{full.getsockname()[1]}", tmp_path)
+        told = set()
+        for _ in range(2):
+            with pytest.raises(
+                BrokerUnavailable, match=r"nothing was sent.*ConnectTimeout"
+            ) as caught:
+                place(client)
+            told.add(str(caught.value))
+    assert len(told) == 1

@@ -1,5 +1,6 @@
 """Which accounts execution opens: each by itself, whatever the others look like."""
 
+import logging
 from dataclasses import replace
 
 import pytest
@@ -132,3 +133,44 @@ def test_a_live_account_stays_closed_without_live_and_the_incident_ends_with_it(
     begin(live=True)
     assert trades(store, "A")
     assert not incident(store, "LIVE_ACCOUNT_IN_PAPER_MODE", "A")
+
+
+def test_an_adapter_that_breaks_while_it_is_made_ends_no_thread_and_stops_no_other(
+    store, begin, opened, monkeypatch
+):
+    def breaks(account, _others):
+        if account.account_id == "A":
+            raise ImportError("half installed")
+
+    monkeypatch.setattr(f"{__name__}.check_account", breaks)
+    add_account(store, "A")
+    begin()
+    wait_for(lambda: incident(store, "ACCOUNT_MISCONFIGURED", "A"))
+    add_account(store, "B")
+    wait_for(lambda: "B" in names(opened))
+    told = incident(store, "ACCOUNT_MISCONFIGURED", "A")
+    assert "ImportError: half installed; it is tried again" in told["sentence"]
+    assert told["count"] == 1
+    monkeypatch.setattr(f"{__name__}.check_account", lambda *_: None)
+    wait_for(lambda: "A" in names(opened))
+    wait_for(lambda: incident(store, "ACCOUNT_MISCONFIGURED", "A") is None)
+
+
+def test_a_list_of_accounts_that_cannot_be_read_is_told_once_and_read_again(
+    store, begin, opened, monkeypatch, caplog
+):
+    caplog.set_level(logging.INFO, logger="services.execution.service")
+    tries = []
+    active = BrokerAccounts.active
+
+    def breaks(self):
+        tries.append(1)
+        raise ValueError("a row")
+
+    monkeypatch.setattr(BrokerAccounts, "active", breaks)
+    add_account(store, "A")
+    begin()
+    wait_for(lambda: len(tries) > 3)
+    monkeypatch.setattr(BrokerAccounts, "active", active)
+    wait_for(lambda: "A" in names(opened))
+    assert caplog.text.count("accounts cannot be opened: ValueError: a row") == 1

@@ -96,6 +96,22 @@ def test_a_connection_is_changed_whole_or_not_at_all(store, capsys):
     assert acts == 2
 
 
+def test_an_account_is_not_moved_away_from_what_it_holds(store, capsys):
+    """With MIS the exit of what lies in the depot would be a sale of what is not held."""
+    assert run("add", "ZE-1", *KITE, *SIGNED) == 0
+    to_mis = ("set", "ZE-1", "product_equity=MIS", *SIGNED)
+    store["positions"].insert_one({"_id": "p", "account_id": "ZE-1", "open": True})
+    assert "open positions in product_equity CNC: close them first" in refused(capsys, *to_mis)
+    assert "product_equity" not in row(store, "ZE-1")["connection"]
+    assert run("set", "ZE-1", "product_equity=CNC", "user_id=AB1234", *SIGNED) == 0
+    store["positions"].update_one({"_id": "p"}, {"$unset": {"open": ""}})
+    order_id = add_order(store, make_order(account_id="ZE-1"))
+    assert "open orders in product_equity CNC" in refused(capsys, *to_mis)
+    store["orders"].update_one({"_id": order_id}, {"$unset": {"working": ""}})
+    assert run(*to_mis) == 0
+    assert row(store, "ZE-1")["connection"]["product_equity"] == "MIS"
+
+
 def test_a_secret_is_read_from_standard_input_and_never_shown(
     store, connection, capsys, monkeypatch
 ):

@@ -80,6 +80,20 @@ def test_two_hundred_orders_a_minute(tmp_path, clock):
         pass
 
 
+def test_entries_leave_some_of_every_window_to_what_matters_more(tmp_path, clock):
+    paced = pacer(tmp_path, clock, ORDERS)
+    began = clock.now
+    for _ in range(180):
+        with paced.turn(2, spare=0.1):
+            pass
+    with pytest.raises(BrokerUnavailable), paced.turn(2, spare=0.1):
+        pytest.fail("an entry in the place of an exit")
+    for _ in range(20):
+        with paced.turn(2):
+            pass
+    assert clock.now - began < 40
+
+
 def test_processes_share_what_kite_allows(tmp_path, clock):
     first, second = (pacer(tmp_path, clock, QUOTES) for _ in range(2))
     with first.turn(1):
