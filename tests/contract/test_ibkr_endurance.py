@@ -185,3 +185,44 @@ def test_figures_that_did_not_come_in_time_are_not_told_for_ever(bench):
     bench.call("PUT", "/v1/tws/delay", {"seconds": 0})
     assert broker.account_state().cash > 0
     assert bench.call("GET", "/v1/tws/clients")["subscriptions"] == 0
+
+
+def _cut(bench, broker):
+    for action in ("RST", "FIN", "RST"):
+        link(bench, action)
+        time.sleep(0.15)
+
+
+def _close(bench, broker):
+    broker.close()
+
+
+def _restart(bench, broker):
+    bench.kill()
+    bench.start()
+
+
+@pytest.mark.parametrize("happens", [_cut, _close, _restart])
+def test_what_calls_under_way_say_is_so_whatever_ends_the_link(bench, broker, happens):
+    sent = [limit(number, "140", quantity="1") for number in range(48)]
+    said = {}
+
+    def place(mine):
+        for one in mine:
+            try:
+                broker.place_order(one)
+                said[one.client_order_id] = "taken"
+            except (BrokerUnavailable, OrderStateUnknown) as error:
+                said[one.client_order_id] = type(error).__name__
+
+    threads = [threading.Thread(target=place, args=(sent[each::6],)) for each in range(6)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(said) > 5)
+    happens(bench, broker)
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(said) == len(sent)
+    found = {each.report.client_order_id for each in bench.reopened(broker).open_orders()}
+    assert {each for each, word in said.items() if word == "taken"} <= found
+    assert not found & {each for each, word in said.items() if word == "BrokerUnavailable"}
