@@ -57,7 +57,8 @@ class Catalog:
         """The contract that an order trades.
 
         A future of which no expiry is said is the nearest one; to get out of it, the one that is
-        held, whatever has become the nearest since.
+        held, whatever has become the nearest since. One of which another month is held is not
+        entered: nobody could say of the two which is to be left.
 
         Raises:
             UnsupportedOrder: it would be booked wrongly, or it is not clear which contract it is.
@@ -66,10 +67,15 @@ class Catalog:
         """
         instrument = order.instrument
         reduces = order.intent.reduces_risk
-        held = await self._held_future(instrument) if reduces else None
-        listing = held or await self.listing(instrument)
+        held = await self._held_future(instrument)
+        listing = held if held and reduces else await self.listing(instrument)
         if listing.trouble and not reduces:
             raise UnsupportedOrder(listing.trouble)
+        if held and held.contract.conId != listing.contract.conId:
+            raise UnsupportedOrder(
+                f"{held.contract.localSymbol} is held, and the nearest {instrument.symbol} is "
+                f"{listing.contract.localSymbol} now: say which"
+            )
         ours = self._names.setdefault(listing.contract.conId, instrument)
         if ours.key != instrument.key and not reduces:
             raise UnsupportedOrder(f"{instrument.key} is in this account's books as {ours.key}")
@@ -119,8 +125,13 @@ class Catalog:
         ]
         if not held:
             return None
+        held = [each for each in held if self._is_called(each, instrument)] or held
         if len(held) > 1:
             names = ", ".join(sorted(each.localSymbol for each in held))
             raise UnsupportedOrder(f"{len(held)} {instrument.symbol} are held ({names}): say which")
         found = await self._describe(Contract(conId=held[0].conId))
         return described(found[0], instrument) if found else None
+
+    def _is_called(self, contract: Contract, instrument: Instrument) -> bool:
+        ours = self._names.get(contract.conId)
+        return ours is not None and ours.key == instrument.key

@@ -237,7 +237,7 @@ class ZerodhaBroker(Broker):
     def open_orders(self) -> Sequence[OpenOrder]:
         """What works of the order book."""
         page = self._book.look()
-        return [entry.open_order for entry in page.entries if not entry.has_ended]
+        return [entry.open_order for entry in page.everybodys if not entry.has_ended]
 
     def executions(self, *, since: datetime | None = None) -> Sequence[Execution]:
         """Trades of today; Kite's times are cut to a second, so `since` is too."""

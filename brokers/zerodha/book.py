@@ -74,6 +74,7 @@ class Book:
         self._fills: dict[str, list[Trade]] = {}
         self._charges: dict[TradeKey, Decimal] = {}
         self._charge_again_at = 0.0
+        self._charge_trouble = ""
         self._day = day_begins(datetime.now(UTC))
         self._ids: dict[str, str] = {}
         self._sliced: dict[str, Decimal] = {}
@@ -177,8 +178,12 @@ class Book:
             for start in range(0, len(asked), _LINES_AT_ONCE):
                 self._ask_charges(asked[start : start + _LINES_AT_ONCE])
         except BrokerUnavailable as error:
-            _log.warning("charges of %s fills are not known yet: %s", len(asked), error)
+            level = logging.DEBUG if str(error) == self._charge_trouble else logging.WARNING
+            _log.log(level, "charges of %s fills are not known yet: %s", len(asked), error)
+            self._charge_trouble = str(error)
             self._charge_again_at = time.monotonic() + _AGAIN_SECONDS
+        else:
+            self._charge_trouble = ""
         return True
 
     def _ask_charges(self, lines: Sequence[charges.Line]) -> None:

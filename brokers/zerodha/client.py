@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,14 +19,17 @@ from kiteconnect import KiteConnect  # type: ignore[import-untyped]
 from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 
-from brokers.errors import LoginRequired
+from brokers.errors import BrokerUnavailable, LoginRequired
 from brokers.zerodha.failures import Failure, Purpose, error_of
 from brokers.zerodha.link import ZerodhaLink
 from brokers.zerodha.pacing import ORDERS, QUESTIONS, QUOTES, Pacer
+from services.domain.errors import ConfigurationError, TraderError
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 ACCESS_TOKEN: Final = "access_token"  # noqa: S105 - the name of a secret
+#: What can stand in a header: where something cannot, the library's error would show all of it.
+_SENDABLE: Final = re.compile("[!-~]+")
 #: How long a call waits for its turn.
 _TURN_SECONDS: Final = 3.0
 _CONNECT_SECONDS: Final = 3.0
@@ -82,6 +86,8 @@ class KiteClient:
         self._quotes = Pacer(QUOTES, counted.with_suffix(".quotes"))
         self._token = ""
         self._refused_at: float | None = None
+        #: The words are those of the refusal itself: nobody is told the same thing in two ways.
+        self._refusal = ""
         self._connected = False
         self._lock = threading.Lock()
 
@@ -100,12 +106,27 @@ class KiteClient:
         )
 
     def fresh_token(self) -> str:
-        """The access token as it is stored now. Raises: LoginRequired: there is none."""
-        stored = self._secrets().get(ACCESS_TOKEN)
-        token = stored.get_secret_value() if stored else ""
-        if not token:
+        """The access token as it is stored now.
+
+        Raises:
+            LoginRequired: there is none.
+            BrokerUnavailable: what is stored could not be read.
+            ConfigurationError: it cannot be opened.
+        """
+        try:
+            stored = self._secrets().get(ACCESS_TOKEN)
+        except TraderError:
+            raise
+        except Exception as error:
+            sentence = f"the secrets of account {self._account_id} cannot be read"
+            raise BrokerUnavailable(
+                f"{sentence}, nothing was sent: {type(error).__name__}"
+            ) from error
+        token = stored.get_secret_value().strip() if stored else ""
+        if not _SENDABLE.fullmatch(token):
             self._connected = False
-            raise LoginRequired(f"{self.login} (no access token is stored)")
+            what = "what is stored is none" if token else "no access token is stored"
+            raise LoginRequired(f"{self.login} ({what})")
         with self._lock:
             if token != self._token:
                 self._token, self._refused_at = token, None
@@ -158,9 +179,10 @@ class KiteClient:
             except Exception as error:
                 failure = self._failure(error)
                 self._connected = failure.answered and not failure.means_login
+                told = error_of(failure, purpose, self.login)
                 if failure.means_login:
-                    self._refused_at = time.monotonic()
-                raise error_of(failure, purpose, self.login) from error
+                    self._refused_at, self._refusal = time.monotonic(), str(told)
+                raise told from error
         self._connected, self._refused_at = True, None
         return answer
 
@@ -170,8 +192,12 @@ class KiteClient:
         if before and refused_at is None:
             return
         refused = refused_at is not None and time.monotonic() - refused_at < _REFUSED_SECONDS
-        if self.fresh_token() == before and refused:
-            raise LoginRequired(f"{self.login} (Kite has refused the stored access token)")
+        try:
+            token = self.fresh_token()
+        except ConfigurationError as error:
+            raise BrokerUnavailable(f"{error}; nothing was sent") from error
+        if token == before and refused:
+            raise LoginRequired(self._refusal)
 
     def _note(self, answer: Any, *_: object, **__: object) -> None:  # noqa: ANN401 - requests' own
         """Kite's word for an error: the library knows only some, and loses the others."""
@@ -200,7 +226,12 @@ def _ahead(date: str | None) -> timedelta | None:
     """By the head of an answer, which says the second in which it was made."""
     if not date:
         return None
-    skew = parsedate_to_datetime(date) + timedelta(seconds=0.5) - datetime.now(UTC)
+    try:
+        told = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    told = told.replace(tzinfo=told.tzinfo or UTC)
+    skew = told + timedelta(seconds=0.5) - datetime.now(UTC)
     return skew if abs(skew) > timedelta(seconds=1) else timedelta()
 
 

@@ -175,6 +175,8 @@ def _share(exchange: str, tradingsymbol: str, name: str) -> Instrument:
 
 
 def _contract(listing: Listing) -> Contract | None:
+    if listing.lot < 1 or listing.tick <= 0:
+        return None  # an index: it stands among the shares, and nobody can buy it
     if listing.kind == "EQ" and listing.exchange in CASH_EXCHANGES:
         share = _share(listing.exchange, listing.tradingsymbol, listing.name)
         return Contract(listing, share)

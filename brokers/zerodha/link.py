@@ -25,7 +25,7 @@ class ZerodhaLink(Frozen):
             (NSE: qtyfreeze). Where one is missing, what is above is refused by Kite.
     """
 
-    api_key: str = Field(min_length=1)
+    api_key: str = Field(min_length=1, pattern="^[!-~]+$")
     user_id: str = ""
     product_equity: Literal["CNC", "MIS"] = "CNC"
     product_derivative: Literal["NRML", "MIS"] = "NRML"

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
 from brokers.errors import BrokerUnavailable
+
+_log = logging.getLogger(__name__)
 
 
 class Window(NamedTuple):
@@ -36,6 +39,9 @@ QUOTES: Final = (Window(1, 1.01),)
 #: A call that was never answered, because its process died, has arrived by then or never will.
 _LOST_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.01
+#: The file is held for less than a millisecond, unless its holder is halted.
+_LOCK_SECONDS: Final = 3.0
+_LOCK_AGAIN_SECONDS: Final = 0.001
 #: One call: when it began, and when it was answered (0 = not yet).
 _Call = tuple[float, float]
 
@@ -104,9 +110,13 @@ class Pacer:
             self._sleep(max(wait, _LOOK_SECONDS))
 
     def _end(self, call: str) -> None:
-        with self._books() as books:
-            if call in books:
-                books[call] = (books[call][0], self._clock())
+        """The call has its answer, whatever becomes of our count: it counts as lost without."""
+        try:
+            with self._books() as books:
+                if call in books:
+                    books[call] = (books[call][0], self._clock())
+        except BrokerUnavailable as error:
+            _log.warning("%s", error)
 
     @contextmanager
     def _books(self) -> Iterator[dict[str, _Call]]:
@@ -114,7 +124,7 @@ class Pacer:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("a+", encoding="utf-8") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                self._lock(file)
                 file.seek(0)
                 before = _read(file.read())
                 books = still_counting(before, self._windows, self._clock())
@@ -125,6 +135,18 @@ class Pacer:
                     json.dump(books, file)
         except OSError as error:
             raise BrokerUnavailable(f"calls cannot be counted in {self._file}: {error}") from error
+
+    def _lock(self, file: IO[str]) -> None:
+        """Alone with the file. Raises: TimeoutError: another process, halted, does not let go."""
+        until = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise TimeoutError(f"it is locked for {_LOCK_SECONDS:g} s") from None
+            time.sleep(_LOCK_AGAIN_SECONDS)
 
 
 def still_counting(

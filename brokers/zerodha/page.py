@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from brokers.broker import OpenOrder
-from brokers.errors import OrderStateUnknown
+from brokers.errors import BrokerUnavailable, LoginRequired, OrderStateUnknown
 from brokers.zerodha.charges import TradeKey, key_of
 from brokers.zerodha.contracts import CURRENCY
 from brokers.zerodha.rows import CANCELLED, COMPLETE, REJECTED, OrderRow, Trade
@@ -129,9 +129,22 @@ class Entry(NamedTuple):
 
 
 class Page(NamedTuple):
-    """The book at one moment, in the order in which orders were placed."""
+    """The book at one moment, in the order in which orders were placed.
+
+    Attributes:
+        entries: all that can be read; what is ours always is.
+        unread: why orders of somebody else's are not among them, in words; empty = all are.
+    """
 
     entries: tuple[Entry, ...]
+    unread: str = ""
+
+    @property
+    def everybodys(self) -> tuple[Entry, ...]:
+        """All of them. Raises: BrokerUnavailable: one cannot be read, and may not be left out."""
+        if self.unread:
+            raise BrokerUnavailable(self.unread)
+        return self.entries
 
     def of_order(self, order_id: str) -> Entry | None:
         """The entry that one of Kite's orders is part of."""
@@ -156,8 +169,8 @@ class Page(NamedTuple):
 
     @property
     def executions(self) -> list[Execution]:
-        """All fills of the day, oldest first."""
-        found = (each for entry in self.entries for each in entry.executions)
+        """All fills of the day, oldest first. Raises: BrokerUnavailable: not all can be read."""
+        found = (each for entry in self.everybodys for each in entry.executions)
         return sorted(found, key=lambda each: each.occurred_at)
 
 
@@ -178,7 +191,18 @@ def page_of(
     groups: dict[str, list[OrderRow]] = {}
     for row in sorted(rows, key=lambda each: (each.placed_at, len(each.order_id), each.order_id)):
         groups.setdefault(row.parent, []).append(row)
-    return Page(tuple(_entry(group, fills, known, instrument_of) for group in groups.values()))
+    entries, unread = [], ""
+    for group in groups.values():
+        try:
+            entries.append(_entry(group, fills, known, instrument_of))
+        except LoginRequired:
+            raise
+        except BrokerUnavailable as error:
+            if _id_of(group, known):
+                raise
+            # What a person trades by hand must not keep us from seeing our own orders.
+            unread = unread or str(error)
+    return Page(tuple(entries), unread)
 
 
 def execution_id(trade: Trade) -> str:
@@ -187,14 +211,19 @@ def execution_id(trade: Trade) -> str:
     return f"{trade.exchange}-{day}-{trade.order_id}-{trade.trade_id}"
 
 
+def _id_of(rows: Iterable[OrderRow], known: Known) -> str:
+    """The id of ours that an order has; empty = it is somebody else's."""
+    ids = (row.client_order_id or known.ids.get(row.order_id, "") for row in rows)
+    return next((each for each in ids if each), "")
+
+
 def _entry(
     rows: Sequence[OrderRow],
     fills: Mapping[str, Sequence[Trade]],
     known: Known,
     instrument_of: Callable[[str, str], Instrument],
 ) -> Entry:
-    ids = [row.client_order_id or known.ids.get(row.order_id, "") for row in rows]
-    client_order_id = next((each for each in ids if each), "")
+    client_order_id = _id_of(rows, known)
     instrument = instrument_of(rows[0].exchange, rows[0].tradingsymbol)
     trades = [trade for row in rows for trade in fills.get(row.order_id, ())]
     trades.sort(key=lambda each: (each.filled_at, len(each.trade_id), each.trade_id))

@@ -49,6 +49,7 @@ class Stream:
         )
         self._ticker: Ticker | None = None
         self._since = 0.0
+        self._trouble = ""
 
     def start(self, ticker: Ticker | None) -> None:
         """Tell everything until `close`; `ticker` says how often it must be looked."""
@@ -79,14 +80,23 @@ class Stream:
                 page = self._book.look(self._since if rung else None)
                 self._tell(page)
                 wait = self._until_next(page)
-            except (BrokerError, TransientError) as error:
-                _log.info("reports of %s: %s", self._account_id, error)
-                self._again()
-            except Exception:  # noqa: BLE001 - no report may be skipped: it comes again
-                _log.exception("reports of %s: the handler failed", self._account_id)
-                self._again()
+                self._trouble = ""
+            except Exception as error:  # noqa: BLE001 - no report may be skipped: it comes again
+                self._again(error)
 
-    def _again(self) -> None:
+    def _again(self, error: Exception) -> None:
+        """Told once in the same words: a broker may be away for a night."""
+        before, self._trouble = self._trouble, f"{type(error).__name__}: {error}"
+        if before != self._trouble:
+            expected = isinstance(error, (BrokerError, TransientError))
+            level = logging.INFO if expected else logging.ERROR
+            _log.log(
+                level,
+                "reports of %s: %s",
+                self._account_id,
+                self._trouble,
+                exc_info=None if expected else error,
+            )
         self._stop.wait(_PAUSE_SECONDS)
         self.ring()
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlencode
 
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from brokers.errors import LoginRequired
@@ -69,14 +69,17 @@ class Ticker:
         return self._healthy
 
     def _run(self) -> None:
-        pause = _FIRST_PAUSE_SECONDS
+        pause, told = _FIRST_PAUSE_SECONDS, ""
         while not self._stop.is_set():
             began = time.monotonic()
             trouble = self._listen()
             self._healthy, self._socket = False, None
             if self._stop.is_set():
                 return
-            _log.info("Kite's order updates are not to be had: %s", trouble)
+            # Kite may be away for a night: the same words again are for nobody.
+            level = logging.DEBUG if trouble == told else logging.INFO
+            _log.log(level, "Kite's order updates are not to be had: %s", trouble)
+            told = trouble
             self._ring()
             if time.monotonic() - began > _LONGEST_PAUSE_SECONDS:
                 pause = _FIRST_PAUSE_SECONDS
@@ -104,7 +107,7 @@ class Ticker:
             return f"Kite answered {error.response.status_code}"
         except LoginRequired as error:
             return str(error)
-        except (OSError, WebSocketException) as error:
+        except Exception as error:  # noqa: BLE001 - the thread must not die; its words may be secret
             return type(error).__name__
         return "closed"
 

@@ -26,7 +26,7 @@ from services.domain.instruments import Instrument
 _log = logging.getLogger(__name__)
 FAILURES_FOR_INCIDENT = 3
 #: Doorbells of a busy account are answered together, at most this often.
-MINIMUM_GAP_SECONDS = 1.0
+MINIMUM_GAP_SECONDS = 2.0
 PRICE_LOOK_SECONDS = 0.5
 #: Cerebro wants a price again as long as a signal waits for it; what it has left alone is over.
 WANTED_FOR = timedelta(seconds=30)
@@ -43,7 +43,17 @@ class Poller:
         open_broker: Callable[[BrokerAccount], Broker],
         *,
         poll_seconds: float,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
+        """Not asking yet.
+
+        Args:
+            account: whose.
+            store: where answers go.
+            open_broker: makes its adapter.
+            poll_seconds: between questions, where nobody rings.
+            is_wanted: whether a decision may wait for something; False = there is no need to look.
+        """
         self.account = account
         self._store = store
         self._open_broker = open_broker
@@ -55,7 +65,9 @@ class Poller:
         self._failures = 0
         #: None until the first answer: an earlier process may have left an incident open.
         self._incident_open: bool | None = None
-        self._rung = threading.Event()
+        self._is_wanted = is_wanted
+        self._rung = False
+        self._woken = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name=f"poll-{account.account_id}", daemon=True
@@ -68,7 +80,7 @@ class Poller:
     def end(self) -> None:
         """Ask no more, without waiting for the question that is under way."""
         self._stop.set()
-        self._rung.set()
+        self._woken.set()
 
     def join(self, timeout: float) -> None:
         """Wait for the end."""
@@ -76,7 +88,12 @@ class Poller:
 
     def ring(self) -> None:
         """The account has just traded: ask now, or right after the question under way."""
-        self._rung.set()
+        self._rung = True
+        self._woken.set()
+
+    def look(self) -> None:
+        """A decision waits for an answer: look now."""
+        self._woken.set()
 
     def alive(self) -> bool:
         """Whether the thread still runs."""
@@ -222,7 +239,7 @@ class Poller:
     def _run(self) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
-            self._rung.clear()
+            self._rung = False
             self.poll()
             self._rest(began)
         if self._broker is not None:
@@ -231,14 +248,15 @@ class Poller:
     def _rest(self, began: float) -> None:
         """Answer for prices until the next poll is due: sooner where somebody rings."""
         while not self._stop.is_set():
-            rung = self._rung.is_set()
-            pause = MINIMUM_GAP_SECONDS if rung else self._poll_seconds
+            self._woken.clear()
+            pause = MINIMUM_GAP_SECONDS if self._rung else self._poll_seconds
             due = began + max(MINIMUM_GAP_SECONDS, pause)
-            self.quote(until=due)
+            if self._is_wanted():
+                self.quote(until=due)
             left = due - time.monotonic()
             if left <= 0:
                 return
-            (self._stop if rung else self._rung).wait(min(left, PRICE_LOOK_SECONDS))
+            self._woken.wait(min(left, PRICE_LOOK_SECONDS))
 
 
 def _words(error: Exception) -> str:

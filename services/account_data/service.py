@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from pymongo.errors import PyMongoError
 
 from brokers.broker import Broker
-from services.account_data.poller import Poller
+from services.account_data.poller import PRICE_LOOK_SECONDS, WANTED_FOR, Poller
 from services.account_data.store import AccountStore
 from services.common.broker_accounts import BrokerAccounts
+from services.common.clock import utc_now
 from services.domain.broker_accounts import BrokerAccount
 from services.domain.errors import InvalidMessage, TransientError
 
@@ -44,15 +45,20 @@ class AccountData:
         self._listed = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="accounts", daemon=True)
+        #: Accounts that decisions wait for; one look for all of them is two queries.
+        self._wanted: set[str] = set()
+        self._wishes = threading.Thread(target=self._look, name="wishes", daemon=True)
 
     def start(self) -> None:
-        """Follow the list in a thread."""
+        """Follow the list in a thread, and what decisions wait for in another."""
         self._thread.start()
+        self._wishes.start()
 
     def stop(self) -> None:
         """End all polling."""
         self._stop.set()
         self._thread.join(_STOP_SECONDS)
+        self._wishes.join(_STOP_SECONDS)
         with self._lock:
             pollers = list(self._pollers.values())
         for poller in pollers:
@@ -107,10 +113,35 @@ class AccountData:
         return "; ".join(ages) or "no active accounts"
 
     def _begin(self, account: BrokerAccount) -> Poller:
-        poller = Poller(account, self._store, self._open_broker, poll_seconds=self._poll_seconds)
+        poller = Poller(
+            account,
+            self._store,
+            self._open_broker,
+            poll_seconds=self._poll_seconds,
+            is_wanted=lambda: account.account_id in self._wanted,
+        )
         poller.start()
         _log.info("account %s is polled at %s", account.account_id, account.broker)
         return poller
+
+    def _look(self) -> None:
+        try:
+            while not self._stop.wait(PRICE_LOOK_SECONDS):
+                self._look_if_possible()
+        finally:
+            if not self._stop.is_set():
+                self._on_death("the thread that looks for what decisions want ended")
+
+    def _look_if_possible(self) -> None:
+        try:
+            self._wanted = self._store.wanting(since=utc_now() - WANTED_FOR)
+        except PyMongoError as error:
+            _log.warning("wishes could not be read: %s", type(error).__name__)
+            return
+        with self._lock:
+            pollers = [poller for name, poller in self._pollers.items() if name in self._wanted]
+        for poller in pollers:
+            poller.look()
 
     def _run(self) -> None:
         try:

@@ -52,6 +52,10 @@ class Wish(NamedTuple):
     subject: Subject
 
 
+def _is_open(row: Document) -> bool:
+    return row.get("answered_at") is None or bool(row["answered_at"] < row["wanted_at"])
+
+
 def _read(model: type[M], document: Document | None, whose: str) -> M | None:
     """A stored value, None where there is none. Raises: TransientError where it is another."""
     if document is None:
@@ -188,9 +192,19 @@ class AccountStore:
             Wish(collection, row["_id"], row["wanted_at"], _SUBJECTS[collection](row))
             for collection in (_PRICES, _PREVIEWS)
             for row in self._store[collection].find(query)
-            if row.get("answered_at") is None or row["answered_at"] < row["wanted_at"]
+            if _is_open(row)
         ]
         return sorted(found, key=lambda wish: wish.wanted_at)
+
+    def wanting(self, *, since: datetime) -> set[str]:
+        """Accounts of whose brokers something was wanted since then and not answered since."""
+        fields = {"account_id": 1, "wanted_at": 1, "answered_at": 1}
+        return {
+            row["account_id"]
+            for collection in (_PRICES, _PREVIEWS)
+            for row in self._store[collection].find({"wanted_at": {"$gte": since}}, fields)
+            if _is_open(row)
+        }
 
     def save_price(
         self, account_id: str, instrument: Instrument, quote: Quote | None, *, at: datetime

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from pymongo.errors import PyMongoError
+
 from services.common.clock import utc_now
 from services.common.store import Store
 
@@ -23,10 +25,13 @@ def raise_incident(
         sentence: what happened, for a person, with numbers.
         facts: the numbers again, for machines.
     """
-    _log.error("incident %s %s: %s", kind, key, sentence)
+    name = f"{kind}|{key}"
+    # What is seen again every few seconds, in the same words, is one line of the log.
+    level = logging.DEBUG if _is_told(store, name, sentence) else logging.ERROR
+    _log.log(level, "incident %s %s: %s", kind, key, sentence)
     now = utc_now()
     store["incidents"].update_one(
-        {"_id": f"{kind}|{key}"},
+        {"_id": name},
         {
             "$set": {
                 "kind": kind,
@@ -41,6 +46,14 @@ def raise_incident(
         },
         upsert=True,
     )
+
+
+def _is_told(store: Store, name: str, sentence: str) -> bool:
+    try:
+        known = store["incidents"].find_one({"_id": name}, {"status": 1, "sentence": 1})
+    except PyMongoError:
+        return False  # the log is all that is left to tell it
+    return known is not None and (known["status"], known["sentence"]) == ("OPEN", sentence)
 
 
 def clear_incident(store: Store, *, kind: str, key: str) -> None:

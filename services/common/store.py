@@ -117,8 +117,8 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "contention_ledger": [([("decided_at", DESCENDING)], {})],
     "futures_margins": [],
     "square_offs": [],
-    "market_prices": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
-    "margin_previews": [([("account_id", ASCENDING), ("wanted_at", DESCENDING)], {})],
+    "market_prices": [([("wanted_at", DESCENDING)], {})],
+    "margin_previews": [([("wanted_at", DESCENDING)], {})],
     "funds": [],
     "strategy_returns": [
         (

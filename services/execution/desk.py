@@ -45,7 +45,7 @@ _SQUARING_SECONDS = 5.0
 #: News of a broker are asked about together, at most this often.
 _NEWS_SECONDS = 0.5
 _QUESTIONS_OF_A_COMPARISON = 5
-_SAVE_CURSOR_SECONDS = 1.0
+_SAVE_CURSOR_SECONDS = 5.0
 #: First and longest pause between attempts to open: a broker that is back is noticed soon.
 _RECONNECT_SECONDS = (0.5, 2.0)
 
@@ -309,8 +309,10 @@ class Desk:
         except LoginRequired:
             raise
         except BrokerError as error:
+            before = self._entries_stopped
             self._entries_stopped = f"books could not be compared with the broker: {error}"
-            _log.warning("account %s: %s", self.account_id, self._entries_stopped)
+            level = logging.DEBUG if before == self._entries_stopped else logging.WARNING
+            _log.log(level, "account %s: %s", self.account_id, self._entries_stopped)
         else:
             self._entries_stopped = ""
 

@@ -200,7 +200,7 @@ class KillRuns:
     def _ask(self, look: _Look, broker: Broker, books: Books) -> list[str]:
         """Compare our books with the broker's word, close what may be closed, keep the proof."""
         try:
-            word = self._witness.ask(broker, look.now)
+            word = self._witness.ask(broker, books, look.now)
         except BrokerError as error:
             self._save(look, books, _without_word(look, books, f"{type(error).__name__}: {error}"))
             return []

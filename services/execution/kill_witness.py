@@ -7,7 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from brokers.broker import Broker
-from services.common.store import Store
+from services.common.store import Store, from_document
+from services.domain.instruments import Instrument
+from services.execution.fronts import called, in_our_words, months
 from services.execution.kill_views import Books, BrokerWord, Figures, holdings
 
 
@@ -32,17 +34,32 @@ class Witness:
         """Start anew: nothing has stood for a while."""
         self._figures.clear()
 
-    def ask(self, broker: Broker, now: datetime) -> BrokerWord:
-        """Open orders and positions. Raises: BrokerError: neither is known."""
+    def ask(self, broker: Broker, books: Books, now: datetime) -> BrokerWord:
+        """Open orders and positions, under the names of our books.
+
+        Raises: BrokerError: neither is known.
+        """
         self._on_asked()
         open_orders = broker.open_orders()
         self._on_asked()
         positions = broker.positions()
         ids = [each.report.client_order_id for each in open_orders if each.report.client_order_id]
         query = {"_id": {"$in": ids}, "account_id": self._account_id}
-        found = self._store["orders"].find(query, {"strategy_id": 1}) if ids else ()
-        ours = {row["_id"]: row["strategy_id"] for row in found}
-        return BrokerWord(now, open_orders, positions, ours)
+        fields = {"strategy_id": 1, "order.instrument": 1}
+        rows = list(self._store["orders"].find(query, fields)) if ids else []
+        ours = {row["_id"]: row["strategy_id"] for row in rows}
+        own = {row["_id"]: from_document(Instrument, row["order"]["instrument"]) for row in rows}
+        open_orders = [
+            called(each, own.get(each.report.client_order_id, each.instrument))
+            for each in open_orders
+        ]
+        # What is about to be held too: else its fill is nobody's until it is booked.
+        mine = [each.instrument for each in books.positions]
+        mine += [row.order.instrument for row in books.working]
+        names = months(mine, [each.instrument for each in positions])
+        return BrokerWord(
+            now, in_our_words(open_orders, names), in_our_words(positions, names), ours
+        )
 
     def settled(self, books: Books, word: BrokerWord) -> dict[str, Figures]:
         """Figures that have not changed for a while, where no order of ours can change them."""

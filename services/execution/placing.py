@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -58,11 +59,16 @@ class _Unit(NamedTuple):
 
     members: tuple[Leaving, ...]
     guards: tuple[Order, ...] = ()
+    is_noted: bool = False
 
     @property
     def order_ids(self) -> list[str]:
         """Everything that the broker answers of."""
         return [each.client_order_id for each in (*(m.order for m in self.members), *self.guards)]
+
+
+class _NoCombo(Exception):
+    """The broker takes these legs, but not in one order; nothing was sent."""
 
 
 class Placing:
@@ -103,7 +109,9 @@ class Placing:
         trouble: Exception | None = None
         answered: list[tuple[Document, OrderReport]] = []
         booked_at = time.monotonic()
-        for unit in units:
+        waiting = deque(units)
+        while waiting:
+            unit = waiting.popleft()
             if trouble is None and time.monotonic() - judged_at > _VERDICT_SECONDS:
                 again += [each.stored for each in unit.members]
                 self._take_back(unit, "its turn comes again", epoch)
@@ -111,6 +119,11 @@ class Placing:
             if trouble is None:
                 try:
                     reports = self._send(unit, epoch)
+                except _NoCombo as error:
+                    _log.info("legs go one by one: %s", error)
+                    alone = [_Unit((each,), is_noted=True) for each in unit.members]
+                    waiting.extendleft(reversed(alone))
+                    continue
                 except (BrokerUnavailable, TransientError) as error:
                     trouble = error
                 else:
@@ -193,7 +206,7 @@ class Placing:
     def _send(self, unit: _Unit, epoch: int) -> list[tuple[Document, OrderReport]]:
         """Call the broker, once, under the lease of `epoch`, which stored the intent.
 
-        Raises: BrokerUnavailable, TransientError: it did not leave.
+        Raises: BrokerUnavailable, TransientError, _NoCombo: it did not leave.
         """
         lease = self._counter.lease
         # Paused since the intent: it may be another's, or ours again after another had it.
@@ -204,7 +217,7 @@ class Placing:
         if unit.guards:
             guard_ids = [guard.client_order_id for guard in unit.guards]
             rows += self._counter.queries.orders(guard_ids)
-        for order in orders:
+        for order in orders if not unit.is_noted else ():
             self._on_left(order)
             road(
                 "SUBMITTING",
@@ -217,6 +230,8 @@ class Placing:
         except OrderRejected as error:
             return _all(rows, OrderStatus.REJECTED, f"{error.code}: {error}")
         except UnsupportedOrder as error:
+            if len(orders) > 1:
+                raise _NoCombo(str(error)) from error
             self._tell_denied(orders[0], str(error))
             return _all(rows, OrderStatus.DENIED, f"UNSUPPORTED: {error}")
         except OrderStateUnknown as error:

@@ -15,6 +15,7 @@ from services.domain.orders import OrderReport, Reservation
 from services.domain.values import ZERO
 from services.domain.words import OrderRole, OrderStatus, SignalStatus
 from services.execution.documents import Booking, order_update
+from services.execution.fronts import called
 from services.execution.ledger import Ledger
 from services.execution.lifecycle import OrderState, advance
 
@@ -92,6 +93,9 @@ class Posting:
         if stored.get("owner_epoch", 0) > epoch:
             raise TransientError(f"{stored['account_id']} has a newer owner than {epoch}")
         before = from_document(OrderState, stored)
+        instrument = before.order.instrument  # the broker may call it by a name of its own
+        fills = tuple(called(each, instrument) for each in report.executions)
+        report = report.model_copy(update={"executions": fills})
         fresh, replaced = self._ledger.unbooked(stored, report.executions)
         after = advance(before, report, fresh, replaced)
         return Booking(stored, report, fresh, after, after.changes(before) or bool(fresh))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -20,12 +20,14 @@ from brokers.broker import AccountState, Broker, BrokerPosition, OpenOrder
 from brokers.errors import OrderStateUnknown
 from services.common.clock import utc_now
 from services.common.store import Document, Store, from_document, to_document
+from services.domain.instruments import Instrument
 from services.domain.orders import UNATTRIBUTED, Execution, OrderReport
 from services.domain.values import Frozen, Instant
 from services.domain.words import FillOrigin, OrderStatus
 from services.execution.books import Books
 from services.execution.differences import Differences
 from services.execution.documents import Owner
+from services.execution.fronts import called, in_our_words, months
 from services.execution.ledger import Ledger
 from services.execution.reconcile import (
     Cash,
@@ -55,7 +57,7 @@ _AT_ONCE: Final = 200
 #: How many one look asks of the broker.
 _QUESTIONS: Final = 5
 #: How often a request of an operator is looked for.
-_LOOK_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 2.0
 
 #: Books reports of the account's orders as every other report is booked.
 Booker = Callable[[Sequence[tuple[Document, OrderReport]]], object]
@@ -109,13 +111,18 @@ class _News(NamedTuple):
 
     Attributes:
         missed: how many fills `reports` brings.
-        moving: instruments of what must wait.
+        waiting: fills of orders that moved a moment ago.
     """
 
     reports: list[tuple[Document, OrderReport]]
     missed: int
     told: Told
-    moving: frozenset[str]
+    waiting: Sequence[Execution]
+
+    @property
+    def moving(self) -> frozenset[str]:
+        """Instruments of what must wait."""
+        return frozenset(each.instrument.key for each in self.waiting)
 
     @property
     def keys(self) -> frozenset[str]:
@@ -212,7 +219,10 @@ class Reconciler:
         held = self._ours.open_positions()
         meanwhile = changed(answers.books, quantities(held)) - news.keys
         moving = answers.moving | news.moving | meanwhile
-        found = compare(answers.positions, held, now)
+        mine = [each.instrument for each in held] + [each.instrument for each in news.waiting]
+        names = months(mine, [each.instrument for each in answers.positions])
+        positions = in_our_words(answers.positions, names)
+        found = compare(positions, held, now)
         before = [from_document(Difference, each) for each in row.get("differences", [])]
         differences = judged(before, found, moving=moving, now=now, settle=self._settle)
         self._differences.keep_locks(differences)
@@ -233,7 +243,7 @@ class Reconciler:
             or any(not each.confirmed for each in differences)
             or (cash is not None and cash.since is not None and not cash.confirmed),
         )
-        self._keep(outcome, base, answers.positions, request)
+        self._keep(outcome, base, positions, request)
         return outcome
 
     def _ask(self, since: datetime | None) -> _Answers:
@@ -248,8 +258,9 @@ class Reconciler:
         newest = max((each.occurred_at for each in first), default=since)
         last = self._broker.executions(since=newest)
         news = told_since(first, last)
+        traded = _named(news, self._orders({each.client_order_id for each in news}))
         moving = changed(books, quantities(self._ours.open_positions()))
-        moving |= {each.instrument.key for each in news}
+        moving |= {each.instrument.key for each in traded}
         told_all = (*first, *news)
         return _Answers(positions, state, open_orders, told_all, moving, books, flows)
 
@@ -257,11 +268,15 @@ class Reconciler:
         executions = self._ours.not_booked(answers.executions)
         ids = {each.client_order_id for each in executions if each.client_order_id}
         rows = self._orders(ids)
-        news = told(executions, rows)
-        resting, moving = {}, set()
+        news = told(_named(executions, rows), rows)
+        mine = [each.instrument for each in self._ours.open_positions()] if news.foreign else []
+        theirs = [each.instrument for each in answers.positions]
+        theirs += [each.instrument for each in news.foreign]
+        news = news._replace(foreign=in_our_words(news.foreign, months(mine, theirs)))
+        resting, waiting = {}, list[Execution]()
         for order_id, found in news.ours.items():
             if now - rows[order_id]["updated_at"] < _RESTING:
-                moving |= {each.instrument.key for each in found}
+                waiting += found
             else:
                 resting[order_id] = found
         if resting:
@@ -277,7 +292,7 @@ class Reconciler:
             ],
             sum(len(found) for found in resting.values()),
             news,
-            frozenset(moving),
+            waiting,
         )
 
     def _orders(self, client_order_ids: set[str]) -> dict[str, Document]:
@@ -342,6 +357,12 @@ class Reconciler:
                 outcome.booked,
                 outcome.foreign,
             )
+
+
+def _named(executions: Iterable[Execution], rows: Mapping[str, Document]) -> list[Execution]:
+    """Fills of these orders are of what the order trades, whatever the broker calls it."""
+    own = {key: from_document(Instrument, row["order"]["instrument"]) for key, row in rows.items()}
+    return [called(each, own.get(each.client_order_id, each.instrument)) for each in executions]
 
 
 def _report(

@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import threading
+import traceback
 
 import pytest
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from brokers.errors import BrokerUnavailable, LoginRequired, OrderRejected, Orde
 from brokers.zerodha.client import KiteClient, kite_of
 from brokers.zerodha.link import ZerodhaLink
 from brokers.zerodha.rows import order_rows
+from services.domain.errors import ConfigurationError
 from tests.support.servers import free_port
 
 TOKEN = "s3cr3tt0k3n"
@@ -242,3 +244,85 @@ def test_without_a_token_nothing_is_sent(server, tmp_path):
 def test_the_clock_of_kite_is_compared_with_ours(server, client):
     server.answer = (200, JSON, b'{"status": "success", "data": {}}')
     assert abs(client.clock_skew()).total_seconds() < 60
+
+
+@pytest.mark.parametrize("date", ["yesterday", "Fri, 20 Nov 2026 10:00:00 -0000"])
+def test_a_clock_that_cannot_be_read_makes_no_answer_unknown(server, client, date, monkeypatch):
+    monkeypatch.setattr(_Handler, "date_time_string", lambda *_: date)
+    assert place(client) == "1"
+
+
+def test_an_order_whose_call_could_not_be_counted_afterwards_was_sent(server, client, tmp_path):
+    """`BrokerUnavailable` would have it sent twice."""
+
+    def and_the_disk_is_full(kite):
+        answer = kite.place_order("regular", "NSE", "INFY", "BUY", 1, "MIS", "MARKET")
+        for counted in tmp_path.glob("kite-calls-*.orders"):
+            counted.unlink()
+            counted.mkdir()
+        return answer
+
+    assert client.send(and_the_disk_is_full) == "1"
+    assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize("around", ["{}\n", "\r\n{} "])
+def test_white_space_around_a_token_is_none_of_it(server, tmp_path, around):
+    client = make(server.url, tmp_path, {"access_token": SecretStr(around.format(TOKEN))})
+    assert place(client) == "1"
+    assert server.calls[0][2]["Authorization"] == f"token key:{TOKEN}"
+
+
+@pytest.mark.parametrize("inside", ["\n", " ", "é", "\x00"])
+def test_what_is_no_token_is_said_and_not_shown(server, tmp_path, caplog, inside):
+    caplog.set_level(logging.DEBUG)
+    client = make(server.url, tmp_path, {"access_token": SecretStr(f"{TOKEN}{inside}{TOKEN}")})
+    with pytest.raises(LoginRequired, match="what is stored is none") as caught:
+        place(client)
+    assert TOKEN not in "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert server.calls == []
+
+
+def test_a_key_that_no_header_can_carry_is_refused_when_it_is_set():
+    with pytest.raises(ValueError, match="api_key"):
+        ZerodhaLink(api_key="key\n")
+
+
+def test_a_refused_token_is_told_in_the_same_words_whether_kite_was_asked_again_or_not(
+    server, tmp_path, monkeypatch
+):
+    client = make(server.url, tmp_path)
+    server.answer = (403, JSON, error("TokenException", "Token is invalid or has expired."))
+    told = set()
+    for again in (10, 10, 0):
+        monkeypatch.setattr("brokers.zerodha.client._REFUSED_SECONDS", again)
+        with pytest.raises(LoginRequired) as caught:
+            place(client)
+        told.add(str(caught.value))
+    assert len(server.calls) == 2
+    assert len(told) == 1
+
+
+def test_secrets_that_cannot_be_read_now_send_nothing_and_say_so(server, tmp_path):
+    def away():
+        raise RuntimeError(TOKEN)
+
+    link = ZerodhaLink(api_key="key", root=server.url)
+    client = KiteClient(link, "ZE-1", secrets=away, cache=tmp_path, timeout_seconds=0.5)
+    with pytest.raises(BrokerUnavailable, match=r"nothing was sent: RuntimeError") as caught:
+        place(client)
+    assert TOKEN not in str(caught.value)
+    assert server.calls == []
+
+
+def test_secrets_of_another_key_are_a_setting_to_mend_and_send_nothing(server, tmp_path):
+    def sealed_otherwise():
+        raise ConfigurationError("sealed with another key")
+
+    link = ZerodhaLink(api_key="key", root=server.url)
+    client = KiteClient(link, "ZE-1", secrets=sealed_otherwise, cache=tmp_path, timeout_seconds=0.5)
+    with pytest.raises(ConfigurationError):
+        client.fresh_token()
+    with pytest.raises(BrokerUnavailable, match="another key; nothing was sent"):
+        place(client)
+    assert server.calls == []

@@ -21,6 +21,7 @@ from brokers.errors import BrokerUnavailable, LoginRequired
 from brokers.zerodha.client import KiteClient
 from brokers.zerodha.link import ZerodhaLink
 from brokers.zerodha.ticker import Ticker
+from services.domain.errors import ConfigurationError
 from tests.support.broker_orders import eventually
 
 TOKEN = "s3cr3tt0k3n"
@@ -130,6 +131,42 @@ def test_without_a_login_it_waits_for_one(server, listen):
 
     listen(server.port, token=token)
     server.arrived.get(timeout=10)
+
+
+@pytest.mark.parametrize("trouble", [RuntimeError(TOKEN), ConfigurationError("another key")])
+def test_secrets_that_cannot_be_read_end_no_thread(server, listen, caplog, trouble):
+    """The database is away, say."""
+    caplog.set_level(logging.DEBUG)
+    answers = [trouble, TOKEN]
+
+    def token():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    ticker = listen(server.port, token=token)
+    server.arrived.get(timeout=10)
+    eventually(lambda: ticker.is_healthy)
+    mine = [each.getMessage() for each in caplog.records if "kite" in each.name.lower()]
+    mine += [each.getMessage() for each in caplog.records if each.name.startswith("brokers")]
+    assert not [each for each in mine if TOKEN in each]
+
+
+def test_the_same_trouble_all_night_is_told_once(server, listen, caplog, monkeypatch):
+    monkeypatch.setattr("brokers.zerodha.ticker._LONGEST_PAUSE_SECONDS", 0.02)
+    caplog.set_level(logging.INFO)
+    tries = []
+
+    def token():
+        tries.append(1)
+        raise LoginRequired("log in")
+
+    listen(server.port, token=token)
+    eventually(lambda: len(tries) > 5)
+    assert [each.getMessage() for each in caplog.records if "log in" in each.getMessage()] == [
+        "Kite's order updates are not to be had: log in"
+    ]
 
 
 def test_its_address_is_in_no_log(server, listen, caplog):

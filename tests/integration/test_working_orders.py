@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.errors import UnsupportedOrder
 from services.common.clock import utc_now
 from services.domain.orders import Algo, child_order_id_for
 from services.domain.words import (
@@ -208,6 +209,24 @@ def test_legs_go_together(store, desk):
     assert [row["status"] for row in rows] == ["FILLED", "FILLED"]
     assert store["signal_store"].find_one({"_id": "sig_pair"})["status"] == "COMPLETED"
     assert store["incidents"].count_documents({}) == 0
+
+
+def test_legs_that_the_broker_cannot_combine_go_one_by_one(store, bench):
+    def refuse(legs):
+        raise UnsupportedOrder(f"no BAG of {len(legs)} such legs")
+
+    allow_trading(store)
+    adapter = bench.adapter()
+    adapter.place_combo = refuse
+    desk = make_desk(store, adapter)
+    desk.start()
+    wait_for(desk._is_open)
+    ids = [add_order(store, leg, sibling_count=2) for leg in legs(GroupPolicy.HOLD)]
+    rows = settle(desk, store, *ids)
+    desk.stop()
+    assert [row["status"] for row in rows] == ["FILLED", "FILLED"]
+    other = bench.connected()
+    assert sorted(each.client_order_id for each in other.executions()) == sorted(ids)
 
 
 def test_a_leg_that_may_not_go_holds_back_all(store, desk):

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.broker import AccountState
+from services.account_data import poller as poller_module
 from services.account_data.poller import Poller
 from services.account_data.service import AccountData
 from services.account_data.store import Wish
@@ -42,6 +43,9 @@ class Recorder:
     def keep_fund(self, account_id: str, *, now: object) -> None:
         """There is one account."""
 
+    def wanting(self, *, since: object) -> set[str]:
+        return set()
+
     def wishes(self, account_id: str, *, since: object) -> list[Wish]:
         return []
 
@@ -56,7 +60,8 @@ def fund(*documents: dict[str, object], currency: str | None = None) -> FundView
     return fund_view(views(*documents), currency=currency, now=now, max_age_seconds=60)
 
 
-def test_many_doorbells_are_answered_together():
+def test_many_doorbells_are_answered_together(monkeypatch):
+    monkeypatch.setattr(poller_module, "MINIMUM_GAP_SECONDS", 0.5)
     broker = ScriptedBroker(make_state())
     poller = Poller(BrokerAccount("Mock-1", "MOCK"), Recorder(), lambda _: broker, poll_seconds=60)
     poller.start()

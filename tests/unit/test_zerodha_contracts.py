@@ -105,3 +105,11 @@ def test_a_share_that_is_not_listed_any_more_is_still_a_share():
 def test_expiries_are_of_the_same_kind():
     market = Market("NFO", [nifty(expiry=DECEMBER), nifty(), nifty("CE", strike=1)])
     assert sorted(market.expiries(future(expiry=None))) == [NOVEMBER, DECEMBER]
+
+
+@pytest.mark.parametrize("zero", [{"lot": 0}, {"tick": Decimal(0)}])
+def test_an_index_stands_among_the_shares_and_is_none(zero):
+    line = listing("NIFTY 50", **zero)
+    market = Market("NSE", [line])
+    assert market.find(make_instrument("NIFTY 50", currency="INR")) is None
+    assert market.listed_as("NIFTY 50") is None

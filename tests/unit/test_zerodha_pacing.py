@@ -1,6 +1,7 @@
 """Whatever calls take, Kite never sees more of them than it allows."""
 
 import bisect
+import fcntl
 
 import pytest
 from hypothesis import given
@@ -124,3 +125,25 @@ def test_a_failing_call_gives_its_place_back(tmp_path, clock):
 
 def test_more_than_a_window_holds_is_never_free():
     assert wait_seconds([], (Window(3, 1.0),), 0.0, wanted=4) > 0
+
+
+def test_a_call_that_was_made_is_never_said_not_to_have_been(tmp_path, clock, caplog):
+    """The disk is full, say: what Kite has answered stays answered."""
+    paced = pacer(tmp_path, clock, QUOTES)
+    with paced.turn(1):
+        (tmp_path / "calls").unlink()
+        (tmp_path / "calls").mkdir()
+    assert "cannot be counted" in caplog.text
+
+
+def test_a_process_that_is_halted_while_it_counts_holds_up_nobody_for_ever(
+    tmp_path, clock, monkeypatch
+):
+    monkeypatch.setattr("brokers.zerodha.pacing._LOCK_SECONDS", 0.05)
+    with (tmp_path / "calls").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with (
+            pytest.raises(BrokerUnavailable, match="locked"),
+            pacer(tmp_path, clock, QUOTES).turn(1),
+        ):
+            pytest.fail("an uncounted call")

@@ -210,3 +210,28 @@ def test_a_book_that_cannot_be_read_is_no_empty_book(told):
 def test_a_price_comes_out_of_a_float_as_kite_wrote_it(price):
     (trade,) = trades([trade_row(price=float(price))])
     assert trade.price == price
+
+
+def _knows_only_infy(exchange, tradingsymbol):
+    if tradingsymbol != "INFY":
+        raise BrokerUnavailable(f"nobody knows {tradingsymbol} on {exchange}")
+    return contract().instrument
+
+
+def test_what_a_person_trades_and_nobody_knows_hides_no_order_of_ours():
+    by_hand = order_row("250000000000002", tradingsymbol="ODD26DECFUT", exchange="MCX", tag=None)
+    page = page_of(order_rows([by_hand, order_row()]), {}, NOTHING, _knows_only_infy)
+    assert page.of_client(OURS).first.order_id == order_row()["order_id"]
+    for everybodys in (lambda: page.everybodys, lambda: page.executions):
+        with pytest.raises(BrokerUnavailable, match="ODD26DECFUT"):
+            everybodys()
+
+
+def test_an_order_of_ours_is_never_left_out():
+    ours = order_rows([order_row(tradingsymbol="GONE")])
+    with pytest.raises(BrokerUnavailable, match="GONE"):
+        page_of(ours, {}, NOTHING, _knows_only_infy)
+    ids = NOTHING._replace(ids={ours[0].order_id: OURS})
+    without_tag = order_rows([order_row(tradingsymbol="GONE", tag=None)])
+    with pytest.raises(BrokerUnavailable, match="GONE"):
+        page_of(without_tag, {}, ids, _knows_only_infy)
