@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -37,7 +38,7 @@ from services.domain.values import ZERO
 from services.domain.words import Side
 
 _BID, _ASK, _LAST, _LAST_TIME = 1, 2, 4, 45
-#: A last price waits so long for its time, and a two-sided price for a last one.
+#: A two-sided price waits so long for a last one and its time.
 _TIME_SECONDS: Final = 0.2
 _LOOK_SECONDS: Final = 0.05
 _WOULD_NOT_TAKE: Final = frozenset({Meaning.REFUSED, Meaning.REFUSED_UNLESS_SHOWN})
@@ -149,10 +150,18 @@ class Asking:
             )
         except RequestFailed as error:
             raise BrokerUnavailable(f"figures of {account}: {error}") from error
-        client = await self._line.turn(Rank.QUESTION)
-        client.cancelAccountUpdatesMulti(number)
+        except BrokerUnavailable:
+            await self._no_more_figures(number)
+            raise
+        await self._no_more_figures(number)
         mine = [row for row in rows if row[0] == account]
         return state_of(account_id, mine, datetime.now(UTC))
+
+    async def _no_more_figures(self, number: int) -> None:
+        """Else every change would be told from now on, for each time that they were asked for."""
+        with suppress(BrokerUnavailable, ConnectionError):
+            client = await self._line.turn(Rank.QUESTION)
+            client.cancelAccountUpdatesMulti(number)
 
     async def last_price(self, instrument: Instrument) -> Quote | None:
         """The last trade; of what has none, e.g. currencies, the middle of the market now.
@@ -257,19 +266,17 @@ def _enough(rows: Sequence[tuple[int, Any]], waited: float) -> bool:
     kinds = {kind for kind, _ in rows}
     if {_LAST, _LAST_TIME} <= kinds:
         return True
-    return waited >= _TIME_SECONDS and (_LAST in kinds or {_BID, _ASK} <= kinds)
+    return waited >= _TIME_SECONDS and {_BID, _ASK} <= kinds
 
 
 def _quote(instrument: Instrument, rows: Sequence[tuple[int, Any]]) -> Quote | None:
+    """A last price without its time may be of any day: it is none."""
     told = dict(rows)
-    moment = datetime.now(UTC)
-    last = positive_of(told.get(_LAST))
-    if last is not None:
-        seconds = decimal_of(told.get(_LAST_TIME))
-        if seconds is not None:
-            moment = datetime.fromtimestamp(int(seconds), UTC)
+    last, seconds = positive_of(told.get(_LAST)), decimal_of(told.get(_LAST_TIME))
+    if last is not None and seconds:
+        moment = datetime.fromtimestamp(int(seconds), UTC)
         return Quote(instrument=instrument, price=last, as_of=moment)
     bid, ask = positive_of(told.get(_BID)), positive_of(told.get(_ASK))
     if bid is None or ask is None:
         return None
-    return Quote(instrument=instrument, price=(bid + ask) / 2, as_of=moment)
+    return Quote(instrument=instrument, price=(bid + ask) / 2, as_of=datetime.now(UTC))

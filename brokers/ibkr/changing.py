@@ -18,7 +18,7 @@ from brokers.ibkr.catalog import Catalog
 from brokers.ibkr.codes import Meaning
 from brokers.ibkr.line import now
 from brokers.ibkr.orders import Linked, ib_order, same_terms, terms_misfit, under
-from brokers.ibkr.placing import QUIET_SECONDS
+from brokers.ibkr.placing import QUIET_SECONDS, fills_told
 from brokers.ibkr.reports import WORKING, report_of
 from brokers.ibkr.session import Session
 from brokers.ibkr.tracks import ENDED, RIPE_SECONDS, Part, Refusal, Track
@@ -142,7 +142,8 @@ class Changing:
                 return BrokerUnavailable(f"not taken, {refusal.code}: {refusal.text}")
             report = self._report(track, own_id)
             if report.status not in WORKING:
-                return report if track.settled(now().seconds) else None
+                seconds = now().seconds
+                return report if fills_told(track, seconds, watch.quiet_for(seconds)) else None
             taken_note = watch.heard_at is not None and track.word == _TAKEN_NOTE
             return report if taken_note and _quiet(watch, _TAKEN_NOTE_SECONDS) else None
 

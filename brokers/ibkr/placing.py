@@ -200,9 +200,10 @@ def _has_said_all(track: Track, seconds: float, quiet: float) -> bool:
         return False
     if track.works:
         answered = track.word not in _NO_ANSWER or bool(track.fills)
-        return answered and quiet >= QUIET_SECONDS and _fills_told(track, seconds, quiet)
-    return _fills_told(track, seconds, quiet)
+        return answered and quiet >= QUIET_SECONDS and fills_told(track, seconds, quiet)
+    return fills_told(track, seconds, quiet)
 
 
-def _fills_told(track: Track, seconds: float, quiet: float) -> bool:
+def fills_told(track: Track, seconds: float, quiet: float) -> bool:
+    """Whether all fills are told that will be: those of before IB's midnight never are."""
     return track.settled(seconds) or quiet >= _FILLS_SECONDS

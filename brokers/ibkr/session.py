@@ -191,6 +191,9 @@ class Session:
             if task is not None:
                 task.cancel()
         self._refused = "the adapter was closed"
+        if self._up:
+            _log.info("%s: the link is closed", self.link.broker_account)
+        self._up = False
         self._drop(self._refused)
 
     async def _keep(self) -> None:

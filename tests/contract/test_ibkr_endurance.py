@@ -14,7 +14,7 @@ from brokers.ibkr.changing import Changing
 from brokers.ibkr.reports import reports_of
 from brokers.ibkr.tracks import Track
 from services.domain.orders import OrderTerms
-from services.domain.words import OrderStatus
+from services.domain.words import OrderStatus, TimeInForce
 from tests.contract.ibkr_support import link, say
 from tests.support.broker_orders import collect, eventually, held, limit, order, status_of, until
 
@@ -163,3 +163,66 @@ def test_what_was_not_taken_and_is_shown_all_the_same_may_have_been_taken(
     assert len(caught) == 1
     monkeypatch.undo()
     assert status_of(broker, RESTING) is S.SUBMITTED
+
+
+def test_an_order_that_filled_in_part_before_midnight_is_canceled_as_any_other(bench, broker):
+    bench.make_thin("4")
+    sent = limit(5, "150", time_in_force=TimeInForce.GTC)
+    assert broker.place_order(sent).filled_quantity == 4
+    bench.call("POST", "/v1/tws/midnight")
+    after = bench.reopened(broker)
+    found = after.find_order(sent.client_order_id)
+    assert (found.status, found.filled_quantity, found.executions) == (S.PARTIALLY_FILLED, 4, ())
+    report = after.cancel_order(sent)
+    assert (report.status, report.filled_quantity) == (S.CANCELED, 4)
+
+
+def test_figures_that_did_not_come_in_time_are_not_told_for_ever(bench):
+    broker = bench.connected(timeout_seconds=0.5)
+    bench.call("PUT", "/v1/tws/delay", {"seconds": 0.8})
+    with pytest.raises(BrokerUnavailable):
+        broker.account_state()
+    bench.call("PUT", "/v1/tws/delay", {"seconds": 0})
+    assert broker.account_state().cash > 0
+    assert bench.call("GET", "/v1/tws/clients")["subscriptions"] == 0
+
+
+def _cut(bench, broker):
+    for action in ("RST", "FIN", "RST"):
+        link(bench, action)
+        time.sleep(0.15)
+
+
+def _close(bench, broker):
+    broker.close()
+
+
+def _restart(bench, broker):
+    bench.kill()
+    bench.start()
+
+
+@pytest.mark.parametrize("happens", [_cut, _close, _restart])
+def test_what_calls_under_way_say_is_so_whatever_ends_the_link(bench, broker, happens):
+    sent = [limit(number, "140", quantity="1") for number in range(48)]
+    said = {}
+
+    def place(mine):
+        for one in mine:
+            try:
+                broker.place_order(one)
+                said[one.client_order_id] = "taken"
+            except (BrokerUnavailable, OrderStateUnknown) as error:
+                said[one.client_order_id] = type(error).__name__
+
+    threads = [threading.Thread(target=place, args=(sent[each::6],)) for each in range(6)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(said) > 5)
+    happens(bench, broker)
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(said) == len(sent)
+    found = {each.report.client_order_id for each in bench.reopened(broker).open_orders()}
+    assert {each for each, word in said.items() if word == "taken"} <= found
+    assert not found & {each for each, word in said.items() if word == "BrokerUnavailable"}

@@ -114,11 +114,12 @@ def _add_links(app: FastAPI, gateway: Gateway) -> None:
 
     @app.get("/v1/tws/clients")
     def clients() -> dict[str, object]:
-        """Who is connected, how much each has sent, and the most in one second."""
+        """Who is connected, how much each has sent, the most in one second, what is subscribed."""
         return {
             "connected": sorted(each.client_id for each in gateway.sessions()),
             "messages": gateway.stats.messages,
             "most_in_a_second": gateway.stats.most_in_a_second,
+            "subscriptions": sum(len(each.multi) for each in gateway.sessions()),
         }
 
     @app.put("/v1/tws/clients/{client_id}/highest", status_code=204)
