@@ -238,6 +238,7 @@ def guard_rows(store, role="STOP_LOSS"):
 
 def guarded(store, desk):
     """A position with a stop; the stop's row once the broker has it."""
+    wait_for(desk._is_open)
     settle(desk, store, add_order(store, make_order(stop_loss=Decimal(140))))
     return wait_for(lambda: [row for row in guard_rows(store) if row["status"] == "SUBMITTED"])[0]
 
