@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from brokers.errors import BrokerUnavailable, OrderStateUnknown
@@ -12,10 +13,12 @@ from services.common.clock import utc_now
 from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Document, from_document
 from services.domain.orders import TERMINAL, Order, OrderReport
-from services.domain.words import OrderStatus
+from services.domain.values import ZERO
+from services.domain.words import OrderStatus, TimeInForce
 from services.execution.bookkeeper import NO_OUTCOME, local
 from services.execution.changes import AT_BROKER, Changes
 from services.execution.counter import Counter
+from services.execution.sessions import session_of
 
 _log = logging.getLogger(__name__)
 #: How often an order that never arrived goes again by itself (requirement R14).
@@ -34,6 +37,8 @@ class Outcomes:
         self._counter = counter
         self._changes = changes
         self._proof = timedelta(seconds=proof_seconds)
+        #: What the broker holds by instrument, once a look has asked for it.
+        self._held: dict[str, Decimal] | None = None
 
     def ask(self) -> list[str]:
         """Ask about all orders without an end, in one question, and book the answers.
@@ -52,6 +57,7 @@ class Outcomes:
                 raise BrokerUnavailable("the link to the broker is down")
             return []
         self._counter.budget.asked()
+        self._held = None
         found, doubled = self._find([row["_id"] for row in rows])
         rows = [row for row in rows if row["_id"] not in doubled]
         known = [(row, found[row["_id"]]) for row in rows if row["_id"] in found]
@@ -108,8 +114,20 @@ class Outcomes:
 
     def _missing(self, row: Document) -> None:
         """The broker does not show an order that it had: ended where nobody saw it, or lost."""
+        order = from_document(Order, row["order"])
         if row.get("resolution"):
-            self._give_up(from_document(Order, row["order"]), row, row["resolution"])
+            self._give_up(order, row, row["resolution"])
+            return
+        if self._ended_unfilled_with_its_day(order, row):
+            clear_incident(self._counter.store, kind="ORDER_MISSING_AT_BROKER", key=row["_id"])
+            words = "its day is over, and the broker holds what the books say: it did not fill"
+            report = local(order, OrderStatus.EXPIRED, words).model_copy(
+                update={
+                    "filled_quantity": row["filled_quantity"],
+                    "occurred_at": self._counter.broker.remembers_since(),
+                }
+            )
+            self._counter.books.book([(row, report)], self._counter.lease)
             return
         self._counter.queries.note_missing(row["_id"], missing=True)
         raise_incident(
@@ -121,6 +139,31 @@ class Outcomes:
             f"are booked (scripts/books.py), end it: scripts/orders.py resolve {row['_id']} "
             "--absent",
         )
+
+    def _ended_unfilled_with_its_day(self, order: Order, row: Document) -> bool:
+        """Whether an order that the broker has forgotten has certainly ended, and as we know it.
+
+        It cannot work any more, as it lived for a day that is over. That nothing of it filled
+        unseen is believed only where the broker holds exactly what the books say, nothing else of
+        the instrument is open to doubt, and its exchange trades: before that, holdings of brokers
+        may still be those of the day before.
+        """
+        if order.time_in_force is not TimeInForce.DAY or not self._forgotten(row):
+            return False
+        key, queries = order.instrument.key, self._counter.queries
+        if not session_of(order.instrument).is_open(utc_now()):
+            return False
+        if queries.is_in_doubt(self._counter.account_id, key):
+            return False
+        return self._held_at_broker(key) == queries.held(self._counter.account_id, key)
+
+    def _held_at_broker(self, instrument_key: str) -> Decimal:
+        if self._held is None:
+            self._counter.budget.asked()
+            self._held = {
+                each.instrument.key: each.quantity for each in self._counter.broker.positions()
+            }
+        return self._held.get(instrument_key, ZERO)
 
     def _forgotten(self, row: Document) -> str:
         """Why an order's absence proves nothing, in words; empty = the broker remembers so far.

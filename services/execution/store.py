@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from pydantic import ValidationError
 from pymongo.client_session import ClientSession
@@ -75,6 +76,18 @@ class ExecutionStore:
         """Orders of the account that were taken up and are not at their end."""
         query = {"sent": True, "account_id": account_id}
         return readable(self._store, self._store["orders"].find(query))
+
+    def is_in_doubt(self, account_id: str, instrument_key: str) -> bool:
+        """Whether nobody knows what became of an order of the account for an instrument."""
+        query = {"sent": True, "account_id": account_id, "instrument_key": instrument_key}
+        doubts = {"$in": [OrderStatus.SUBMITTING, OrderStatus.UNKNOWN]}
+        return self._store["orders"].find_one({**query, "status": doubts}, {"_id": 1}) is not None
+
+    def held(self, account_id: str, instrument_key: str) -> Decimal:
+        """What the account holds of an instrument by our books, over all strategies; signed."""
+        query = {"account_id": account_id, "instrument_key": instrument_key}
+        rows = self._store["positions"].find(query, {"quantity": 1})
+        return sum((row["quantity"] for row in rows), ZERO)
 
     def adopt(self, account_id: str, epoch: int) -> None:
         """Put our epoch on every working order, which locks out an owner before us.

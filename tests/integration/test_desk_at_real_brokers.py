@@ -3,6 +3,7 @@
 import time
 from datetime import timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 import pytest
 
@@ -12,6 +13,7 @@ from services.common.clock import utc_now
 from services.common.order_requests import Resolution, Signed, resolve
 from services.domain.errors import ConfigurationError
 from services.domain.words import Intent, OrderStatus, OrderType, Side, TimeInForce
+from services.execution import outcomes
 from services.execution.troubles import Troubles
 from tests.fakes.account import AccountBroker
 from tests.fakes.broker import FakeBroker
@@ -210,7 +212,77 @@ def test_what_the_broker_remembers_is_proven_absent_as_ever(store, open_desk):
     assert len(broker.placed) == 1
 
 
-def test_a_working_order_that_the_broker_has_forgotten_is_ended_by_a_person_only(store, open_desk):
+class Hours(NamedTuple):
+    """In place of an exchange's own, which are closed on some days that tests run."""
+
+    is_open_now: bool
+
+    def is_open(self, _moment):
+        return self.is_open_now
+
+
+@pytest.fixture
+def exchange(monkeypatch):
+    """Opens or closes the exchange."""
+
+    def be(is_open):
+        monkeypatch.setattr(outcomes, "session_of", lambda _instrument: Hours(is_open))
+
+    be(True)
+    return be
+
+
+@pytest.fixture
+def forgotten(store):
+    """A broker that has forgotten yesterday, and the id of an order that worked then."""
+    broker = Forgetful(ACCOUNT)
+    broker.since = utc_now()
+    made = make_order("17", order_type=OrderType.LIMIT, limit_price=Decimal(140))
+    order_id = add_order(store, made, "SUBMITTED", sent_at=utc_now() - timedelta(hours=9))
+    return broker, order_id
+
+
+@pytest.mark.usefixtures("exchange")
+def test_a_forgotten_order_of_a_day_has_expired_where_the_broker_holds_what_we_do(
+    store, open_desk, forgotten
+):
+    broker, order_id = forgotten
+    open_desk(broker)
+    wait_for(lambda: stored(store, order_id)["status"] == "EXPIRED")
+    assert "did not fill" in stored(store, order_id)["text"]
+    assert not incident(store, "ORDER_MISSING_AT_BROKER", order_id)
+    assert broker.placed == []
+
+
+def holds_more(store, broker, exchange):
+    broker.hold(make_order().instrument, "17")
+
+
+def is_closed(store, broker, exchange):
+    exchange(False)
+
+
+def has_a_doubt(store, broker, exchange):
+    other = make_order(signal_id="sig_9")
+    add_order(store, other, "UNKNOWN", sent_at=utc_now() - timedelta(hours=9), unknown=True)
+
+
+@pytest.mark.parametrize("but", [holds_more, is_closed, has_a_doubt])
+def test_a_forgotten_order_stays_open_where_it_may_have_filled(
+    store, open_desk, forgotten, exchange, but
+):
+    broker, order_id = forgotten
+    but(store, broker, exchange)
+    open_desk(broker)
+    wait_for(lambda: incident(store, "ORDER_MISSING_AT_BROKER", order_id))
+    time.sleep(1)  # several more looks
+    assert stored(store, order_id)["status"] == "SUBMITTED"
+
+
+def test_a_working_order_that_the_broker_has_forgotten_is_ended_by_a_person(
+    store, open_desk, exchange
+):
+    exchange(False)
     broker = Forgetful(ACCOUNT)
     broker.since = utc_now()
     fields = {"sent_at": utc_now() - timedelta(hours=9)}
