@@ -3,7 +3,17 @@
 import pytest
 
 from services.domain.words import OrderStatus
-from tests.support.broker_orders import INFY, TCS, collect, held, limit, order, until
+from tests.support.broker_orders import (
+    INFY,
+    TCS,
+    collect,
+    eventually,
+    held,
+    limit,
+    order,
+    status_of,
+    until,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -56,7 +66,7 @@ def test_our_order_canceled_by_hand_is_canceled_by_every_word(market, broker):
     arrived = collect(broker)
     number = broker.place_order(limit(1, "140")).broker_order_id
     market.cancel_by_hand(number)
-    assert broker.find_order(limit(1, "140").client_order_id).status is OrderStatus.CANCELED
+    eventually(lambda: status_of(broker, limit(1, "140")) is OrderStatus.CANCELED)
     assert until(arrived, lambda each: each.status is OrderStatus.CANCELED)
 
 
