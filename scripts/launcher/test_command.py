@@ -51,7 +51,7 @@ def main() -> int:
 def steps(*, fast: bool) -> list[Step]:
     """The checks, in order; pytest last, so that its closing lines are near the end.
 
-    Three at a time: most tests wait for a server half of their time. Neighbours stay together, for
+    Two at a time: most tests wait for a server half of their time. Neighbours stay together, for
     they share servers, until somebody has nothing left to do. What runs whole instances runs alone.
     """
     python = sys.executable
@@ -64,7 +64,7 @@ def steps(*, fast: bool) -> list[Step]:
         Step("ruff check", (python, "-m", "ruff", "check", ".")),
         Step("mypy", (python, "-m", "mypy")),
         Step("lint-imports", (str(_BIN / "lint-imports"),)),
-        Step("pytest", (*pytest, "-n", "3", "--dist", "worksteal", *beside)),
+        Step("pytest", (*pytest, "-n", "2", "--dist", "worksteal", *beside)),
         *([Step("pytest e2e", (*pytest, *alone))] if alone else []),
     ]
 

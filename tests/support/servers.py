@@ -8,6 +8,7 @@ that is not installed skips the test, or fails it where REQUIRE_SERVERS=1.
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -28,6 +29,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 #: Generous, because CI machines are slow and several test runs may share this one.
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+#: Below those that the system takes for outgoing connections, of which tests have very many.
+_LISTENING_PORTS = (10_000, 32_000)
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,15 @@ class Server:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on now, and that no outgoing connection is given before we do."""
+    while True:
+        port = random.SystemRandom().randrange(*_LISTENING_PORTS)  # whatever a test has seeded
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @contextmanager
