@@ -115,7 +115,7 @@ class IbkrBroker(Broker):
         return made is not None and made.session.is_up and not self._thread.is_closed
 
     def remembers_since(self) -> datetime | None:
-        """IB's last midnight: it tells ended orders and executions of the day."""
+        """The last midnight: the gateway tells ended orders and executions of its day."""
         return day_began(datetime.now(UTC))
 
     def call_as(self, names: Mapping[str, Instrument]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,10 +19,23 @@ def in_nightly_reset(now: datetime) -> bool:
     return there >= _RESET_BEGINS or there < _RESET_ENDS
 
 
-def day_began(now: datetime) -> datetime:
-    """New York's last midnight: IB tells executions and ended orders since then."""
-    there = now.astimezone(_NEW_YORK)
-    return there.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+def day_began(now: datetime, here: tzinfo | None = None) -> datetime:
+    """Since when IB tells executions and ended orders for certain.
+
+    A gateway begins its day at midnight of the zone that it was started in and does not say which:
+    New York, as IB; UTC, as in a container; or this machine's. The latest midnight of these is the
+    only one that nobody has forgotten since; too late a one costs a person's look at an order,
+    too early a one a second order.
+
+    Args:
+        now: the time.
+        here: the zone of this machine; None = as it is set.
+    """
+    midnights = [
+        now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        for zone in (_NEW_YORK, UTC, here)
+    ]
+    return max(midnights).astimezone(UTC)
 
 
 def day_of_new_york(now: datetime) -> date:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from datetime import UTC, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
@@ -75,11 +76,17 @@ def test_the_nightly_reset_is_new_yorks(moment, resets):
     assert in_nightly_reset(datetime.fromisoformat(moment).replace(tzinfo=UTC)) is resets
 
 
-def test_ib_remembers_since_new_yorks_midnight():
-    assert day_began(NOW) == datetime(2026, 11, 20, 5, tzinfo=UTC)
-    assert day_began(datetime(2026, 7, 20, 3, 59, tzinfo=UTC)) == datetime(
-        2026, 7, 19, 4, tzinfo=UTC
-    )
+@pytest.mark.parametrize(
+    ("moment", "here", "since"),
+    [
+        ("2026-11-20T15:30", "UTC", "2026-11-20T05:00"),  # New York's
+        ("2026-07-20T03:59", "UTC", "2026-07-20T00:00"),  # New York's is yesterday's, 04:00
+        ("2026-11-20T19:00", "Asia/Kolkata", "2026-11-20T18:30"),
+    ],
+)
+def test_ib_remembers_since_the_latest_midnight_that_a_gateway_may_have(moment, here, since):
+    now, wanted = (datetime.fromisoformat(each).replace(tzinfo=UTC) for each in (moment, since))
+    assert day_began(now, ZoneInfo(here)) == wanted
 
 
 ROWS = {
