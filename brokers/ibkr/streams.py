@@ -15,14 +15,14 @@ from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from brokers.broker import ReportHandler
-from brokers.errors import BrokerError, BrokerUnavailable
+from brokers.complaints import Complaints
+from brokers.errors import BrokerUnavailable
 from brokers.ibkr.catalog import Catalog
 from brokers.ibkr.line import now
 from brokers.ibkr.placing import QUIET_SECONDS
 from brokers.ibkr.reports import reports_of
 from brokers.ibkr.session import Session
 from brokers.ibkr.tracks import RIPE_SECONDS, Track
-from services.domain.errors import TransientError
 from services.domain.orders import OrderReport
 
 _log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Reader:
         self.news: dict[int, _News] = {}
         #: Of each order that the book still has.
         self._told: WeakKeyDictionary[Track, dict[str, OrderReport]] = WeakKeyDictionary()
-        self._complaint = ""
+        self._complaints = Complaints(_log, name)
 
     def start(self) -> None:
         """Deliver from now on."""
@@ -86,21 +86,12 @@ class Reader:
             while not self._ended.is_set():
                 try:
                     self._handler(*told)
-                    self._complaint = ""
+                    self._complaints.end()
                     break
                 except Exception as error:  # noqa: BLE001 - no report may be skipped: it comes again
-                    self._complain(error)
+                    if not self._ended.is_set():
+                        self._complaints.tell(error)
                     self._ended.wait(_PAUSE_SECONDS)
-
-    def _complain(self, error: Exception) -> None:
-        """Once for the same words: a desk may be closed for a night."""
-        before, self._complaint = self._complaint, repr(error)
-        if before == self._complaint or self._ended.is_set():
-            return
-        if isinstance(error, (TransientError, BrokerError)):
-            _log.info("%s: reports wait: %s", self._thread.name, error)
-        else:
-            _log.error("%s: the handler failed", self._thread.name, exc_info=error)
 
 
 class Streams:
@@ -197,15 +188,13 @@ def _moved_at(track: Track) -> float:
 
 async def _forever(work: Callable[[], Awaitable[None]], pause: float) -> None:
     """Again and again, whatever happens: a stream that has ended looks like one without news."""
-    complaint = ""
+    complaints = Complaints(_log, "something of the account's orders cannot be told")
     while True:
         await asyncio.sleep(pause)
         try:
             await work()
-            complaint = ""
+            complaints.end()
         except BrokerUnavailable as error:  # it is asked again
             _log.debug("not told yet: %s", error)
         except Exception as error:  # noqa: BLE001 - see above
-            before, complaint = complaint, repr(error)
-            if before != complaint:
-                _log.exception("something of the account's orders cannot be told")
+            complaints.tell(error)

@@ -21,11 +21,11 @@ from brokers.broker import (
     Quote,
     ReportHandler,
 )
+from brokers.complaints import Complaints
 from brokers.errors import BrokerError, BrokerUnavailable, OrderStateUnknown
 from brokers.mock import messages
 from brokers.mock.abilities import EVERYTHING
 from services.domain.accounts import PreviewLeg
-from services.domain.errors import TransientError
 from services.domain.instruments import Instrument
 from services.domain.orders import Execution, Order, OrderReport, OrderTerms
 
@@ -191,6 +191,7 @@ class MockBroker(Broker):
         self._thread.start()
 
     def _follow(self, handler: ReportHandler, cursor: str) -> None:
+        complaints = Complaints(_log, f"reports of {self.account_id}")
         while not self._stop.is_set():
             try:
                 path = f"/reports?after={cursor}&wait_s={_WAIT_SECONDS}"
@@ -200,11 +201,9 @@ class MockBroker(Broker):
                         return
                     handler(streamed.report, streamed.cursor)
                     cursor = streamed.cursor
-            except (BrokerError, TransientError) as error:
-                _log.info("reports of %s: %s", self.account_id, error)
-                self._stop.wait(_PAUSE_SECONDS)
-            except Exception:  # noqa: BLE001 - no report may be skipped: it comes again
-                _log.exception("reports of %s: the handler failed", self.account_id)
+                complaints.end()
+            except Exception as error:  # noqa: BLE001 - no report may be skipped: it comes again
+                complaints.tell(error)
                 self._stop.wait(_PAUSE_SECONDS)
 
     def _get(self, path: str, *, waits: float = 0) -> bytes:

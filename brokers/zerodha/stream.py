@@ -8,12 +8,11 @@ import time
 from typing import Final
 
 from brokers.broker import ReportHandler
-from brokers.errors import BrokerError
+from brokers.complaints import Complaints
 from brokers.zerodha.book import Book
 from brokers.zerodha.cursor import Cursor, Told, mark_of, read, text_of
 from brokers.zerodha.page import Entry, Page
 from brokers.zerodha.ticker import Ticker
-from services.domain.errors import TransientError
 
 _log = logging.getLogger(__name__)
 #: Between looks while Kite rings; and while it does not, or something is on its way.
@@ -49,7 +48,7 @@ class Stream:
         )
         self._ticker: Ticker | None = None
         self._since = 0.0
-        self._trouble = ""
+        self._complaints = Complaints(_log, f"reports of {account_id}")
 
     def start(self, ticker: Ticker | None) -> None:
         """Tell everything until `close`; `ticker` says how often it must be looked."""
@@ -80,25 +79,11 @@ class Stream:
                 page = self._book.look(self._since if rung else None)
                 self._tell(page)
                 wait = self._until_next(page)
-                self._trouble = ""
+                self._complaints.end()
             except Exception as error:  # noqa: BLE001 - no report may be skipped: it comes again
-                self._again(error)
-
-    def _again(self, error: Exception) -> None:
-        """Told once in the same words: a broker may be away for a night."""
-        before, self._trouble = self._trouble, f"{type(error).__name__}: {error}"
-        if before != self._trouble:
-            expected = isinstance(error, (BrokerError, TransientError))
-            level = logging.INFO if expected else logging.ERROR
-            _log.log(
-                level,
-                "reports of %s: %s",
-                self._account_id,
-                self._trouble,
-                exc_info=None if expected else error,
-            )
-        self._stop.wait(_PAUSE_SECONDS)
-        self.ring()
+                self._complaints.tell(error)
+                self._stop.wait(_PAUSE_SECONDS)
+                self.ring()
 
     def _until_next(self, page: Page) -> float:
         anxious = self._ticker is None or not self._ticker.is_healthy

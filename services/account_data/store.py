@@ -203,7 +203,7 @@ class AccountStore:
             row["account_id"]
             for collection in (_PRICES, _PREVIEWS)
             for row in self._store[collection].find({"wanted_at": {"$gte": since}}, fields)
-            if _is_open(row)
+            if "account_id" in row and _is_open(row)
         }
 
     def save_price(
