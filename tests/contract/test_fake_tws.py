@@ -216,7 +216,7 @@ def test_what_the_gateway_refuses(tws, order, code):
 )
 def test_a_contract_must_be_one_that_exists(tws, contract, code):
     async def act(ib):
-        await told(ib, ib.placeOrder(contract(), market()), code)
+        assert await told(ib, ib.placeOrder(contract(), market()), code)
 
     run(ibx, tws, act)
 
@@ -399,7 +399,7 @@ def test_cancel_of_what_is_not_there_or_has_ended(tws):
         ib.client.cancelOrder(trade.order.orderId)
         await told(ib, trade, 10148)
         ib.client.cancelOrder(99)
-        await until(lambda: (99, 10147) in ib.errors)
+        assert await until(lambda: (99, 10147) in ib.errors)
 
     run(ibx, tws, act)
 
@@ -463,7 +463,7 @@ def test_client_0_hears_of_orders_by_hand(tws):
 
     async def act(ib):
         tws.call("POST", f"/v1/accounts/{ACCOUNT}/manual-orders", body)
-        await until(ib.fills)
+        assert await until(ib.fills)
 
     run(ibx, tws, act, client_id=0)
 
@@ -475,7 +475,7 @@ def test_client_0_hears_of_orders_by_hand(tws):
 def test_orders_for_an_auction_are_taken(tws, kind, fields):
     async def act(ib):
         order = ibx.Order(orderType=kind, action="BUY", totalQuantity=1, account=ACCOUNT, **fields)
-        await status(ib.placeOrder(infy(), order), "Filled")
+        assert await status(ib.placeOrder(infy(), order), "Filled")
 
     run(ibx, tws, act)
 
@@ -484,7 +484,7 @@ def test_outside_of_trading_hours_is_ignored_at_the_market_and_said(tws):
     async def act(ib):
         trade = ib.placeOrder(infy(), market(outsideRth=True))
         await told(ib, trade, 2109)
-        await until(lambda: trade.fills)
+        assert await until(lambda: trade.fills)
 
     run(ibx, tws, act)
 
@@ -498,7 +498,7 @@ def test_a_trailing_stop_keeps_its_distance_when_it_is_changed(tws):
         await status(trade, "PreSubmitted")
         trade.order.auxPrice = 7
         ib.placeOrder(infy(), trade.order)
-        await told(ib, trade, 105)
+        assert await told(ib, trade, 105)
 
     run(ibx, tws, act)
 

@@ -131,7 +131,7 @@ def test_changes_of_accounts_and_positions_follow(tws):
         await until(
             lambda: values(ib.accountValues(), "TotalCashValue")[ACCOUNT, "INR"] == "999998"
         )
-        await until(lambda: ib.portfolio() == [])
+        assert await until(lambda: ib.portfolio() == [])
 
     run(ibx, tws, act)
 
@@ -139,7 +139,7 @@ def test_changes_of_accounts_and_positions_follow(tws):
 def test_an_account_that_is_none_is_an_error(tws):
     async def act(ib):
         ib.client.reqAccountUpdatesMulti(number := ib.client.getReqId(), "DU9", "", False)
-        await until(lambda: (number, 321) in ib.errors)
+        assert await until(lambda: (number, 321) in ib.errors)
 
     run(ibx, tws, act)
 
@@ -169,7 +169,7 @@ def test_prices_that_are_watched_follow(tws):
         )
         await until(lambda: 151 in seen)
         tws.price(152)
-        await until(lambda: 152 in seen)
+        assert await until(lambda: 152 in seen)
 
     run(ibx, tws, act)
 
@@ -183,7 +183,7 @@ def test_market_data_may_be_denied_or_delayed(tws, kind, code):
         ticker = ib.reqMktData(await known(ib), snapshot=True)
         await until(lambda: code in {each for _, each in ib.errors})
         if kind == "DELAYED":
-            await until(lambda: ticker.last == 150)
+            assert await until(lambda: ticker.last == 150)
 
     run(ibx, tws, act)
 

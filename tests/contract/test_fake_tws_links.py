@@ -100,7 +100,7 @@ def test_what_was_silent_is_told_in_the_end(tws):
 
     async def act(ib):
         trade = ib.placeOrder(infy(), market())
-        await until(lambda: trade.orderStatus.status == "Filled")
+        assert await until(lambda: trade.orderStatus.status == "Filled")
 
     run(ibx, tws, act)
 
@@ -351,7 +351,7 @@ def test_a_link_may_lose_data(tws):
 def test_connections_can_be_ended(tws, action):
     async def act(ib):
         tws.call("POST", "/v1/tws/link", {"action": action, "client_id": 7})
-        await until(lambda: not ib.isConnected())
+        assert await until(lambda: not ib.isConnected())
         again = await connect(ibx, tws, 7)  # the id is free at once
         again.disconnect()
 
@@ -445,7 +445,7 @@ def test_any_frame_can_be_sent(tws, caplog):
         tws.call("POST", "/v1/tws/raw", {"fields": ["49", "1", "0"]})
         await question
         tws.call("POST", "/v1/tws/raw", {"fields": ["3", "1", "Filled"]})  # too short
-        await until(lambda: any("Decoder" in each.name for each in caplog.records))
+        assert await until(lambda: any("Decoder" in each.name for each in caplog.records))
 
     run(ibx, tws, act)
     caplog.clear()

@@ -116,7 +116,7 @@ def test_a_heartbeat_that_dies_ends_the_link_and_the_next_one_has_its_own(
 
     monkeypatch.setattr(broker._made.session.line, "server_time", broken)
     eventually(lambda: any("is lost" in each for each in lines(caplog)))
-    eventually(broker.is_connected)
+    assert eventually(broker.is_connected)
 
 
 def test_a_change_of_what_ib_has_no_more_is_not_sent(bench, broker, monkeypatch):

@@ -162,7 +162,7 @@ def test_a_link_that_nobody_uses_is_found_dead_by_its_own_heartbeat(bench, monke
     link(bench, "BLACK_HOLE")
     eventually(lambda: not broker.is_connected())
     link(bench, "HEAL")
-    eventually(broker.is_connected)
+    assert eventually(broker.is_connected)
 
 
 def test_a_message_that_cannot_be_read_ends_the_link_and_nothing_is_missed(bench, broker):

@@ -129,8 +129,10 @@ def test_without_a_login_it_waits_for_one(server, listen):
             raise answer
         return answer
 
-    listen(server.port, token=token)
+    ticker = listen(server.port, token=token)
     server.arrived.get(timeout=10)
+    assert eventually(lambda: ticker.is_healthy)
+    assert answers == []
 
 
 @pytest.mark.parametrize("trouble", [RuntimeError(TOKEN), ConfigurationError("another key")])

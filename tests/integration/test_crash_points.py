@@ -60,7 +60,7 @@ def test_a_crash_on_the_road_of_a_market_order(desk, point):
     desk.ring(desk.add())
     assert desk.start(crash_at=point).ends() == EXIT_CODE
     desk.start()
-    desk.settled()
+    assert desk.settled() == []
 
 
 @pytest.mark.parametrize("point", [P.BEFORE_INTENT, P.INTENT_STORED, P.ANSWERED, P.BOOKED])
@@ -72,7 +72,7 @@ def test_a_crash_on_the_road_of_an_exit(desk, point):
     desk.ring(desk.add(1, side=Side.SELL, intent=Intent.EXIT))
     assert desk.start(crash_at=point).ends() == EXIT_CODE
     desk.start()
-    desk.settled()
+    assert desk.settled() == []
 
 
 @pytest.mark.parametrize("point", [P.INTENT_STORED, f"{P.ANSWERED}:3"])
@@ -80,7 +80,7 @@ def test_a_crash_in_the_middle_of_a_burst(desk, point):
     desk.ring(*[desk.add(number) for number in range(5)])
     assert desk.start(crash_at=point).ends() == EXIT_CODE
     desk.start()
-    desk.settled()
+    assert desk.settled() == []
 
 
 @pytest.mark.parametrize("fault", ["ACCEPT_THEN_SILENCE", "DROP_BEFORE_ACCEPT"])
@@ -90,7 +90,7 @@ def test_a_crash_before_it_is_recorded_that_there_was_no_answer(desk, fault):
     desk.ring(order)
     assert desk.start(crash_at=P.SENT).ends() == EXIT_CODE
     desk.start()
-    desk.settled()
+    assert desk.settled() == []
 
 
 def test_a_kill_while_the_answer_is_waited_for(desk):
@@ -101,7 +101,7 @@ def test_a_kill_while_the_answer_is_waited_for(desk):
     wait_until(lambda: desk.sent(order), "it never reached the broker")
     first.kill()
     desk.start()
-    desk.settled()
+    assert desk.settled() == []
 
 
 @pytest.mark.parametrize("point", [P.STREAM_REPORT, P.BEFORE_BOOKING, P.BOOKED, P.CONFIRMED])
@@ -113,7 +113,7 @@ def test_a_crash_on_the_road_of_a_later_fill(desk, point, symbol):
     desk.broker.set_price(order.instrument, 139)  # filled while nobody looked
     assert desk.start(crash_at=point).ends() == EXIT_CODE
     desk.start()
-    desk.settled()
+    assert desk.settled() == []
 
 
 @pytest.mark.parametrize("meanwhile", ["rests", "filled"])
@@ -127,7 +127,7 @@ def test_a_crash_on_the_road_of_a_cancel(desk, point, meanwhile, symbol):
     if meanwhile == "filled":
         desk.broker.set_price(order.instrument, 139)
     desk.start()
-    desk.settled()
+    assert desk.settled() == []
     reached_the_broker = point is P.CANCEL_ANSWERED
     ended = "FILLED" if meanwhile == "filled" and not reached_the_broker else "CANCELED"
     assert desk.row(order)["status"] == ended
@@ -143,7 +143,7 @@ def test_a_crash_between_an_entry_and_its_guards(desk, symbol):
     desk.start()
     roles = (OrderRole.STOP_LOSS, OrderRole.TAKE_PROFIT)
     names = [child_order_id_for(entry.client_order_id, role, 0) for role in roles]
-    desk.settled(resting=names)
+    assert desk.settled(resting=names) == []
 
 
 def test_a_crash_between_the_slices_of_an_order(desk):
@@ -152,7 +152,7 @@ def test_a_crash_between_the_slices_of_an_order(desk):
     execution = desk.start(crash_at=f"{P.SLICE_STORED}:2")
     assert execution.ends() == EXIT_CODE
     desk.start()
-    desk.settled()
+    assert desk.settled() == []
     row = desk.row(parent)
     assert (row["status"], row["filled_quantity"]) == ("FILLED", 17), row
 
@@ -182,7 +182,7 @@ def test_a_crash_between_the_steps_of_a_kill(desk, symbol, visit):
     )
     assert desk.row(rests)["status"] == "CANCELED"
     assert desk.broker.get(desk.accounts[0], "positions") == []
-    desk.settled()
+    assert desk.settled() == []
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -212,4 +212,4 @@ def test_kills_at_random_moments_under_a_stream_of_orders(open_trade, seed, symb
     for order in rests:
         desk.becomes(order, "SUBMITTED", "FILLED")
     desk.broker.set_price(rests[0].instrument, 138)
-    desk.settled()
+    assert desk.settled() == []

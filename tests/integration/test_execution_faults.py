@@ -74,7 +74,7 @@ def test_an_owner_that_was_paused_past_its_lease_sends_and_writes_nothing(desk, 
         desk.becomes(each, "FILLED")
     wait_until(lambda: "standing by" in stale.state(), stale.state)
     assert desk.row(order) == before
-    desk.settled()
+    assert desk.settled() == []
 
 
 def test_an_owner_that_lost_the_account_and_has_it_again_does_not_send_what_it_had_begun(desk):
@@ -94,7 +94,7 @@ def test_an_owner_that_lost_the_account_and_has_it_again_does_not_send_what_it_h
     late = desk.add(1)
     desk.ring(late)
     desk.becomes(late, "FILLED")
-    desk.settled()
+    assert desk.settled() == []
 
 
 def test_an_owner_that_wakes_while_the_next_one_sends_does_not_make_it_send_twice(desk):
@@ -106,7 +106,7 @@ def test_an_owner_that_wakes_while_the_next_one_sends_does_not_make_it_send_twic
     desk.start()
     wait_until(lambda: desk.sent(order), "the next owner did not send it")
     stale.signal(signal.SIGCONT)  # the next owner is waiting for its answer
-    desk.settled()
+    assert desk.settled() == []
 
 
 def test_an_owner_paused_in_a_burst_is_replaced_and_nothing_comes_twice(desk):
@@ -119,7 +119,7 @@ def test_an_owner_paused_in_a_burst_is_replaced_and_nothing_comes_twice(desk):
     stale.signal(signal.SIGCONT)
     for order in orders:
         desk.becomes(order, "FILLED")
-    desk.settled()
+    assert desk.settled() == []
 
 
 # Rows 6 and 7: the broker goes away, and things happen meanwhile.
@@ -136,7 +136,7 @@ def test_what_rests_at_a_broker_that_dies_fills_once_when_it_is_back(mortal, sym
     desk.broker.set_price(orders[0].instrument, 139)
     for order in orders:
         desk.becomes(order, "FILLED")
-    desk.settled()
+    assert desk.settled() == []
 
 
 def test_orders_wait_for_a_broker_that_is_down_and_none_is_refused(mortal):
@@ -150,7 +150,7 @@ def test_orders_wait_for_a_broker_that_is_down_and_none_is_refused(mortal):
     desk.broker.start()
     for order in orders:
         desk.becomes(order, "FILLED")
-    desk.settled()
+    assert desk.settled() == []
 
 
 def test_a_broker_that_dies_in_a_burst_gets_no_order_twice(mortal):
@@ -162,7 +162,7 @@ def test_a_broker_that_dies_in_a_burst_gets_no_order_twice(mortal):
         desk.becomes(orders[wanted], "FILLED")
         desk.broker.kill()
         desk.broker.start()
-    desk.settled(unresolved=True)
+    assert desk.settled(unresolved=True) == []
 
 
 # Row 4: the broker shows an order late.
@@ -174,7 +174,7 @@ def test_an_order_that_the_broker_shows_late_is_not_sent_again(desk):
     desk.ring(order)
     desk.start()
     time.sleep(PROOF_SECONDS + 1)
-    desk.settled()
+    assert desk.settled() == []
 
 
 # Row 24: the switch.
@@ -198,7 +198,7 @@ def test_no_order_leaves_after_the_switch_nor_after_a_restart_under_it(desk):
     for order in after:
         desk.becomes(order, "DENIED")
     assert {desk.sent(order) for order in [*late, *after]} == {0}
-    desk.settled()
+    assert desk.settled() == []
 
 
 # Row 10: the bus doubles, reorders, delays and loses.
@@ -213,7 +213,7 @@ def test_doorbells_may_come_doubled_out_of_order_and_long_after(desk):
     for order in orders:
         desk.becomes(order, "FILLED")
     desk.ring(*orders)
-    desk.settled()
+    assert desk.settled() == []
 
 
 def test_the_bus_may_lose_every_message(desk):
@@ -221,7 +221,7 @@ def test_the_bus_may_lose_every_message(desk):
     desk.start()
     for number in range(5):
         desk.add(number)
-    desk.settled()
+    assert desk.settled() == []
 
 
 # Row 27: poison among good messages.
@@ -247,4 +247,4 @@ def test_poison_is_parked_and_the_others_flow(desk):
     wait_until(lambda: letters.count_documents({"status": "DEAD"}) == 10, "poison was not parked")
     assert len(desk.incidents(kind="DEAD_LETTER")) == 10
     assert execution.process.poll() is None
-    desk.settled()
+    assert desk.settled() == []

@@ -103,7 +103,7 @@ def test_what_was_entered_before_is_no_difference_and_its_exit_closes_it(desk, b
     leaving = desk.add(1, quantity="2", side=Side.SELL, intent=Intent.EXIT)
     desk.ring(leaving)
     desk.becomes(leaving, "FILLED")
-    desk.settled()
+    assert desk.settled() == []
     assert booked(desk) == {FRONT.key: 0}
     assert desk.incidents() == []
 
@@ -136,7 +136,7 @@ def test_a_kill_closes_what_is_held_and_books_it_on_the_position(desk, held):
         lambda: str(kill_run(desk.store, run_id)),
     )
     assert booked(desk) == {FRONT.key: 0}
-    desk.settled()
+    assert desk.settled() == []
 
 
 def test_what_is_sold_by_hand_is_taken_off_what_is_held(desk, books, held):

@@ -115,7 +115,7 @@ def test_a_ring_has_the_broker_asked_long_before_its_time(store):
         wait_for(lambda: stored(store, order_id)["status"] == "SUBMITTED")
         broker.fill(order_id)
         execution.on_orders([{"account_id": ACCOUNT, "client_order_id": order_id, "ask": "1"}])
-        wait_for(lambda: stored(store, order_id)["status"] == "FILLED")
+        assert wait_for(lambda: stored(store, order_id)["status"] == "FILLED")
     finally:
         desk.stop()
 
@@ -123,3 +123,4 @@ def test_a_ring_has_the_broker_asked_long_before_its_time(store):
 def test_news_of_an_account_that_is_closed_are_dropped():
     execution = Execution(None, None, None, live=False)
     execution.on_orders([{"account_id": "ZE-1", "client_order_id": TAG, "ask": "1"}])
+    assert execution._desks == {}

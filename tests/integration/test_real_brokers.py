@@ -55,7 +55,7 @@ def test_a_crash_on_the_road_of_a_market_order(desk, point):
     desk.ring(desk.add())
     assert desk.start(crash_at=point).ends() == EXIT_CODE
     desk.start()
-    desk.settled()
+    assert desk.settled() == []
 
 
 def test_a_crash_while_a_cancel_is_under_way(desk):
@@ -67,7 +67,7 @@ def test_a_crash_while_a_cancel_is_under_way(desk):
     assert first.ends() == EXIT_CODE
     desk.start()
     desk.becomes(order, "CANCELED")
-    desk.settled()
+    assert desk.settled() == []
 
 
 @pytest.mark.parametrize("kind", ["ACCEPT_THEN_SILENCE", "DROP_BEFORE_ACCEPT", "HIDE_ORDER"])
@@ -83,7 +83,7 @@ def test_a_crash_while_nobody_knows_what_became_of_an_exit(desk, books, kind):
     assert desk.start(crash_at=P.SENT).ends() == EXIT_CODE
     desk.start()
     desk.becomes(leaving, "FILLED")
-    desk.settled()
+    assert desk.settled() == []
 
 
 def test_what_fills_while_we_are_away_is_booked_once(desk, books):
@@ -94,7 +94,7 @@ def test_what_fills_while_we_are_away_is_booked_once(desk, books):
     books.set_price(order.instrument, 139)
     desk.start()
     assert desk.becomes(order, "FILLED")["avg_fill_price"] == 139
-    desk.settled()
+    assert desk.settled() == []
 
 
 def test_a_broker_that_dies_with_orders_at_work_goes_on_where_it_was(desk, books):
@@ -111,7 +111,7 @@ def test_a_broker_that_dies_with_orders_at_work_goes_on_where_it_was(desk, books
     books.set_price(orders[0].instrument, 139)
     for order in orders:
         desk.becomes(order, "FILLED")
-    desk.settled()
+    assert desk.settled() == []
 
 
 def test_a_burst_while_the_broker_cuts_refuses_and_dies(desk, books):
@@ -133,7 +133,7 @@ def test_a_burst_while_the_broker_cuts_refuses_and_dies(desk, books):
     books.start()
     books.set_price(entry.instrument, 150)
     wait_until(lambda: _without_doubts(desk), lambda: "\n".join(desk.differences()), seconds=120)
-    desk.settled()
+    assert desk.settled() == []
 
 
 def _without_doubts(desk):
@@ -155,7 +155,7 @@ def test_guards_of_an_entry_close_it_and_end_each_other(desk, books):
     desk.start()
     wait_until(lambda: _status(desk, guards["STOP_LOSS"]) == "FILLED", "the stop does not fill")
     wait_until(lambda: _status(desk, guards["TAKE_PROFIT"]) == "CANCELED", "the target lives on")
-    desk.settled()
+    assert desk.settled() == []
 
 
 def _guards(desk, order):
@@ -182,4 +182,4 @@ def test_a_changed_order_fills_at_its_new_terms_once(desk, books):
     wait_until(lambda: desk.row(order)["order"]["limit_price"] == 145, "it is not changed")
     books.set_price(order.instrument, 144)
     assert desk.becomes(order, "FILLED")["filled_quantity"] == 7
-    desk.settled()
+    assert desk.settled() == []

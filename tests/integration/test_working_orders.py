@@ -482,7 +482,7 @@ def test_a_position_whose_guard_is_gone_is_told_until_it_is_closed(store, desk):
     lost = {"kind": "GUARD_LOST"}
     wait_for(lambda: (store["incidents"].find_one(lost) or {}).get("status") == "OPEN")
     settle(desk, store, add_order(store, leave()))
-    wait_for(lambda: store["incidents"].find_one(lost)["status"] == "CLEARED")
+    assert wait_for(lambda: store["incidents"].find_one(lost)["status"] == "CLEARED")
 
 
 def test_two_orders_of_one_id_are_told_and_the_others_go_on(store, bench, desk):

@@ -168,13 +168,15 @@ class Trade:
         return sum(1 for each in listed if each["client_order_id"] == order.client_order_id)
 
     def settled(self, *, resting=(), unresolved=False):
-        """The oracle: all orders have ended, each is at the broker once, and all books agree.
+        """The oracle: what differs once all orders have ended and each is at the broker once.
 
         Then execution is started anew, and a second reconciliation changes nothing.
 
         Args:
             resting: ids of orders that go on working at the broker.
             unresolved: whether orders may be left to a person: UNKNOWN, not at the broker, told.
+
+        Returns: as `differences`: empty = all agrees.
         """
         wait_until(
             lambda: not self.differences(resting=resting, unresolved=unresolved),
@@ -185,7 +187,7 @@ class Trade:
         self.start().opens(*self.accounts)
         time.sleep(_SEVERAL_LOOKS_SECONDS)
         assert _changes(before, self._oracle.snapshot()) == []
-        assert not self.differences(resting=resting, unresolved=unresolved)
+        return self.differences(resting=resting, unresolved=unresolved)
 
     def _quiet(self):
         """The books once nothing has moved in them for several looks at the broker."""

@@ -115,7 +115,9 @@ def test_a_confirmation_without_an_account_is_invalid():
 
 
 def test_a_confirmation_of_an_unknown_account_is_no_error():
-    make_polling().on_confirmations([{"account_id": "Nobody"}])
+    polling = make_polling()
+    polling.on_confirmations([{"account_id": "Nobody"}])
+    assert polling._pollers == {}
 
 
 def test_a_view_carries_age_and_no_field_of_its_own_accord():

@@ -239,7 +239,7 @@ def test_the_clock_alone_opens_a_market(exchange):
     place(exchange, order())
     exchange._engine.market = OPEN  # as if its time had come
     exchange.start()
-    eventually(lambda: report_of(exchange, order()).status is S.FILLED)
+    assert eventually(lambda: report_of(exchange, order()).status is S.FILLED)
     exchange.stop()
 
 

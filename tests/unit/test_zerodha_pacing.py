@@ -2,6 +2,7 @@
 
 import bisect
 import fcntl
+import json
 
 import pytest
 from hypothesis import given
@@ -120,6 +121,8 @@ def test_a_torn_file_is_begun_anew(tmp_path, clock):
     (tmp_path / "calls").write_text('{"1-2-3": [1000', encoding="utf-8")
     with pacer(tmp_path, clock, QUOTES).turn(1):
         pass
+    counted = json.loads((tmp_path / "calls").read_text(encoding="utf-8"))
+    assert "1-2-3" not in counted
 
 
 def test_calls_that_cannot_be_counted_are_not_made(tmp_path, clock):
