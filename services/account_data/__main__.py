@@ -11,6 +11,7 @@ from services.account_data.store import AccountStore
 from services.common.broker_accounts import BrokerAccounts
 from services.common.daemon import Process, main
 from services.common.http import serve_http
+from services.common.operators import KEY_SECONDS, Operators
 from services.common.settings import AccountDataSettings
 from services.common.store import Store
 from services.common.subscriber import Subscriber
@@ -56,7 +57,9 @@ def build(process: Process[AccountDataSettings]) -> None:
     process.health.add("accounts", polling.state, outside=True)
     process.add(polling)
     process.add(subscriber)
-    serve_http(process, create_app(accounts, process.health, max_age_seconds=max_age))
+    operators = Operators(store, cache_seconds=KEY_SECONDS)
+    app = create_app(accounts, process.health, operators, max_age_seconds=max_age)
+    serve_http(process, app)
 
 
 if __name__ == "__main__":

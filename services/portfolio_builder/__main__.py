@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from services.common.daemon import Process, main
 from services.common.http import serve_http
+from services.common.operators import KEY_SECONDS, Operators
 from services.common.settings import PortfolioSettings
 from services.common.store import Store
-from services.portfolio_builder.api import create_app
+from services.portfolio_builder.api import add_whatif_routes, create_app
 from services.portfolio_builder.service import PortfolioBuilder
 from services.portfolio_builder.store import PortfolioStore
 
@@ -18,7 +19,9 @@ def build(process: Process[PortfolioSettings]) -> None:
     process.on_exit(store.close)
     process.health.add("mongodb", store.state)
     builder = PortfolioBuilder(PortfolioStore(store), most_signals=settings.whatif_most_signals)
-    serve_http(process, create_app(builder, process.health))
+    app = create_app(process.health, Operators(store, cache_seconds=KEY_SECONDS))
+    add_whatif_routes(app, builder)
+    serve_http(process, app)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,20 @@
-"""HTTP of the portfolio builder."""
+"""HTTP of the portfolio builder: every route wants an operator's key."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from pydantic import Field
 
 from services.common.http import add_routes
+from services.common.operators import Operators, admit_operators, operator
 from services.common.ops import Health
 from services.common.problems import add_problems, problem_responses
 from services.portfolio_builder.service import PortfolioBuilder
 from services.portfolio_builder.whatif import Change, WhatIf
 
-_PROBLEMS = problem_responses(422, 500, 503)
+_PROBLEMS = problem_responses(401, 422, 500, 503)
 
 
 class WhatIfQuestion(Change):
@@ -30,8 +31,8 @@ class WhatIfQuestion(Change):
     most: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
-def create_app(builder: PortfolioBuilder, health: Health) -> FastAPI:
-    """The HTTP interface."""
+def create_app(health: Health, operators: Operators) -> FastAPI:
+    """The HTTP interface, to which each part adds its routes."""
     app = FastAPI(
         title="Mathematricks portfolio builder",
         version="1",
@@ -39,9 +40,16 @@ def create_app(builder: PortfolioBuilder, health: Health) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     add_problems(app)
+    admit_operators(app, operators)
+    add_routes(app, health)
+    return app
+
+
+def add_whatif_routes(app: FastAPI, builder: PortfolioBuilder) -> None:
+    """What changes of allocations and limits would have made of real signals."""
 
     @app.post("/api/v1/whatif")
-    def post_whatif(question: WhatIfQuestion) -> WhatIf:
+    def post_whatif(question: WhatIfQuestion, _by: Annotated[str, Depends(operator)]) -> WhatIf:
         """How the signals of the last days would be decided under other allocations or limits.
 
         Changes nothing.
@@ -49,6 +57,3 @@ def create_app(builder: PortfolioBuilder, health: Health) -> FastAPI:
         return builder.what_if(
             question, days=question.days, strategy_id=question.strategy_id, most=question.most
         )
-
-    add_routes(app, health)
-    return app

@@ -10,7 +10,7 @@ from pymongo.client_session import ClientSession
 
 from services.common.audit import audit
 from services.common.clock import utc_now
-from services.common.credentials import CredentialKind, create_credential, hash_key, is_valid
+from services.common.credentials import CredentialKind, create_credential, is_valid
 from services.common.problems import Refusal
 from services.common.store import Document, Store
 from services.common.vault import Vault
@@ -142,17 +142,6 @@ class Credentials:
         )
         self._audit("OPERATOR_CREATED", name, made.credential_id, by)
         return made
-
-    def operator_of(self, key: str | None) -> str:
-        """Whose operator key this is. Raises: Refusal."""
-        if not key:
-            raise Refusal(401, "MISSING_KEY", "send the operator key as 'Authorization: Bearer …'")
-        digest = hash_key(key)
-        found = self._store["users"].find_one({"credentials.key_hash": digest})
-        mine = [each for each in (found or {}).get("credentials", []) if each["key_hash"] == digest]
-        if found is None or not any(is_valid(each, utc_now()) for each in mine):
-            raise Refusal(401, "WRONG_KEY", "this operator key is unknown or revoked")
-        return str(found["_id"])
 
     def _make(self, kind: CredentialKind, label: str) -> tuple[Made, Document]:
         secret, record = create_credential(kind, label=label)

@@ -15,12 +15,12 @@ from services.common.kills import (
     kill_runs,
     request_kill,
 )
+from services.common.operators import operator
 from services.common.problems import Refusal, problem_responses
 from services.common.store import Store
 from services.domain.errors import ConfigurationError, TransientError
 from services.domain.kills import KillRun, KillStage
 from services.domain.words import Scope
-from services.signal_gateway.operator_api import operator
 
 _PROBLEMS = problem_responses(401, 404, 409, 422, 429, 503)
 

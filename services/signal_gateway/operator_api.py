@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI
 from pydantic import BaseModel, Field
 
 from services.common.credentials import CredentialKind
-from services.common.http import bearer_of
-from services.common.problems import Refusal, problem_responses
+from services.common.operators import Operators, admit_operators, operator
+from services.common.problems import problem_responses
 from services.common.store import Store
 from services.domain.values import Instant
 from services.signal_gateway.credentials import Credentials, Made
@@ -69,7 +69,9 @@ def add_operator_routes(
     app: FastAPI, store: Store, credentials: Credentials, limits: RateLimits
 ) -> None:
     """Serve operators, by their key."""
-    app.state.credentials, app.state.limits = credentials, limits
+    admit_operators(
+        app, Operators(store), on_refusal=lambda address: limits.spend("failures", address)
+    )
 
     @app.get(
         "/api/v1/strategies/{strategy_id}/credentials",
@@ -140,14 +142,3 @@ def add_operator_routes(
 
 def _shown(made: Made) -> MadeCredential:
     return MadeCredential(credential_id=made.credential_id, kind=made.kind, secret=made.secret)
-
-
-def operator(request: Request) -> str:
-    """Who is asking. Raises: Refusal."""
-    credentials: Credentials = request.app.state.credentials
-    limits: RateLimits = request.app.state.limits
-    try:
-        return credentials.operator_of(bearer_of(request.headers.get("authorization")))
-    except Refusal:
-        limits.spend("failures", request.client.host if request.client else "unknown")
-        raise

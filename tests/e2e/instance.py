@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -70,6 +71,11 @@ class Instance:
     def url(self, service, path=""):
         """Where a service listens."""
         return f"http://127.0.0.1:{self.settings.port(service)}{path}"
+
+    @functools.cached_property
+    def operator_key(self):
+        """Key of a person, made by the script as an operator would."""
+        return self.run("credentials.py", "operator", "olga").stdout.split()[-1]
 
     def get(self, service, path, key=None):
         """GET, parsed."""

@@ -72,7 +72,7 @@ def test_the_page_of_json_shows_it(instance):
 def test_account_data_shows_equity_with_its_age(instance):
     until = time.monotonic() + 15
     while True:
-        account = instance.get("account_data", "/api/v1/accounts/Mock-1")
+        account = instance.get("account_data", "/api/v1/accounts/Mock-1", instance.operator_key)
         if Decimal(account["equity"]) == Decimal("1000021.50"):
             break
         assert time.monotonic() < until, account

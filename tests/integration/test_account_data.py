@@ -16,6 +16,7 @@ from services.account_data.service import AccountData
 from services.account_data.store import AccountStore
 from services.common.bus import Publisher, Ring, create_topology
 from services.common.clock import utc_now
+from services.common.operators import Operators
 from services.common.ops import Health
 from services.common.settings import AccountDataSettings
 from services.common.subscriber import Subscriber
@@ -32,6 +33,7 @@ from tests.support.accounts import (
     wait_until,
 )
 from tests.support.http import http_client
+from tests.support.rows import add_operator
 from tests.support.servers import start_mock_broker
 
 
@@ -198,8 +200,9 @@ def test_the_mock_broker_is_asked_and_its_death_ages_the_figures(store, tmp_path
 
 @pytest.fixture
 def http(store) -> Iterator[httpx.Client]:
-    app = create_app(AccountStore(store), Health("account_data"), max_age_seconds=60)
-    with http_client(app) as client:
+    health, operators = Health("account_data"), Operators(store)
+    app = create_app(AccountStore(store), health, operators, max_age_seconds=60)
+    with http_client(app, key=add_operator(store)) as client:
         yield client
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import httpx2 as httpx
 import pytest
 
+from services.common.operators import Operators
 from services.common.ops import Health
 from services.common.store import Store
-from services.portfolio_builder.api import create_app
+from services.portfolio_builder.api import add_whatif_routes, create_app
 from services.portfolio_builder.service import PortfolioBuilder
 from services.portfolio_builder.store import PortfolioStore
 from tests.support.cerebro import make_cerebro
@@ -16,6 +17,7 @@ from tests.support.rows import (
     ACCOUNT,
     STRATEGY,
     add_account,
+    add_operator,
     add_signal,
     add_strategy,
     allow_trading,
@@ -27,7 +29,9 @@ pytestmark = pytest.mark.servers
 @pytest.fixture
 def http(store: Store) -> Iterator[httpx.Client]:
     builder = PortfolioBuilder(PortfolioStore(store), most_signals=100)
-    with http_client(create_app(builder, Health("portfolio_builder"))) as client:
+    app = create_app(Health("portfolio_builder"), Operators(store))
+    add_whatif_routes(app, builder)
+    with http_client(app, key=add_operator(store)) as client:
         yield client
 
 
@@ -60,6 +64,13 @@ def test_stored_signals_are_decided_again(traded, http):
     }
     assert first["after"]["orders"][0]["quantity"] == "5"
     assert found["strategies"][0]["traded_after"] == 3
+
+
+def test_only_operators_may_ask(traded, http):
+    for header in ({"Authorization": ""}, {"Authorization": "Bearer mta_wrong"}):
+        answer = http.post("/api/v1/whatif", json={}, headers=header)
+        assert answer.status_code == 401
+        assert "operator key" in answer.json()["message"]
 
 
 def test_nothing_is_changed_by_asking(traded, http):

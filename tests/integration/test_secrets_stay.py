@@ -12,6 +12,7 @@ from services.cerebro.store import CerebroStore
 from services.common import logs
 from services.common.broker_accounts import BrokerAccounts
 from services.common.broker_secrets import store_secret
+from services.common.operators import Operators
 from services.common.ops import Health
 from services.common.settings import CommonSettings
 from services.common.vault import Vault
@@ -21,7 +22,7 @@ from services.execution.service import Execution
 from tests.integration.test_dashboard import make_dashboards
 from tests.support.desks import wait_for
 from tests.support.http import http_client
-from tests.support.rows import add_account
+from tests.support.rows import add_account, add_operator
 
 pytestmark = pytest.mark.servers
 SECRET = "s3cr3t-that-opens-the-account"
@@ -43,10 +44,11 @@ def opened(store, connection):
 
 
 def test_no_page_and_no_answer_has_it(store, sealed):
-    accounts = account_app(AccountStore(store), Health("account_data"), max_age_seconds=60)
+    health, operators = Health("account_data"), Operators(store)
+    accounts = account_app(AccountStore(store), health, operators, max_age_seconds=60)
     dashboards = dashboard_app(make_dashboards(store), Health("dashboard_creator"))
     said = []
-    with http_client(accounts) as http:
+    with http_client(accounts, key=add_operator(store)) as http:
         said += [http.get(f"/api/v1/accounts{more}").text for more in ("", "/ZE-1")]
         said.append(http.get("/api/v1/fund").text)
     with http_client(dashboards) as http:

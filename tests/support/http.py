@@ -15,8 +15,8 @@ _START_SECONDS = 30.0
 
 
 @contextmanager
-def http_client(app: FastAPI) -> Iterator[httpx.Client]:
-    """Serve `app` in a thread and talk to it.
+def http_client(app: FastAPI, *, key: str | None = None) -> Iterator[httpx.Client]:
+    """Serve `app` in a thread and talk to it, with an operator's `key` where one is given.
 
     Not Starlette's TestClient: from 1.x on it warns without `httpx2`, and warnings are errors here.
     """
@@ -31,7 +31,9 @@ def http_client(app: FastAPI) -> Iterator[httpx.Client]:
             assert time.monotonic() < until, "the app did not start"
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
             yield client
     finally:
         server.should_exit = True

@@ -43,6 +43,15 @@ def add_credential(store: Store, kind: CredentialKind, strategy_id: str = STRATE
     return secret
 
 
+def add_operator(store: Store, name: str = "olga"):
+    """A person who may do what operators do; the key."""
+    secret, record = create_credential(CredentialKind.OPERATOR_KEY)
+    store["users"].update_one(
+        {"_id": name}, {"$set": {"role": "ADMIN"}, "$push": {"credentials": record}}, upsert=True
+    )
+    return secret
+
+
 def add_account(store: Store, account_id: str = ACCOUNT, equity: str = "1000000", **fields):
     """A mock account whose data is fresh."""
     amount = Decimal(equity)

@@ -1,0 +1,1 @@
+"""Optimizers of a portfolio of strategies: small pure modules on the interface of `problem`."""

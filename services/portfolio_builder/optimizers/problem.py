@@ -1,0 +1,184 @@
+"""What every optimizer is asked and what it answers. Pure; weights are ratios of equity.
+
+A weight is the share of equity that is allocated to a strategy: 0.5 of equity in a strategy that
+returned 2 % made 1 %. Weights need not sum to 1: below it cash is left, above it margin is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from services.domain.errors import TraderError
+from services.domain.values import Frozen
+
+Vector: TypeAlias = NDArray[np.float64]
+Matrix: TypeAlias = NDArray[np.float64]
+Ratio = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Part = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+
+#: By how much a result may miss a constraint, in the unit of the constraint.
+TOLERANCE = 1e-6
+
+
+class Method(StrEnum):
+    """What an optimizer is after."""
+
+    MAX_SHARPE = "MAX_SHARPE"
+    MAX_GROWTH = "MAX_GROWTH"  # maximum CAGR
+    HYBRID = "HYBRID"  # of the two
+    MIN_VARIANCE = "MIN_VARIANCE"
+    RISK_PARITY = "RISK_PARITY"
+    HRP = "HRP"
+    EQUAL_WEIGHT = "EQUAL_WEIGHT"
+
+
+class Infeasible(TraderError):
+    """No weights keep all constraints; the sentence says which ones stand against each other."""
+
+
+class NotSolved(TraderError):
+    """There may be weights, but no solver found any that hold; the current allocation stays."""
+
+
+class Bounds(Frozen):
+    """What one strategy may be given."""
+
+    min_ratio: Ratio = 0.0
+    max_ratio: Ratio = 1.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_ratio > self.max_ratio:
+            raise ValueError(
+                f"min_ratio must not be above max_ratio, was {self.min_ratio:g} "
+                f"above {self.max_ratio:g}"
+            )
+        return self
+
+
+class GroupCap(Frozen):
+    """What several strategies may be given together."""
+
+    name: str = Field(min_length=1, max_length=60)
+    strategy_ids: tuple[str, ...] = Field(min_length=1)
+    max_ratio: Ratio
+
+
+class Constraints(Frozen):
+    """What every result keeps; None = no such limit. All ratios are of equity.
+
+    Attributes:
+        max_total_ratio: sum of all weights; 2 = 200 %.
+        min_total_ratio: the least that must be allocated.
+        max_weight_ratio: of each strategy that `bounds` does not name.
+        bounds: of single strategies, by id.
+        groups: caps of several together.
+        max_volatility_ratio: annual.
+        max_drawdown_ratio: largest loss from a peak, compounded, on the path of the past.
+        max_cvar_ratio: mean loss of the worst days of the past, as a positive number.
+        cvar_confidence_ratio: 0.95 = of the worst 5 % of days.
+        max_margin_ratio: margin in use, on every day of the past.
+        max_turnover_ratio: sum of |weight − current weight|.
+    """
+
+    max_total_ratio: Ratio = 2.0
+    min_total_ratio: Ratio = 0.0
+    max_weight_ratio: Ratio = 1.0
+    bounds: dict[str, Bounds] = Field(default_factory=dict)
+    groups: tuple[GroupCap, ...] = ()
+    max_volatility_ratio: Ratio | None = None
+    max_drawdown_ratio: Part | None = None
+    max_cvar_ratio: Part | None = None
+    cvar_confidence_ratio: Part = 0.95
+    max_margin_ratio: Ratio | None = None
+    max_turnover_ratio: Ratio | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything an optimizer may look at.
+
+    Attributes:
+        strategy_ids: in the order of all arrays, N of them.
+        returns: T × N daily returns on allocated capital, oldest first, each above −1; days before
+            a strategy began are 0: this is the path for drawdown, CVaR and growth only.
+        mean: N annual expected returns in excess of cash, shrunk, after fees.
+        covariance: N × N annual, shrunk, positive semi-definite.
+        periods_per_year: of `returns`.
+        margins: T × N margin per unit of weight, a ratio of equity; None = not known.
+        caps: N upper bounds that follow from too short a record; None = none.
+        current: N weights as they are now; None = nothing is allocated.
+        constraints: what the result keeps.
+    """
+
+    strategy_ids: tuple[str, ...]
+    returns: Matrix
+    mean: Vector
+    covariance: Matrix
+    periods_per_year: float
+    margins: Matrix | None = None
+    caps: Vector | None = None
+    current: Vector | None = None
+    constraints: Constraints = field(default_factory=Constraints)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Why a result can be believed.
+
+    Attributes:
+        solver: whose weights these are.
+        second_solver: who solved it independently; "" where nobody did.
+        gap: by how much the objective of the second is below, in units of the objective; negative
+            where it is above but breaks a constraint.
+        max_violation: the most that any constraint is missed by, in its own unit.
+        iterations: how many convex problems were solved.
+    """
+
+    solver: str
+    second_solver: str = ""
+    gap: float | None = None
+    max_violation: float = 0.0
+    iterations: int = 0
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """One choice between Sharpe ratio and growth."""
+
+    weights: Vector
+    sharpe: float
+    growth: float
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Weights that keep every constraint to `TOLERANCE`.
+
+    Attributes:
+        weights: N ratios of equity.
+        objective: what was maximized, in the method's own unit (annual).
+        binding: constraints that hold it back, in words.
+        certificate: why it can be believed.
+        frontier: what else there is to choose from, where the method makes one.
+        notes: what a person must know of it, in sentences.
+    """
+
+    weights: Vector
+    objective: float
+    binding: tuple[str, ...]
+    certificate: Certificate
+    frontier: tuple[FrontierPoint, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def weights_of(problem: Problem, ratios: Mapping[str, float]) -> Vector:
+    """Weights by strategy in the order of the problem; a strategy without one has 0."""
+    return np.array([ratios.get(each, 0.0) for each in problem.strategy_ids], dtype=np.float64)
