@@ -153,3 +153,10 @@ def _in_words(before: OrderTerms, after: OrderTerms) -> str:
         if old is not None and new is not None and old != new
     ]
     return "changed: " + ", ".join(changed)
+
+
+def is_asked(row: Document) -> bool:
+    """Whether somebody wants an order at the broker canceled or changed, and nobody has asked."""
+    if row.get("cancel_requested_at"):
+        return row["status"] in AT_BROKER
+    return bool(row.get("modify_requested")) and not row.get("modify_sent_at")

@@ -16,13 +16,13 @@ from services.common.clock import utc_now
 from services.common.failpoints import FailPoint, failpoint
 from services.common.store import Document, from_document
 from services.domain.errors import ConfigurationError, TransientError
-from services.domain.orders import TERMINAL, Order, OrderReport
+from services.domain.orders import TERMINAL, Order
 from services.domain.words import OrderStatus
 from services.execution.agenda import Agenda
 from services.execution.bookkeeper import local
-from services.execution.changes import AT_BROKER, CANCELABLE, Changes
+from services.execution.changes import CANCELABLE, Changes, is_asked
 from services.execution.counter import Counter
-from services.execution.documents import Booking
+from services.execution.documents import Booking, has_expired
 from services.execution.gate import GUARDS
 from services.execution.intents import Ground, Intents
 from services.execution.kill_runs import KillRuns
@@ -30,10 +30,12 @@ from services.execution.ledger import Ledger
 from services.execution.outcomes import Outcomes
 from services.execution.placing import Placing
 from services.execution.reconciler import Reconciler
+from services.execution.reports import Reports
 from services.execution.squaring import Squaring
 from services.execution.store import tell_unreadable
 from services.execution.tending import Tending
 from services.execution.throttle import Throttle
+from services.execution.timetable import Timetable
 from services.execution.troubles import Troubles
 
 _log = logging.getLogger(__name__)
@@ -45,7 +47,6 @@ _SQUARING_SECONDS = 5.0
 #: News of a broker are asked about together, at most this often.
 _NEWS_SECONDS = 0.5
 _QUESTIONS_OF_A_COMPARISON = 5
-_SAVE_CURSOR_SECONDS = 5.0
 #: First and longest pause between attempts to open: a broker that is back is noticed soon.
 _RECONNECT_SECONDS = (0.5, 2.0)
 
@@ -107,8 +108,8 @@ class Desk:
         self._trouble = "not reconciled yet"
         self._tries = 0
         self._streaming = False
-        self._cursor_saved = 0.0
-        self._next: dict[str, float] = {}
+        self._times = Timetable()
+        self._reports = Reports(counter, self._is_open)
         counter.books.listen(self._on_booking)
         self._thread = threading.Thread(
             target=self._run, name=f"desk-{self.account_id}", daemon=True
@@ -175,12 +176,12 @@ class Desk:
 
     def _turn(self) -> bool:
         """One round; whether there is more to do at once."""
-        if self._is_time("poll", _POLL_SECONDS):
+        if self._times.is_due("poll", _POLL_SECONDS):
             self._poll()
         if not self._is_open():
-            if self._is_time("kills", _POLL_SECONDS):
+            if self._times.is_due("kills", _POLL_SECONDS):
                 self._kills.wait(self._trouble, utc_now())
-            if self._is_time("open", _RECONNECT_SECONDS[0]):
+            if self._times.is_due("open", _RECONNECT_SECONDS[0]):
                 self._open()
             return False
         self._look_around()
@@ -194,33 +195,26 @@ class Desk:
 
     def _look_around(self) -> None:
         """Everything that is due by the time, or because somebody asked for it."""
-        if self._has_news.is_set() and self._is_time("news", _NEWS_SECONDS):
+        if self._has_news.is_set() and self._times.is_due("news", _NEWS_SECONDS):
             self._has_news.clear()
-            self._next["outcomes"] = 0.0
+            self._times.soon("outcomes")
         if self._counter.budget.may_ask():  # orders first
-            if self._is_time("outcomes", self._pace.outcomes_seconds):
+            if self._times.is_due("outcomes", self._pace.outcomes_seconds):
                 self._put(self._outcomes.ask())
             if self._reconciler.due():
                 self._compare()
-        if self._is_time("kills", _TICK_SECONDS):
+        if self._times.is_due("kills", _TICK_SECONDS):
             woken = self._kills.step(self._counter.broker, utc_now())
             if self._kills.is_open:
                 failpoint(FailPoint.KILL_STEP)
             self._put(woken)
-        if self._is_time("squaring", _SQUARING_SECONDS):
+        if self._times.is_due("squaring", _SQUARING_SECONDS):
             self._put(self._squaring.run(utc_now()))
-        if self._is_time("algos", _TICK_SECONDS):
+        if self._times.is_due("algos", _TICK_SECONDS):
             self._tending.due_by_time(utc_now())
 
-    def _is_time(self, what: str, seconds: float) -> bool:
-        now = time.monotonic()
-        if now < self._next.get(what, 0.0):
-            return False
-        self._next[what] = now + seconds
-        return True
-
     def _soon(self, what: str) -> None:
-        self._next[what] = 0.0
+        self._times.soon(what)
         self._bell.set()
 
     def _take_rung(self) -> list[str]:
@@ -255,7 +249,7 @@ class Desk:
         self._open_epoch = 0
         self._tries = min(self._tries + 1, 6)
         pause = min(_RECONNECT_SECONDS[0] * 2 ** (self._tries - 1), _RECONNECT_SECONDS[1])
-        self._next["open"] = time.monotonic() + pause
+        self._times.in_seconds("open", pause)
         try:
             self._troubles.tell(error)
         except PyMongoError as storing:
@@ -284,12 +278,12 @@ class Desk:
         self._troubles.end()
         if not self._streaming:
             cursor = queries.cursor(self.account_id)
-            self._counter.broker.stream_reports(self._on_report, after=cursor)
+            self._counter.broker.stream_reports(self._reports.take, after=cursor)
             self._streaming = True
         failpoint(FailPoint.RECONCILED)
         self._open_epoch = epoch
         self._tries, self._trouble = 0, ""
-        self._next["outcomes"] = time.monotonic() + self._pace.outcomes_seconds
+        self._times.in_seconds("outcomes", self._pace.outcomes_seconds)
         _log.info(
             "account %s is open, epoch %s: orders asked about in %.2f s, books compared in %.2f s",
             self.account_id,
@@ -325,17 +319,16 @@ class Desk:
             except (KeyError, ValueError) as error:
                 tell_unreadable(self._counter.store, row["_id"], error)
         # However much waits, this is a small part of what the database has to do.
-        took = time.monotonic() - began
-        self._next["poll"] = max(self._next["poll"], time.monotonic() + _POLL_SHARE * took)
+        self._times.not_before("poll", _POLL_SHARE * (time.monotonic() - began))
 
     def _look_at(self, row: Document, now: datetime) -> None:
         status, cancel_at = OrderStatus(row["status"]), row["order"].get("cancel_at")
         if cancel_at is not None and cancel_at <= now and not row.get("cancel_requested_at"):
             self._counter.queries.request_cancel([row["_id"]], at=now, text="its time is over")
             row["cancel_requested_at"] = now
-        if status is OrderStatus.PENDING and not self._is_open() and _has_expired(row, now):
+        if status is OrderStatus.PENDING and not self._is_open() and has_expired(row, now):
             self._expire(row["_id"])
-        elif status is OrderStatus.PENDING or _is_asked(row):
+        elif status is OrderStatus.PENDING or is_asked(row):
             self._agenda.put(row)
         if row.get("resolution"):
             self._soon("outcomes")
@@ -364,13 +357,13 @@ class Desk:
                 self._tending.add([row])
             elif row.get("cancel_requested_at") and status in CANCELABLE:
                 self._changes.cancel(row)
-            elif _is_asked(row):
+            elif is_asked(row):
                 self._changes.modify(row)
         if pending:
             self._place(pending)
 
     def _place(self, pending: Sequence[Document]) -> None:
-        groups = self._grouped(pending)
+        groups = self._counter.queries.grouped(pending)
         ground = Ground(self._counter.lease.epoch, self._entries_stopped, self._repeated)
         placed = self._placing.place(groups, ground)
         self._tending.add(placed.left)
@@ -383,21 +376,6 @@ class Desk:
             self._agenda.put(row)
         if placed.trouble is not None:
             raise TransientError(f"not sent: {placed.trouble}") from placed.trouble
-
-    def _grouped(self, pending: Sequence[Document]) -> list[list[Document]]:
-        """Legs of one signal stand together, also those whose doorbell has not rung yet."""
-        groups: dict[str, list[Document]] = {}
-        for row in pending:
-            key = row["_id"]
-            if row.get("sibling_count", 1) > 1 and row["order"].get("role", "LEG") == "LEG":
-                key = f"group|{row['signal_id']}"
-                if key in groups:
-                    continue
-                legs = self._counter.queries.legs(row["signal_id"], self.account_id)
-                groups[key] = [each for each in legs if each["status"] == OrderStatus.PENDING]
-            else:
-                groups[key] = [row]
-        return list(groups.values())
 
     def _repeated(self, order: Order, ahead: Sequence[Order]) -> str:
         objection = self._throttle.objection(order, utc_now(), ahead=ahead)
@@ -420,30 +398,3 @@ class Desk:
         elif booking.after.incidents or state.status is OrderStatus.UNKNOWN:
             self._soon("outcomes")
         self._bell.set()
-
-    def _on_report(self, report: OrderReport, cursor: str) -> None:
-        """One report of the broker's stream; raising makes it come again."""
-        failpoint(FailPoint.STREAM_REPORT)
-        if not self._is_open():
-            raise TransientError(f"account {self.account_id} is not open here")
-        self._counter.books.let_answer(report.client_order_id)
-        known = self._counter.books.knows(report)
-        stored = None if known else self._counter.queries.order(report.client_order_id)
-        if stored is not None and stored["account_id"] == self.account_id:
-            self._counter.books.book([(stored, report)], self._counter.lease)
-        now = time.monotonic()
-        if now - self._cursor_saved > _SAVE_CURSOR_SECONDS:
-            self._counter.queries.save_cursor(self.account_id, cursor)
-            self._cursor_saved = now
-
-
-def _has_expired(row: Document, now: datetime) -> bool:
-    expires_at = row["order"].get("expires_at")
-    return expires_at is not None and expires_at < now
-
-
-def _is_asked(row: Document) -> bool:
-    """Whether somebody wants an order at the broker canceled or changed, and nobody has asked."""
-    if row.get("cancel_requested_at"):
-        return row["status"] in AT_BROKER
-    return bool(row.get("modify_requested")) and not row.get("modify_sent_at")

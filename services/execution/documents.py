@@ -47,6 +47,12 @@ class Booking(NamedTuple):
         return max([self.report.occurred_at, *sent])
 
 
+def has_expired(row: Document, now: datetime) -> bool:
+    """Whether the time is over within which an order may leave."""
+    expires_at = row["order"].get("expires_at")
+    return expires_at is not None and expires_at < now
+
+
 def event(
     status: OrderStatus, occurred_at: datetime, recorded_at: datetime, text: str
 ) -> dict[str, Any]:

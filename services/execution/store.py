@@ -77,6 +77,21 @@ class ExecutionStore:
         query = {"sent": True, "account_id": account_id}
         return readable(self._store, self._store["orders"].find(query))
 
+    def grouped(self, pending: Sequence[Document]) -> list[list[Document]]:
+        """Legs of one signal stand together, also those whose doorbell has not rung yet."""
+        groups: dict[str, list[Document]] = {}
+        for row in pending:
+            key = row["_id"]
+            if row.get("sibling_count", 1) > 1 and row["order"].get("role", "LEG") == "LEG":
+                key = f"group|{row['signal_id']}"
+                if key in groups:
+                    continue
+                legs = self.legs(row["signal_id"], row["account_id"])
+                groups[key] = [each for each in legs if each["status"] == OrderStatus.PENDING]
+            else:
+                groups[key] = [row]
+        return list(groups.values())
+
     def is_in_doubt(self, account_id: str, instrument_key: str) -> bool:
         """Whether nobody knows what became of an order of the account for an instrument."""
         query = {"sent": True, "account_id": account_id, "instrument_key": instrument_key}
