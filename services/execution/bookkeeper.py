@@ -18,6 +18,7 @@ from services.common.leases import Lease
 from services.common.logs import road
 from services.common.store import Document, Store
 from services.common.topology import EXECUTION_CONFIRMATIONS
+from services.domain.errors import TransientError
 from services.domain.orders import Execution, Order, OrderReport
 from services.domain.words import OrderStatus
 from services.execution.documents import Booking
@@ -49,11 +50,24 @@ class Bookkeeper:
         self._store = store
         self._posting = Posting(store)
         self._publisher = publisher
-        self._one_at_a_time = threading.RLock()
+        self._turns = threading.RLock()
+        self._closed = False
         self._listeners: list[Callable[[Booking], None]] = []
         self._told: OrderedDict[str, _Told] = OrderedDict()
         self._answers = threading.Condition()
         self._expected: frozenset[str] = frozenset()
+
+    def close(self) -> None:
+        """Book no more; what is being booked is finished first, for the session ends next."""
+        with self._turns:
+            self._closed = True
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        with self._turns:
+            if self._closed:
+                raise TransientError(f"account {self._account_id} is closed here")
+            yield
 
     @contextmanager
     def expecting(self, client_order_ids: Iterable[str]) -> Iterator[None]:
@@ -98,7 +112,7 @@ class Bookkeeper:
 
     def transact(self, lease: Lease, work: Callable[[ClientSession], T]) -> T:
         """Run `work` in a transaction of the account. Raises: TransientError, PyMongoError."""
-        with self._one_at_a_time:
+        with self._one_at_a_time():
             return self._store.transaction(work, session=lease.session)
 
     def book(self, reports: Sequence[tuple[Document, OrderReport]], lease: Lease) -> list[Booking]:
@@ -111,14 +125,14 @@ class Bookkeeper:
         """
         if not reports:
             return []
-        with self._one_at_a_time:
+        with self._one_at_a_time():
             bookings = self._posting.book(reports, epoch=lease.epoch, session=lease.session)
         self.tell(bookings)
         return bookings
 
     def apply(self, bookings: Sequence[Booking], lease: Lease) -> bool:
         """Book states that were worked out from other orders; False where an order has moved."""
-        with self._one_at_a_time:
+        with self._one_at_a_time():
             done = self._posting.book_states(bookings, session=lease.session)
         if done:
             self.tell(bookings)

@@ -127,6 +127,7 @@ class Desk:
         self._thread.join(timeout=15)
         self._open_epoch = 0
         self._counter.broker.close()
+        self._counter.books.close()
         self._counter.lease.stop()
 
     def state(self) -> str:
