@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from services.domain.values import Frozen
-from services.portfolio_builder.optimizers.problem import Constraints, Method, Ratio, Vector
+from services.portfolio_builder.constraints import Constraints, Method, Ratio
+
+if TYPE_CHECKING:
+    from services.portfolio_builder.optimizers.problem import Vector
 
 Days = Annotated[int, Field(ge=1, le=10_000)]
 

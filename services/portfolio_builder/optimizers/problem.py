@@ -8,35 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Annotated, Self, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
 from services.domain.errors import TraderError
-from services.domain.values import Frozen
+from services.portfolio_builder.constraints import Constraints
 
 Vector: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
-Ratio = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-Part = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 #: By how much a result may miss a constraint, in the unit of the constraint.
-TOLERANCE = 1e-6
-
-
-class Method(StrEnum):
-    """What an optimizer is after."""
-
-    MAX_SHARPE = "MAX_SHARPE"
-    MAX_GROWTH = "MAX_GROWTH"  # maximum CAGR
-    HYBRID = "HYBRID"  # of the two
-    MIN_VARIANCE = "MIN_VARIANCE"
-    RISK_PARITY = "RISK_PARITY"
-    HRP = "HRP"
-    EQUAL_WEIGHT = "EQUAL_WEIGHT"
+TOLERANCE: Final = 1e-6
 
 
 class Infeasible(TraderError):
@@ -45,60 +29,6 @@ class Infeasible(TraderError):
 
 class NotSolved(TraderError):
     """There may be weights, but no solver found any that hold; the current allocation stays."""
-
-
-class Bounds(Frozen):
-    """What one strategy may be given."""
-
-    min_ratio: Ratio = 0.0
-    max_ratio: Ratio = 1.0
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min_ratio > self.max_ratio:
-            raise ValueError(
-                f"min_ratio must not be above max_ratio, was {self.min_ratio:g} "
-                f"above {self.max_ratio:g}"
-            )
-        return self
-
-
-class GroupCap(Frozen):
-    """What several strategies may be given together."""
-
-    name: str = Field(min_length=1, max_length=60)
-    strategy_ids: tuple[str, ...] = Field(min_length=1)
-    max_ratio: Ratio
-
-
-class Constraints(Frozen):
-    """What every result keeps; None = no such limit. All ratios are of equity.
-
-    Attributes:
-        max_total_ratio: sum of all weights; 2 = 200 %.
-        min_total_ratio: the least that must be allocated.
-        max_weight_ratio: of each strategy that `bounds` does not name.
-        bounds: of single strategies, by id.
-        groups: caps of several together.
-        max_volatility_ratio: annual.
-        max_drawdown_ratio: largest loss from a peak, compounded, on the path of the past.
-        max_cvar_ratio: mean loss of the worst days of the past, as a positive number.
-        cvar_confidence_ratio: 0.95 = of the worst 5 % of days.
-        max_margin_ratio: margin in use, on every day of the past.
-        max_turnover_ratio: sum of |weight − current weight|.
-    """
-
-    max_total_ratio: Ratio = 2.0
-    min_total_ratio: Ratio = 0.0
-    max_weight_ratio: Ratio = 1.0
-    bounds: dict[str, Bounds] = Field(default_factory=dict)
-    groups: tuple[GroupCap, ...] = ()
-    max_volatility_ratio: Ratio | None = None
-    max_drawdown_ratio: Part | None = None
-    max_cvar_ratio: Part | None = None
-    cvar_confidence_ratio: Part = 0.95
-    max_margin_ratio: Ratio | None = None
-    max_turnover_ratio: Ratio | None = None
 
 
 @dataclass(frozen=True)
