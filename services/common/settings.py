@@ -245,6 +245,9 @@ class PortfolioSettings(CommonSettings):
     whatif_most_signals: int = Field(
         20_000, ge=1, le=1_000_000, description="signals that one what-if decides again"
     )
+    record_max_bytes: int = Field(
+        10_485_760, ge=1024, le=52_428_800, description="bytes of an uploaded track record"
+    )
 
 
 class DashboardSettings(CommonSettings):

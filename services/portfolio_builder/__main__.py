@@ -8,10 +8,12 @@ from services.common.operators import KEY_SECONDS, Operators
 from services.common.settings import PortfolioSettings
 from services.common.store import Store
 from services.portfolio_builder.api import add_whatif_routes, create_app
+from services.portfolio_builder.record_api import add_record_routes
 from services.portfolio_builder.service import PortfolioBuilder
 from services.portfolio_builder.store import PortfolioStore
 from services.portfolio_builder.strategies import Strategies
 from services.portfolio_builder.strategy_api import add_strategy_routes
+from services.portfolio_builder.track_records import TrackRecords
 
 
 def build(process: Process[PortfolioSettings]) -> None:
@@ -24,6 +26,7 @@ def build(process: Process[PortfolioSettings]) -> None:
     app = create_app(process.health, Operators(store, cache_seconds=KEY_SECONDS))
     add_whatif_routes(app, builder)
     add_strategy_routes(app, Strategies(store))
+    add_record_routes(app, TrackRecords(store), max_bytes=settings.record_max_bytes)
     serve_http(process, app)
 
 
