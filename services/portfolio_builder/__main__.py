@@ -8,7 +8,8 @@ from services.common.operators import KEY_SECONDS, Operators
 from services.common.settings import PortfolioSettings
 from services.common.store import Store
 from services.portfolio_builder.api import add_whatif_routes, create_app
-from services.portfolio_builder.record_api import add_record_routes
+from services.portfolio_builder.live_records import LiveRecords
+from services.portfolio_builder.record_api import add_live_routes, add_record_routes
 from services.portfolio_builder.service import PortfolioBuilder
 from services.portfolio_builder.store import PortfolioStore
 from services.portfolio_builder.strategies import Strategies
@@ -27,6 +28,9 @@ def build(process: Process[PortfolioSettings]) -> None:
     add_whatif_routes(app, builder)
     add_strategy_routes(app, Strategies(store))
     add_record_routes(app, TrackRecords(store), max_bytes=settings.record_max_bytes)
+    live = LiveRecords(store)
+    add_live_routes(app, live)
+    process.add(live)
     serve_http(process, app)
 
 
