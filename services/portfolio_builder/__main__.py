@@ -10,6 +10,8 @@ from services.common.store import Store
 from services.portfolio_builder.api import add_whatif_routes, create_app
 from services.portfolio_builder.service import PortfolioBuilder
 from services.portfolio_builder.store import PortfolioStore
+from services.portfolio_builder.strategies import Strategies
+from services.portfolio_builder.strategy_api import add_strategy_routes
 
 
 def build(process: Process[PortfolioSettings]) -> None:
@@ -21,6 +23,7 @@ def build(process: Process[PortfolioSettings]) -> None:
     builder = PortfolioBuilder(PortfolioStore(store), most_signals=settings.whatif_most_signals)
     app = create_app(process.health, Operators(store, cache_seconds=KEY_SECONDS))
     add_whatif_routes(app, builder)
+    add_strategy_routes(app, Strategies(store))
     serve_http(process, app)
 
 
