@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from pymongo import ASCENDING, DESCENDING, UpdateOne
+from pymongo import ASCENDING, UpdateOne
 from pymongo.client_session import ClientSession
 
 from services.account_data.held import DailyMark
@@ -119,19 +119,17 @@ def add_flow(
     )
 
 
-def last_point_before(
-    store: Store, curve: Curve, key: str, at: datetime, session: ClientSession
-) -> Document | None:
-    """The last look before a time; None where none is kept."""
-    query = {curve.owner: key, "at": {"$lt": at}}
-    return store[curve.points].find_one(query, sort=[("at", DESCENDING)], session=session)
-
-
 def points_since(
-    store: Store, curve: Curve, key: str, since: datetime, session: ClientSession | None = None
+    store: Store,
+    curve: Curve,
+    key: str,
+    since: datetime | None,
+    session: ClientSession | None = None,
 ) -> list[Document]:
-    """Looks since a time, oldest first."""
-    query = {curve.owner: key, "at": {"$gte": since}}
+    """Looks since a time, None = all that are kept; oldest first."""
+    query: Document = {curve.owner: key}
+    if since is not None:
+        query["at"] = {"$gte": since}
     return list(store[curve.points].find(query, session=session).sort("at", ASCENDING))
 
 

@@ -91,6 +91,24 @@ def is_near(moved: Decimal, amount: Decimal) -> bool:
     return abs(moved - amount) <= max(abs(amount) * _NEAR, _CENT)
 
 
+def without(points: Sequence[Point], flows: Sequence[CapitalFlow]) -> list[Point]:
+    """The looks without the cash of payments that count already."""
+    counted = [
+        (each.settled_at, each.account_amount)
+        for each in flows
+        if each.settled_at is not None and each.status is FlowStatus.SETTLED
+    ]
+    return [
+        Point(
+            point.at,
+            None
+            if point.cash is None
+            else point.cash - sum((amount for at, amount in counted if at <= point.at), ZERO),
+        )
+        for point in points
+    ]
+
+
 def came_at(amount: Decimal, points: Sequence[Point]) -> int | None:
     """Index of the first look that has a payment; None where no look without it is known.
 

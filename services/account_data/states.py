@@ -308,7 +308,12 @@ class States:
             {"_id": account_type}, {"$set": to_document(fund)}, upsert=True, session=session
         )
         if fund.equity is not None and fund.marks is not None:
-            more = {"account_ids": list(fund.account_ids)}
+            names = set(fund.account_ids)
+            more = {
+                "seen": {
+                    each.account_id: each.as_of for each in accounts if each.account_id in names
+                }
+            }
             flow = paid_into(former, accounts, fund.currency)
             look = Look(now, fund.marks.last, fund.currency, fund.marks, flow, more)
             curves.keep(self._store, curves.FUNDS, account_type, look, session)
