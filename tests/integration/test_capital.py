@@ -25,16 +25,22 @@ SIGNED = Signed("olga", "wire of the client")
 NAME = "IB.1"
 
 
+def _start():
+    """Now, unless the hour before is of another day."""
+    now = utc_now()
+    return now if now.hour else now - timedelta(hours=now.hour + 2)
+
+
 class Account:
     """An account at a broker that says what it is told to, a minute after the other."""
 
-    def __init__(self, store, account_id=NAME, equity="1000", minutes_ago=60):
+    def __init__(self, store, account_id=NAME, equity="1000", minutes_ago=50):
         unseen = {"equity": None, "cash": None, "as_of": None}
         store["trading_accounts"].insert_one(make_document(account_id, **unseen))
         self.store, self.account_id = store, account_id
         self.states = States(store, fund_currency="USD", jump_ratio=Decimal("0.1"))
         self.capital = Capital(store)
-        self.at = utc_now() - timedelta(minutes=minutes_ago)
+        self.at = _start() - timedelta(minutes=minutes_ago)
         self.says(equity)
 
     def says(self, equity, cash=None):
@@ -73,7 +79,7 @@ def account(store):
 
 
 def performance(marks):
-    gained = daily_pnl(marks, utc_now())
+    gained = daily_pnl(marks, _start())
     return gained, drawdown_ratio(marks), marks.max_drawdown_ratio
 
 
@@ -306,7 +312,7 @@ def test_the_lock_of_a_jump_is_not_reset_but_explained_and_comes_back(store, acc
 def test_who_joins_after_a_flow_brings_no_flow_with_it(store, account):
     account.says("1050")
     account.records("50", effective_at=account.at)
-    Account(store, "B", minutes_ago=58)
+    Account(store, "B", minutes_ago=48)
     account.says("1050")
     assert performance(account.fund.marks) == (0, 0, 0)
     account.records("20", flow_id="f2")
