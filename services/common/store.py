@@ -120,6 +120,13 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "market_prices": [([("wanted_at", DESCENDING)], {})],
     "margin_previews": [([("wanted_at", DESCENDING)], {})],
     "funds": [],
+    "current_allocation": [],
+    "allocation_history": [],
+    "allocation_caps": [],
+    "allocation_proposals": [
+        ([("status", ASCENDING), ("proposed_at", DESCENDING)], {}),
+        ([("proposed_at", DESCENDING)], {}),
+    ],
     "strategy_returns": [
         (
             [("strategy_id", ASCENDING), ("source", ASCENDING), ("date", DESCENDING)],
