@@ -119,7 +119,9 @@ class AllocationStore:
     ) -> dict[str, Known]:
         """Those of these strategies that exist."""
         found = self._store["strategies"].find(
-            {"_id": {"$in": sorted(strategy_ids)}}, {"status": 1, "accounts": 1}, session=session
+            {"_id": {"$in": sorted(strategy_ids)}},
+            {"status": 1, "accounts": 1, "archived_at": 1},
+            session=session,
         )
         return {str(row["_id"]): _known(row) for row in found}
 
@@ -155,7 +157,8 @@ def _known(row: Document) -> Known:
         str(each["account_id"]): Decimal(each.get("weight_ratio", 1))
         for each in row.get("accounts") or ()
     }
-    return Known(str(row.get("status", "ACTIVE")), weights)
+    archived = row.get("archived_at") is not None
+    return Known("ARCHIVED" if archived else str(row.get("status", "ACTIVE")), weights)
 
 
 def _past(days: dict[date, tuple[int, float]]) -> Past:

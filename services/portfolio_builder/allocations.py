@@ -170,7 +170,7 @@ class Known(NamedTuple):
     """What an allocation has to know of a strategy.
 
     Attributes:
-        status: as it is stored, e.g. `ACTIVE` or `ARCHIVED`.
+        status: as it is stored, e.g. `ACTIVE`; `ARCHIVED` where it is kept for its history only.
         weights: its accounts, and how much of the allocation goes to each.
     """
 

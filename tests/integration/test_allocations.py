@@ -14,6 +14,7 @@ import pytest
 
 from services.cerebro.service import Cerebro, Patience
 from services.cerebro.store import CerebroStore
+from services.common.clock import utc_now
 from services.common.operators import Operators
 from services.common.ops import Health
 from services.common.settings import CerebroSettings
@@ -212,7 +213,7 @@ def test_a_revert_is_a_new_version_with_the_old_content(http):
 def test_a_revert_to_what_is_forbidden_now_is_refused(http, store):
     approve(http, 0, A=50)
     approve(http, 1, B=20)
-    store["strategies"].update_one({"_id": "A"}, {"$set": {"status": "ARCHIVED"}})
+    store["strategies"].update_one({"_id": "A"}, {"$set": {"archived_at": utc_now()}})
     answer = http.post(REVERT, json={"to_version": 1, "version": 2, "reason": "back"})
     assert (answer.status_code, answer.json()["code"]) == (422, "ALLOCATION_REFUSED")
     assert ratios(http) == {"B": Decimal("0.2")}
