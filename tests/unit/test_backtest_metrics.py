@@ -1,4 +1,4 @@
-"""Figures of daily returns: against empyrical where definitions agree, by hand where they do not."""
+"""Figures of daily returns: as empyrical where definitions agree, by hand where they do not."""
 
 from datetime import date, timedelta
 
