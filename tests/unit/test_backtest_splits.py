@@ -77,7 +77,7 @@ def test_a_cross_validation_takes_the_rows_that_skfolio_takes(
     assert np.array_equal(np.array(ours.paths).T, theirs.recombined_paths)
 
 
-@given(st.integers(60, 600), st.integers(3, 8), st.integers(1, 2), st.integers(0, 3))
+@given(st.integers(80, 600), st.integers(3, 8), st.integers(1, 2), st.integers(0, 3))
 def test_every_path_tests_each_day_once_and_never_one_it_learned_from(days, folds, test_folds, gap):
     found = purged_folds(days, folds=folds, test_folds=test_folds, purge=gap, embargo=gap)
     for path in found.paths:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 
@@ -120,17 +121,26 @@ def _of(record: Record, expected: str) -> str:
 def _from(record: Record, from_on: date | None) -> Record:
     if from_on is None or record.dates[0] >= from_on:
         return record
-    start = sum(each < from_on for each in record.dates)
+    start = bisect_left(record.dates, from_on)
     if start == len(record.dates):
-        raise InvalidMessage(_of(record, f"days from {from_on} on; its last is {record.dates[-1]}"))
-    margins = None if record.margins is None else record.margins[start:]
-    return Record(
-        record.strategy_id,
-        record.source,
-        record.dates[start:],
-        record.returns[start:],
-        margins,
-    )
+        last = record.dates[-1]
+        raise InvalidMessage(_of(record, f"days from {from_on} on; its last is {last}"))
+    return _cut(record, slice(start, None))
+
+
+def between(records: Sequence[Record], first: date, last: date) -> list[Record]:
+    """Records cut to days from `first` to `last`, both included; without those that have none."""
+    found = []
+    for each in records:
+        start, stop = bisect_left(each.dates, first), bisect_right(each.dates, last)
+        if start < stop:
+            found.append(_cut(each, slice(start, stop)))
+    return found
+
+
+def _cut(record: Record, rows: slice) -> Record:
+    margins = None if record.margins is None else record.margins[rows]
+    return replace(record, dates=record.dates[rows], returns=record.returns[rows], margins=margins)
 
 
 def panel_of(records: Sequence[Record]) -> Panel:
