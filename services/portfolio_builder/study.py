@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.domain.values import Frozen
 from services.portfolio_builder.constraints import Constraints, Method, Ratio
@@ -59,6 +59,17 @@ class WalkForward(Frozen):
     governor: bool = False
     governor_start_ratio: Ratio = 0.05
     governor_stop_ratio: Ratio = 0.20
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.target_volatility_ratio == 0:
+            raise ValueError("target_volatility_ratio must be above 0, was 0: it would hold cash")
+        if self.governor_start_ratio >= self.governor_stop_ratio:
+            raise ValueError(
+                f"governor_start_ratio must be below governor_stop_ratio, was "
+                f"{self.governor_start_ratio:g} and {self.governor_stop_ratio:g}"
+            )
+        return self
 
 
 class StudyRequest(Frozen):

@@ -23,6 +23,10 @@ Matrix: TypeAlias = NDArray[np.float64]
 TOLERANCE: Final = 1e-6
 
 
+class InvalidProblem(TraderError):
+    """What was given cannot be optimized at all; the sentence says what was expected and found."""
+
+
 class Infeasible(TraderError):
     """No weights keep all constraints; the sentence says which ones stand against each other."""
 
