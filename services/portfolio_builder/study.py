@@ -84,6 +84,9 @@ class StudyRequest(Frozen):
         walk_forward: how it is tried; None = only the weights are wanted.
         cross_validation: whether purged cross-validation is wanted too.
         from_on: only days from then on.
+        asked_on: day of the request: a record with a later one is refused; None = not checked.
+        trials: how many studies were tried for the same purpose, this one among them: the more, the
+            less the best of them proves.
     """
 
     strategy_ids: tuple[str, ...] = Field(min_length=1, max_length=1000)
@@ -94,3 +97,5 @@ class StudyRequest(Frozen):
     walk_forward: WalkForward | None = WalkForward()
     cross_validation: bool = False
     from_on: date | None = None
+    asked_on: date | None = None
+    trials: Annotated[int, Field(ge=1, le=1_000_000)] = 1

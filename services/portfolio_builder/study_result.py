@@ -138,7 +138,10 @@ class StrategyPart(Frozen):
 
 
 class Proposed(Frozen):
-    """Weights from all days up to the last one.
+    """Weights learned from the days up to the last one.
+
+    From all of them, or as many as a window of a rolling walk-forward looks back: what is proposed
+    is what was tried.
 
     Attributes:
         weights: ratios of equity, of every strategy of the request.

@@ -36,3 +36,9 @@ def fitted(region: Region, wanted: Vector, name: str) -> Found:
     most = float(np.abs(found.weights - wanted).max())
     note = f"{name} break constraints: the nearest that do not, up to {most:.4f} away, are taken"
     return Found(found.weights, found.iterations, found.cuts, (note,))
+
+
+def wanted_total(region: Region) -> float:
+    """What weights that have no size of their own are to sum to: 1, where that is allowed."""
+    limits = region.problem.constraints
+    return max(limits.min_total_ratio, min(1.0, limits.max_total_ratio))

@@ -12,9 +12,14 @@ from services.portfolio_builder.optimizers import measure
 from services.portfolio_builder.optimizers.check import check
 from services.portfolio_builder.optimizers.cutting import Found
 from services.portfolio_builder.optimizers.equal import equal_weight
+from services.portfolio_builder.optimizers.growth import max_growth
+from services.portfolio_builder.optimizers.hrp import hrp
+from services.portfolio_builder.optimizers.hybrid import hybrid
+from services.portfolio_builder.optimizers.parity import risk_parity
 from services.portfolio_builder.optimizers.problem import (
     TOLERANCE,
     Certificate,
+    FrontierPoint,
     NotSolved,
     Problem,
     Solution,
@@ -26,7 +31,10 @@ from services.portfolio_builder.optimizers.variance import min_variance
 
 _METHODS: dict[Method, Callable[[Region], Found]] = {
     Method.MAX_SHARPE: max_sharpe,
+    Method.MAX_GROWTH: max_growth,
     Method.MIN_VARIANCE: min_variance,
+    Method.RISK_PARITY: risk_parity,
+    Method.HRP: hrp,
     Method.EQUAL_WEIGHT: equal_weight,
 }
 
@@ -46,7 +54,11 @@ def solve(problem: Problem, method: Method, *, alpha_ratio: float = 0.5) -> Solu
     """
     check(problem)
     region = region_of(problem)
-    found = _METHODS[method](region)
+    frontier: tuple[FrontierPoint, ...] = ()
+    if method is Method.HYBRID:
+        found, frontier = hybrid(region, alpha_ratio)
+    else:
+        found = _METHODS[method](region)
     weights = _kept(region, found.weights)
     return Solution(
         weights=weights,
@@ -57,6 +69,7 @@ def solve(problem: Problem, method: Method, *, alpha_ratio: float = 0.5) -> Solu
             max_violation=max(region.excess(weights), 0.0),
             iterations=found.iterations,
         ),
+        frontier=frontier,
         notes=found.notes,
     )
 
@@ -66,6 +79,8 @@ def _objective(problem: Problem, method: Method, weights: Vector) -> float:
         return measure.sharpe(problem, weights)
     if method is Method.MIN_VARIANCE:
         return -measure.volatility(problem.covariance, weights)
+    if method is Method.MAX_GROWTH:
+        return measure.growth(problem, weights)
     return 0.0
 
 
