@@ -143,6 +143,7 @@ def run_study(
         last_on=study.panel.dates[-1],
         warnings=(),
         strategies=_strategies(study, estimates),
+        current=held,
         proposed=proposed,
         correlation=correlation_of(study.panel),
         walk_forward=forward,
