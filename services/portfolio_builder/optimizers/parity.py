@@ -121,7 +121,10 @@ def risk_parity(region: Region) -> Found:
         return replace(fitted(region, wanted, "equal risk shares:"), solver="Newton")
     budgets = Budgets(open_ / open_.sum(), covariance, float(wanted @ covariance @ wanted))
     start = np.where(open_, np.minimum(wanted, region.upper), 0.0)
-    found = feasible(ascend(region, budgets, start, cuts=no_cuts(len(open_))), region)
+    try:
+        found = feasible(ascend(region, budgets, start, cuts=no_cuts(len(open_))), region)
+    except NotSolved:
+        return fitted(region, wanted, "equal risk shares:")
     shares = risk_shares(covariance, found.weights)[open_]
     note = (
         "equal risk shares break constraints: shares are from "
