@@ -145,20 +145,22 @@ def _paths(result: StudyResult, forward: WalkForwardResult) -> str:
     rolling = charts.lines(
         "rolling", forward.dates, [Line(forward.rolling_sharpe, LOOKS[tracks[0].portfolio][0])]
     )
-    judged = portfolio_name(tracks[0].portfolio, method)
     exposure = charts.lines("exposure", forward.dates, _used(tracks[0]), kind="percent")
-    frontier = _frontier(result)
-    return "\n".join(
-        [
-            _section("Equity", f'{legend}<figure class="wide scroll">{equity}</figure>', "multiples of the start, log"),
-            '<div class="columns">',
-            _section("Drawdown", f"<figure>{losses}</figure>", "from the peak so far"),
-            _section("Rolling Sharpe ratio", f"<figure>{rolling}</figure>", f"{forward.rolling_days} days, {judged}"),
-            _section("Exposure and margin", f"{_legend(_USED)}<figure>{exposure}</figure>", "of equity"),
-            frontier,
-            "</div>",
-        ]
-    )  # fmt: skip
+    judged = portfolio_name(tracks[0].portfolio, method)
+    window = f"{forward.rolling_days} days, {judged}"
+    columns = [
+        _section("Drawdown", _figure(losses), "from the peak so far"),
+        _section("Rolling Sharpe ratio", _figure(rolling), window),
+        _section("Exposure and margin", _legend(_USED) + _figure(exposure), "of equity"),
+        _frontier(result),
+    ]
+    whole = _section("Equity", legend + _figure(equity, "wide scroll"), "multiples of 1, log")
+    return f'{whole}\n<div class="columns">\n{"".join(columns)}\n</div>'
+
+
+def _figure(drawing: str, kind: str = "") -> str:
+    name = f' class="{kind}"' if kind else ""
+    return f"<figure{name}>{drawing}</figure>"
 
 
 _USED = [("Exposure", "#17406d", "-"), ("Margin in use", "#c9762b", "-")]
@@ -253,7 +255,7 @@ def _weights_over_time(result: StudyResult, forward: WalkForwardResult) -> str:
     if not layers:
         return ""
     drawing = charts.stacked("weights", dates, layers)
-    inside = f'{_legend(entries)}<figure class="wide scroll">{drawing}</figure>'
+    inside = _legend(entries) + _figure(drawing, "wide scroll")
     moved = [
         sum(abs(after.weights[name] - before.weights[name]) for name in means)
         for before, after in pairwise(windows)
