@@ -295,6 +295,7 @@ class StudyResult(Frozen):
         code_version: of the program that made it.
         data_hash: SHA-256 of the records as used.
         warnings: what a person must know first, in sentences.
+        current: the allocation at the time, of strategies of the request that have any.
         correlation: of the strategies on common days, in their order; None where not defined.
     """
 
@@ -305,6 +306,7 @@ class StudyResult(Frozen):
     last_on: date
     warnings: tuple[str, ...]
     strategies: tuple[StrategyPart, ...]
+    current: dict[str, Number]
     proposed: Proposed
     correlation: tuple[tuple[Number | None, ...], ...]
     walk_forward: WalkForwardResult | None

@@ -13,10 +13,12 @@ from services.portfolio_builder.backtest.run import run_study
 from services.portfolio_builder.backtest.splits import walk_forward_splits
 from services.portfolio_builder.constraints import Bounds, Constraints, Method
 from services.portfolio_builder.optimizers.problem import Infeasible
-from services.portfolio_builder.study import StudyRequest, WalkForward
+from services.portfolio_builder.study import History, StudyRequest, WalkForward
 from services.portfolio_builder.study_result import Portfolio, StudyResult
 from tests.support.track_records import make_record, make_records, real_records, weekdays
 
+#: Caps of young records and mere backtests are not what these tests are about.
+BELIEVED = History(full_days=1, backtest_part=1)
 QUARTERS = WalkForward(test_days=63, target_volatility_ratio=0.1, governor=True)
 
 
@@ -139,6 +141,19 @@ def test_a_strategy_has_no_weight_before_it_is_old_enough():
     assert result.strategies[2].first_on == young.dates[0]
 
 
+def test_a_window_that_rolls_judges_the_age_of_a_strategy_by_its_whole_record():
+    rolling = WalkForward(anchored=False, train_days=100, test_days=100)
+    young = make_record("Y", 360, dates=weekdays(700)[340:])
+    records = [*make_records(2, 700), young]
+    result = study(records, walk_forward=rolling, method=Method.EQUAL_WEIGHT)
+    windows = result.walk_forward.windows
+    # 100, 200 and 300 rows are known: 252 are needed, of which the last 100 are learned from.
+    assert [bool(each.why_not) for each in windows] == [True, True, False, False, False, False]
+    assert windows[2].in_sample.days == 100
+    # Only before the last window, at row 600, Y has 260 days; 252 are needed.
+    assert [each.weights["Y"] > 0 for each in windows] == [False] * 5 + [True]
+
+
 def test_a_window_without_a_solution_keeps_the_former_weights_and_says_so():
     # At least half of equity is in A, which loses 30 % in a day: no weights lose less than 14 %
     # while a window looks back on that day.
@@ -149,9 +164,9 @@ def test_a_window_without_a_solution_keeps_the_former_weights_and_says_so():
         bounds={"A": Bounds(min_ratio=0.5, max_ratio=1)}, max_drawdown_ratio=0.14
     )
     with pytest.raises(Infeasible, match="max_drawdown_ratio"):
-        study(records, constraints=constraints)
+        study(records, constraints=constraints, history=BELIEVED)
     rolling = WalkForward(anchored=False, train_days=252, test_days=63)
-    result = study(records, constraints=constraints, walk_forward=rolling)
+    result = study(records, constraints=constraints, walk_forward=rolling, history=BELIEVED)
     windows = result.walk_forward.windows
     unsolved = [each.number for each in windows if each.why_not]
     day = records[0].dates[330]
@@ -163,9 +178,8 @@ def test_a_window_without_a_solution_keeps_the_former_weights_and_says_so():
 
 
 def test_the_first_purchase_is_no_turnover():
-    result = study(
-        make_records(3, 450), constraints=Constraints(max_weight_ratio=0.6, max_turnover_ratio=0.1)
-    )
+    limits = Constraints(max_weight_ratio=0.6, max_turnover_ratio=0.1)
+    result = study(make_records(3, 450), constraints=limits, history=BELIEVED)
     windows = result.walk_forward.windows
     assert sum(windows[0].weights.values()) > 0.5
     for before, after in pairwise(windows):
@@ -209,9 +223,9 @@ def test_a_request_that_cannot_be_answered_is_refused_in_a_sentence(request_of, 
 
 
 def test_records_that_are_all_too_short_are_refused_in_a_sentence():
-    with pytest.raises(InvalidMessage, match="no strategy can be given weight"):
+    with pytest.raises(InvalidMessage, match="no strategy can take part"):
         study(make_records(2, 40), walk_forward=None)
-    with pytest.raises(InvalidMessage, match="no strategy can be given weight"):
+    with pytest.raises(InvalidMessage, match="no strategy can take part"):
         study(make_records(1, 1), walk_forward=None)
 
 
@@ -227,11 +241,13 @@ def test_odd_records_are_answered_and_told(method):
     assert sum(result.proposed.weights.values()) <= 2 + 1e-6
 
 
-def test_the_nine_records_beat_equal_weights_and_keep_their_drawdown():
+@pytest.mark.parametrize("history", [History(), BELIEVED])
+def test_the_nine_records_beat_equal_weights_and_keep_their_drawdown(history):
     result = study(
         real_records(),
         constraints=Constraints(max_weight_ratio=0.35, max_drawdown_ratio=0.2),
         walk_forward=WalkForward(target_volatility_ratio=0.12, governor=True),
+        history=history,
     )
     overlaid = result.walk_forward.track(Portfolio.WITH_OVERLAYS).figures
     equal = result.walk_forward.track(Portfolio.EQUAL_WEIGHT).figures

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 import numpy as np
 from pydantic import JsonValue
 
 from services.domain.errors import InvalidMessage
-from services.portfolio_builder.backtest.choose import Chooser, Estimate, Estimates, Solve
+from services.portfolio_builder.backtest.choose import Chooser, Estimates, Solve, at_first
 from services.portfolio_builder.backtest.cross_validation import (
     cross_validation_of,
     folds_of,
     moved_together,
 )
 from services.portfolio_builder.backtest.doubts import doubts_of
-from services.portfolio_builder.backtest.estimating import estimate_at, solve_with
+from services.portfolio_builder.backtest.estimating import Estimator, solve_with
 from services.portfolio_builder.backtest.metrics import figures_of, months_of, rolling_sharpe
 from services.portfolio_builder.backtest.overfitting import overfitting_of
 from services.portfolio_builder.backtest.panel import (
     Panel,
-    between,
     correlation_of,
     hash_of,
     panel_of,
@@ -38,6 +36,7 @@ from services.portfolio_builder.backtest.walk_forward import (
     track_of,
     windows_of,
 )
+from services.portfolio_builder.optimizers.estimates import Estimate
 from services.portfolio_builder.optimizers.problem import InvalidProblem, Solution
 from services.portfolio_builder.study import Record, StudyRequest, WalkForward
 from services.portfolio_builder.study_result import (
@@ -89,7 +88,7 @@ class _Study:
     request: StudyRequest
     records: list[Record]
     panel: Panel
-    estimate: Estimate
+    estimate: Estimates
     solve: Solve
     current: Weights
 
@@ -126,7 +125,7 @@ def run_study(
     used = usable(records, request.strategy_ids, from_on=request.from_on, today=request.asked_on)
     _check_names(request)
     held = {each: current[each] for each in request.strategy_ids if current.get(each, 0.0) > 0}
-    study = _Study(request, used, panel_of(used), estimate_at, solve_with, held)
+    study = _Study(request, used, panel_of(used), Estimator(request), solve_with, held)
     splits, folds = _splits(study)
     parts = _Parts(tell, finished, keep, 2 + len(splits or ()) + (len(folds.fits) if folds else 0))
     tell(0.0, "weights from all days")
@@ -143,6 +142,7 @@ def run_study(
         last_on=study.panel.dates[-1],
         warnings=(),
         strategies=_strategies(study, estimates),
+        current=held,
         proposed=proposed,
         correlation=correlation_of(study.panel),
         walk_forward=forward,
@@ -172,29 +172,24 @@ def _splits(study: _Study) -> tuple[list[Split] | None, Folds | None]:
     return splits, folds_of(days, (terms or WalkForward()).purge_days)
 
 
-def _propose(study: _Study) -> tuple[Estimates, Proposed]:
+def _propose(study: _Study) -> tuple[Estimate, Proposed]:
     request = study.request
-    records = between(study.records, _learned_from(study), study.panel.dates[-1])
-    constraints = request.constraints
-    if not study.current:
-        constraints = constraints.model_copy(update={"max_turnover_ratio": None})
+    constraints = at_first(request.constraints, study.current)
+    since = study.panel.dates[_learned_from(study)] if _learned_from(study) else None
     try:
-        found = study.estimate(records, constraints, study.current)
-        if found.problem is None:
-            reasons = " ".join(found.left_out.values())
-            raise InvalidMessage(f"no strategy can be given weight: {reasons}")
+        found = study.estimate(study.records, constraints, study.current, since)
         solution = study.solve(found.problem, request.method, request.alpha_ratio)
     except InvalidProblem as error:
         raise InvalidMessage(str(error)) from error
     return found, _proposed(study, found.problem.strategy_ids, solution)
 
 
-def _learned_from(study: _Study) -> date:
-    """The first day that weights of today are learned from: as far back as a window looks."""
-    dates, terms = study.panel.dates, study.request.walk_forward
+def _learned_from(study: _Study) -> int:
+    """The first row that weights of today are learned from: as far back as a window looks."""
+    terms = study.request.walk_forward
     if terms is None or terms.anchored:
-        return dates[0]
-    return dates[max(len(dates) - terms.train_days, 0)]
+        return 0
+    return max(len(study.panel.dates) - terms.train_days, 0)
 
 
 def _proposed(study: _Study, ids: Sequence[str], solution: Solution) -> Proposed:
@@ -203,7 +198,7 @@ def _proposed(study: _Study, ids: Sequence[str], solution: Solution) -> Proposed
         return {each: given.get(each, 0.0) for each in study.strategies}
 
     weights = by_strategy(solution.weights.tolist())
-    start = study.panel.dates.index(_learned_from(study))
+    start = _learned_from(study)
     past = study.panel.path[start:] @ np.array([weights[each] for each in study.strategies])
     certificate = solution.certificate
     return Proposed(
@@ -290,26 +285,26 @@ def _cross_validation(study: _Study, folds: Folds, parts: _Parts) -> CrossValida
     return cross_validation_of(study.panel, folds, decisions, terms.purge_days)
 
 
-def _strategies(study: _Study, estimates: Estimates) -> tuple[StrategyPart, ...]:
-    problem = estimates.problem
+def _strategies(study: _Study, found: Estimate) -> tuple[StrategyPart, ...]:
+    problem = found.problem
     caps: dict[str, float] = {}
-    if problem is not None and problem.caps is not None:
+    if problem.caps is not None:
         caps = dict(zip(problem.strategy_ids, problem.caps.tolist(), strict=True))
-    return tuple(_strategy(study, record, estimates, caps) for record in study.records)
+    return tuple(_strategy(study, record, found, caps) for record in study.records)
 
 
 def _strategy(
-    study: _Study, record: Record, estimates: Estimates, caps: Mapping[str, float]
+    study: _Study, record: Record, found: Estimate, caps: Mapping[str, float]
 ) -> StrategyPart:
     strategy_id = record.strategy_id
-    reasons = (estimates.left_out.get(strategy_id), estimates.capped.get(strategy_id))
+    reasons = (found.left_out.get(strategy_id), found.capped.get(strategy_id))
     return StrategyPart(
         strategy_id=strategy_id,
         source=record.source,
         first_on=record.dates[0],
         last_on=record.dates[-1],
         days=len(record.dates),
-        eligible=strategy_id not in estimates.left_out,
+        eligible=strategy_id not in found.left_out,
         cap_ratio=caps.get(strategy_id),
         notes=tuple(each for each in reasons if each),
         figures=figures_of(

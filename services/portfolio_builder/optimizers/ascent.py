@@ -15,12 +15,15 @@ import numpy as np
 from services.portfolio_builder.optimizers.cutting import MOST_ROUNDS, Found
 from services.portfolio_builder.optimizers.problem import Matrix, NotSolved, Vector
 from services.portfolio_builder.optimizers.program import Aim, minimize
-from services.portfolio_builder.optimizers.region import Region, Rows, no_rows
+from services.portfolio_builder.optimizers.region import Cuts, Region, no_cuts
 
 #: What another step could gain at the end, in units of the function.
 _GAIN = 1e-9
 #: How far from the candidate the model may stand at the end, in weights.
 _NEAR = 1e-3
+
+#: Rows that are known and have less left than this at the start are used from the start.
+_CLOSE = 1e-6
 
 
 class Concave(Protocol):
@@ -44,7 +47,7 @@ def ascend(
     function: Concave,
     start: Vector,
     *,
-    cuts: Rows | None = None,
+    cuts: Cuts | None = None,
     sharpe_floor: float | None = None,
 ) -> Found | None:
     """Weights of the region where the function is largest; None where the region is empty.
@@ -59,20 +62,25 @@ def ascend(
     Raises:
         NotSolved: it does not converge.
     """
-    known = no_rows(len(start)) if cuts is None else cuts
+    known = no_cuts(len(start)) if cuts is None else cuts
+    active = Cuts(known.broken_by(start, -_CLOSE).rows, known.tail)
     weights = start
     for number in range(1, MOST_ROUNDS + 1):
         slope, curve = function.slope(weights), function.curve(weights)
         aim = Aim(-slope - curve @ weights, curve, sharpe_floor)
-        candidate = minimize(region, known, aim)
+        candidate = minimize(region, active, aim)
         if candidate is None:
             return None
-        broken = region.cuts(candidate)
-        known = known.plus(broken)
+        broken = known.broken_by(candidate)
+        if not len(broken):
+            broken = region.cuts(candidate)
+            known = known.plus(broken)
+        added = len(active.plus(broken)) - len(active)
+        active = active.plus(broken)
         step = candidate - weights
         part = function.reach(weights, step)
         gain = abs(float(slope @ step - step @ curve @ step / 2))
-        if not len(broken) and gain <= _GAIN and float(np.abs(step).max()) <= _NEAR:
+        if not added and gain <= _GAIN and float(np.abs(step).max()) <= _NEAR:
             return Found(candidate, number, known)
         weights = weights + part * step
     raise NotSolved(f"no weights after {MOST_ROUNDS} steps: the last gained {gain:.2g}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from services.portfolio_builder.optimizers.problem import NotSolved, Vector
 from services.portfolio_builder.optimizers.program import Aim, minimize
-from services.portfolio_builder.optimizers.region import Region, Rows, no_rows
+from services.portfolio_builder.optimizers.region import Cuts, Region, no_cuts
 
 #: More than any problem ever took; whoever needs more does not converge.
 MOST_ROUNDS = 300
@@ -28,16 +28,23 @@ class Found:
         iterations: convex programs that were solved.
         notes: what a person must know of it.
         cuts: rows of the region that are known by now.
+        bound: what no weights of the region are above, in units of the method's objective; None
+            where that is not known.
+        within: the region with the rows that the method has added to it; None = none were.
+        solver: whose weights these are.
     """
 
     weights: Vector
     iterations: int
-    cuts: Rows
+    cuts: Cuts
     notes: tuple[str, ...] = ()
+    bound: float | None = None
+    within: Region | None = None
+    solver: str = "CLARABEL"
 
 
 def cut_until_kept(
-    region: Region, cuts: Rows, propose: Callable[[Rows], Vector | None]
+    region: Region, cuts: Cuts, propose: Callable[[Cuts], Vector | None]
 ) -> Found | None:
     """What `propose` answers, once it breaks no constraint; None where there is nothing.
 
@@ -49,15 +56,15 @@ def cut_until_kept(
         if weights is None:
             return None
         broken = region.cuts(weights)
-        if not len(broken):
+        if len(cuts.plus(broken)) == len(cuts):
             return Found(weights, number, cuts)
         cuts = cuts.plus(broken)
     raise NotSolved(f"no weights keep all constraints after {MOST_ROUNDS} rounds of cuts")
 
 
-def optimum(region: Region, aim: Aim, cuts: Rows | None = None) -> Found | None:
+def optimum(region: Region, aim: Aim, cuts: Cuts | None = None) -> Found | None:
     """The minimum of a quadratic function; None where no weights keep the constraints."""
-    known = no_rows(len(region.lower)) if cuts is None else cuts
+    known = no_cuts(len(region.lower)) if cuts is None else cuts
     return cut_until_kept(region, known, lambda rows: minimize(region, rows, aim))
 
 

@@ -12,7 +12,7 @@ from services.portfolio_builder.optimizers.cutting import (
     stretched,
 )
 from services.portfolio_builder.optimizers.problem import Vector
-from services.portfolio_builder.optimizers.region import Region, no_rows
+from services.portfolio_builder.optimizers.region import Region, no_cuts
 
 
 def fitted(region: Region, wanted: Vector, name: str) -> Found:
@@ -25,13 +25,14 @@ def fitted(region: Region, wanted: Vector, name: str) -> Found:
         Infeasible: no weights keep the constraints.
         NotSolved: the solver gave up.
     """
-    none = no_rows(len(wanted))
+    none = no_cuts(len(wanted))
     if region.excess(wanted) <= 1e-9:
-        return Found(wanted, 0, none)
+        return Found(wanted, 0, none, solver="formula")
     if region.keeps_rows(wanted) and cash_is_free(region):
         smaller = stretched(region, wanted)
         part = float(smaller.sum() / wanted.sum())
-        return Found(smaller, 0, none, (f"{name} made smaller to {part:.4f} of their size",))
+        note = f"{name} made smaller to {part:.4f} of their size"
+        return Found(smaller, 0, none, (note,), solver="formula")
     found = feasible(nearest(region, wanted), region)
     most = float(np.abs(found.weights - wanted).max())
     note = f"{name} break constraints: the nearest that do not, up to {most:.4f} away, are taken"

@@ -1,4 +1,4 @@
-"""Maximum growth: the weights whose logarithm of wealth grows fastest on the path, in excess of none.
+"""Maximum growth: the weights whose logarithm of wealth grows fastest on the path. Pure.
 
 Kelly (1956), A new interpretation of information rate. mean(log(1 + r'w)) is concave, so that there
 is one best growth under constraints that are convex, and the drawdown from a peak, compounded, is.
@@ -6,15 +6,17 @@ is one best growth under constraints that are convex, and the drawdown from a pe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from services.portfolio_builder.optimizers import measure
 from services.portfolio_builder.optimizers.ascent import ascend
 from services.portfolio_builder.optimizers.conflict import feasible
 from services.portfolio_builder.optimizers.cutting import Found
 from services.portfolio_builder.optimizers.problem import Matrix, Problem, Vector
-from services.portfolio_builder.optimizers.region import Region, Rows
+from services.portfolio_builder.optimizers.program import most_gain
+from services.portfolio_builder.optimizers.region import Cuts, Region
 
 #: log(1 + x) is taken for its quadratic model while x is below this on every day.
 _TRUSTED = 0.5
@@ -48,12 +50,17 @@ class Growth:
         return self.problem.periods_per_year / len(self.problem.returns)
 
 
-def max_growth(region: Region, *, cuts: Rows | None = None) -> Found:
+def max_growth(region: Region, *, cuts: Cuts | None = None) -> Found:
     """Weights of the largest growth.
 
     Raises:
         Infeasible: no weights keep the constraints.
         NotSolved: the solver gave up.
     """
+    function = Growth(region.problem)
     start = np.zeros(len(region.lower))
-    return feasible(ascend(region, Growth(region.problem), start, cuts=cuts), region)
+    found = feasible(ascend(region, function, start, cuts=cuts), region)
+    gain = most_gain(region, found.cuts, function.slope(found.weights), found.weights)
+    if gain is None:
+        return found
+    return replace(found, bound=measure.growth(region.problem, found.weights) + max(gain, 0.0))

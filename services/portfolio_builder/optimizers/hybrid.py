@@ -7,7 +7,7 @@ Wismer 1971, the ε-constraint method); α · Sharpe/S + (1 − α) · growth/g 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -16,7 +16,14 @@ from services.portfolio_builder.optimizers import measure
 from services.portfolio_builder.optimizers.ascent import ascend
 from services.portfolio_builder.optimizers.cutting import Found
 from services.portfolio_builder.optimizers.growth import Growth, max_growth
-from services.portfolio_builder.optimizers.problem import FrontierPoint, NotSolved, Vector
+from services.portfolio_builder.optimizers.problem import (
+    TOLERANCE,
+    FrontierPoint,
+    Matrix,
+    NotSolved,
+    Problem,
+    Vector,
+)
 from services.portfolio_builder.optimizers.region import Region
 from services.portfolio_builder.optimizers.sharpe import max_sharpe, without_still
 
@@ -51,7 +58,9 @@ def hybrid(region: Region, alpha: float) -> tuple[Found, tuple[FrontierPoint, ..
         low, high = points[max(best - 1, 0)], points[min(best + 1, len(points) - 1)]
         finer = sweep.between(low.sharpe, high.sharpe, alpha)
         chosen_point = max(chosen_point, *finer, key=lambda point: sweep.score(point, alpha))
-    found = Found(chosen_point.weights, sweep.iterations, sweep.cuts, notes)
+        climbed = sweep.climbed(chosen_point, alpha)
+        chosen_point = max(chosen_point, climbed, key=lambda point: sweep.score(point, alpha))
+    found = Found(chosen_point.weights, sweep.iterations, sweep.cuts, notes, within=region)
     return found, tuple(points)
 
 
@@ -62,6 +71,7 @@ class _Sweep:
         self.region = region
         self.cuts = grown.cuts
         self.iterations = grown.iterations + sharp.iterations
+        self.latest = grown.weights
         self.grown = self.point(grown.weights)
         self.sharp = self.point(_best_size(region, sharp.weights))
         self.best_growth = self.grown.growth
@@ -85,7 +95,7 @@ class _Sweep:
             found = ascend(
                 self.region,
                 Growth(self.region.problem),
-                self.grown.weights,
+                self.latest,
                 cuts=self.cuts,
                 sharpe_floor=floor,
             )
@@ -95,6 +105,7 @@ class _Sweep:
             return None
         self.iterations += found.iterations
         self.cuts = found.cuts
+        self.latest = found.weights
         return self.point(found.weights)
 
     def frontier(self) -> list[FrontierPoint]:
@@ -116,9 +127,56 @@ class _Sweep:
             return -self.score(point, alpha)
 
         if high - low > 1e-6 * self.best_sharpe:
-            options = {"xatol": 1e-4 * (high - low), "maxiter": 12}
+            options = {"xatol": 1e-3 * (high - low), "maxiter": 5}
             minimize_scalar(loss, bounds=(low, high), method="bounded", options=options)
         return tried
+
+    def climbed(self, point: FrontierPoint, alpha: float) -> FrontierPoint:
+        """The local maximum of the score next to a point; the point where it finds none higher."""
+        mixed = _Mixed(
+            self.region.problem, alpha / self.best_sharpe, (1 - alpha) / self.best_growth
+        )
+        try:
+            found = ascend(self.region, mixed, point.weights, cuts=self.cuts)
+        except NotSolved:
+            return point
+        if found is None or self.region.excess(found.weights) > TOLERANCE / 10:
+            return point
+        self.iterations += found.iterations
+        self.cuts = found.cuts
+        return self.point(found.weights)
+
+
+@dataclass(frozen=True)
+class _Mixed:
+    """A sum of Sharpe ratio and growth; concave along the frontier, not everywhere."""
+
+    problem: Problem
+    of_sharpe: float
+    of_growth: float
+
+    def slope(self, weights: Vector) -> Vector:
+        covariance, mean = self.problem.covariance, self.problem.mean
+        risk = measure.volatility(covariance, weights)
+        own = mean / risk - float(mean @ weights) * (covariance @ weights) / risk**3
+        slope: Vector = self.of_sharpe * own + self.of_growth * Growth(self.problem).slope(weights)
+        return slope
+
+    def curve(self, weights: Vector) -> Matrix:
+        """Minus the second derivatives, without what of them is not concave."""
+        covariance, mean = self.problem.covariance, self.problem.mean
+        risk, pull = measure.volatility(covariance, weights), covariance @ weights
+        gain = float(mean @ weights)
+        crossed = np.outer(mean, pull)
+        own = (crossed + crossed.T + gain * covariance) / risk**3
+        own -= 3 * gain * np.outer(pull, pull) / risk**5
+        both = self.of_sharpe * own + self.of_growth * Growth(self.problem).curve(weights)
+        values, vectors = np.linalg.eigh(both)
+        curve: Matrix = (vectors * np.maximum(values, 1e-9)) @ vectors.T
+        return (curve + curve.T) / 2
+
+    def reach(self, weights: Vector, step: Vector) -> float:
+        return Growth(self.problem).reach(weights, step)
 
 
 def _best_size(region: Region, weights: Vector) -> Vector:

@@ -78,12 +78,14 @@ class Losses:
     ends: NDArray[np.intp]
 
 
-def losses_beyond(daily: Vector, limit: float) -> Losses:
-    """The worst loss after each peak, of those larger than `limit`; needs days that do not ruin."""
+def losses_beyond(daily: Vector, limit: float, *, most: int) -> Losses:
+    """The largest losses after a peak that are beyond `limit`; no day may ruin."""
     equity = np.concatenate(([0.0], np.cumsum(np.log1p(daily))))
     peaks = np.flatnonzero(equity >= np.maximum.accumulate(equity))
     deepest = np.minimum.reduceat(equity, peaks)
-    chosen = np.flatnonzero(equity[peaks] - deepest > -math.log1p(-limit))
+    depths = equity[peaks] - deepest
+    chosen = np.argsort(-depths)[:most]
+    chosen = chosen[depths[chosen] > -math.log1p(-limit)]
     until = np.append(peaks[1:], len(equity))
     ends = [peaks[at] + int(np.argmin(equity[peaks[at] : until[at]])) for at in chosen]
     return Losses(peaks[chosen], np.array(ends, dtype=np.intp))

@@ -1,12 +1,13 @@
 """Risk parity: every strategy adds the same part of the volatility. Pure.
 
-The weights y that minimize ½ y'Σy − Σ b log y have risk shares y∘(Σy) / y'Σy = b (Maillard, Roncalli
-and Teiletche 2010; Spinu 2013). Over a region the same function gives the risk budgets that are
-nearest in that sense (Richard and Roncalli 2019, Constrained risk budgeting portfolios).
+The weights y that minimize ½ y'Σy − Σ b log y have risk shares y∘(Σy) / y'Σy = b (Maillard,
+Roncalli and Teiletche 2010; Spinu 2013). Over a region the same function gives the risk budgets
+that are nearest in that sense (Richard and Roncalli 2019, Constrained risk budgeting portfolios).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from services.portfolio_builder.optimizers.conflict import feasible
 from services.portfolio_builder.optimizers.cutting import Found, cash_is_free
 from services.portfolio_builder.optimizers.fit import fitted, wanted_total
 from services.portfolio_builder.optimizers.problem import Matrix, NotSolved, Vector
-from services.portfolio_builder.optimizers.region import Region, no_rows
+from services.portfolio_builder.optimizers.region import Region, no_cuts
 
 #: Weights change by at most this part of themselves in a step of the logarithm.
 _TRUSTED = 0.5
@@ -78,9 +79,10 @@ def equal_risk(covariance: Matrix) -> Vector:
     correlation = covariance / np.outer(spread, spread)
     count = len(spread)
     function = Budgets(np.full(count, 1 / count), correlation, 1.0)
-    weights = np.full(count, 1 / np.sqrt(max(float(correlation.sum()), 1e-3)))
+    weights: Vector = np.full(count, 1 / math.sqrt(max(float(correlation.sum()), 1e-3)))
     for _ in range(200):
-        step = np.linalg.solve(function.curve(weights), function.slope(weights))
+        newton = np.linalg.solve(function.curve(weights), function.slope(weights))
+        step = np.asarray(newton, dtype=np.float64)
         weights = weights + function.reach(weights, step) * step
         if float(np.abs(step / weights).max()) < 1e-13:
             break
@@ -88,7 +90,8 @@ def equal_risk(covariance: Matrix) -> Vector:
     off = float(np.abs(risk_shares(covariance, scaled) - 1 / count).max())
     if off > 1e-9:
         raise NotSolved(f"equal risk was not found: shares are still {off:.2g} apart")
-    return scaled / scaled.sum()
+    whole: Vector = scaled / scaled.sum()
+    return whole
 
 
 def risk_parity(region: Region) -> Found:
@@ -111,10 +114,10 @@ def risk_parity(region: Region) -> Found:
     wanted[open_] = equal_risk(inner) * wanted_total(region)
     rows_kept = region.keeps_rows(wanted)
     if region.excess(wanted) <= 1e-9 or (rows_kept and cash_is_free(region)):
-        return fitted(region, wanted, "equal risk shares:")
+        return replace(fitted(region, wanted, "equal risk shares:"), solver="Newton")
     budgets = Budgets(open_ / open_.sum(), covariance, float(wanted @ covariance @ wanted))
     start = np.where(open_, np.minimum(wanted, region.upper), 0.0)
-    found = feasible(ascend(region, budgets, start, cuts=no_rows(len(open_))), region)
+    found = feasible(ascend(region, budgets, start, cuts=no_cuts(len(open_))), region)
     shares = risk_shares(covariance, found.weights)[open_]
     note = (
         "equal risk shares break constraints: shares are from "

@@ -72,6 +72,8 @@ class Certificate:
         second_solver: who solved it independently; "" where nobody did.
         gap: by how much the objective of the second is below, in units of the objective; negative
             where it is above but breaks a constraint.
+        optimality_gap: the most that any weights within the constraints can be better, by a linear
+            program (HiGHS) over tangents at the result; None where the method has no such bound.
         max_violation: the most that any constraint is missed by, in its own unit.
         iterations: how many convex problems were solved.
     """
@@ -79,6 +81,7 @@ class Certificate:
     solver: str
     second_solver: str = ""
     gap: float | None = None
+    optimality_gap: float | None = None
     max_violation: float = 0.0
     iterations: int = 0
 

@@ -7,14 +7,16 @@ free k ≥ 0: every row a'w ≤ b becomes a'y ≤ b·k (Charnes and Cooper 1962)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import clarabel
 import numpy as np
 from scipy import sparse
+from scipy.optimize import linprog
 
 from services.portfolio_builder.optimizers.problem import Matrix, NotSolved, Vector
-from services.portfolio_builder.optimizers.region import Region, Rows
+from services.portfolio_builder.optimizers.region import Cuts, Region, Rows
 
 _EMPTY = ("PrimalInfeasible", "AlmostPrimalInfeasible")
 #: Of optimality and of rows: what is wanted, and what is taken where that cannot be had.
@@ -49,7 +51,7 @@ class Shares:
     rows: Rows
 
 
-def minimize(region: Region, cuts: Rows, aim: Aim) -> Vector | None:
+def minimize(region: Region, cuts: Cuts, aim: Aim) -> Vector | None:
     """The best weights, or None where there are none.
 
     Raises:
@@ -63,7 +65,19 @@ def minimize(region: Region, cuts: Rows, aim: Aim) -> Vector | None:
     return _solve(builder, aim)
 
 
-def sharpest(region: Region, cuts: Rows, shares: Shares | None, *, free: bool) -> Vector | None:
+def most_gain(region: Region, cuts: Cuts, slope: Vector, weights: Vector) -> float | None:
+    """The most that any weights of the region are above these, along `slope`; by HiGHS.
+
+    A concave function lies below its tangent, and a convex set within the tangents at one of its
+    points: so this linear program bounds what is left to gain of a function with this slope. None
+    where HiGHS cannot say.
+    """
+    builder = _Builder(len(region.lower))
+    _add_region(builder, region, cuts)
+    return _linear_gain(builder, slope, weights)
+
+
+def sharpest(region: Region, cuts: Cuts, shares: Shares | None, *, free: bool) -> Vector | None:
     """Direction of the largest Sharpe ratio, or None where no weights have one above 0.
 
     Args:
@@ -75,7 +89,33 @@ def sharpest(region: Region, cuts: Rows, shares: Shares | None, *, free: bool) -
     Raises:
         NotSolved: CLARABEL gave up.
     """
+    builder = _sharpest(region, cuts, shares, free=free)
+    found = _solve(builder, Aim(np.zeros(builder.count), region.problem.covariance))
+    if found is None or builder.scaled is None or builder.last is None:
+        return found
+    weights: Vector = found / max(float(builder.last[builder.scaled]), 1e-300)
+    return weights
+
+
+def most_sharpe(
+    region: Region, cuts: Cuts, shares: Shares | None, weights: Vector, *, free: bool
+) -> float | None:
+    """A Sharpe ratio that none of what `sharpest` may choose from is above; by HiGHS.
+
+    y'Σy is convex, so that it is at least its tangent at y, where mean'y = 1. None where HiGHS
+    cannot say.
+    """
     problem = region.problem
+    unit = weights / float(problem.mean @ weights)
+    slope = -2 * problem.covariance @ unit
+    gain = _linear_gain(_sharpest(region, cuts, shares, free=free), slope, unit)
+    if gain is None:
+        return None
+    least = float(unit @ problem.covariance @ unit) - max(gain, 0.0)
+    return 1 / math.sqrt(least) if least > 0 else None
+
+
+def _sharpest(region: Region, cuts: Cuts, shares: Shares | None, *, free: bool) -> _Builder:
     count = len(region.lower)
     builder = _Builder(count)
     if free:
@@ -85,12 +125,8 @@ def sharpest(region: Region, cuts: Rows, shares: Shares | None, *, free: bool) -
         builder.scale_limits()
     if shares is not None:
         _add_shares(builder, shares)
-    builder.equal(problem.mean[None, :], np.ones(1))
-    found = _solve(builder, Aim(np.zeros(count), problem.covariance))
-    if found is None or builder.scaled is None or builder.last is None:
-        return found
-    weights: Vector = found / max(float(builder.last[builder.scaled]), 1e-300)
-    return weights
+    builder.equal(region.problem.mean[None, :], np.ones(1))
+    return builder
 
 
 class _Builder:
@@ -101,7 +137,7 @@ class _Builder:
         self.columns = count
         self.scaled: int | None = None
         self.last: Vector | None = None
-        self.cones: list[tuple[str, sparse.spmatrix, Vector]] = []
+        self.cones: list[tuple[str, sparse.csc_matrix, Vector]] = []
 
     def more(self, count: int) -> int:
         """New variables; answers where they begin."""
@@ -117,6 +153,12 @@ class _Builder:
     def cone(self, matrix: Matrix, offset: Vector) -> None:
         """(matrix @ x + offset) lies in the second-order cone."""
         self.cones.append(("cone", sparse.csc_matrix(-matrix), offset))
+
+    def wide(self, blocks: list[sparse.csc_matrix]) -> sparse.csc_matrix:
+        """Rows of all the variables, one block below the other."""
+        for block in blocks:
+            block.resize(block.shape[0], self.columns)
+        return sparse.csc_matrix(sparse.vstack(blocks))
 
     def scale_limits(self) -> None:
         """A variable k: what was limited by b is limited by b·k from here on."""
@@ -136,14 +178,16 @@ class _Builder:
         self.at_most(sign, np.zeros(1))
 
 
-def _add_region(builder: _Builder, region: Region, cuts: Rows) -> None:
+def _add_region(builder: _Builder, region: Region, cuts: Cuts) -> None:
     count, limits = builder.count, region.problem.constraints
     one = sparse.identity(count)
     builder.at_most(one, region.upper)
     builder.at_most(-one, -region.lower)
     builder.at_most(region.rows.matrix, region.rows.limits)
-    if len(cuts):
-        builder.at_most(cuts.matrix, cuts.limits)
+    if len(cuts.rows):
+        builder.at_most(cuts.rows.matrix, cuts.rows.limits)
+    if cuts.tail:
+        _add_tail(builder, region, sorted(cuts.tail))
     if limits.max_turnover_ratio is not None:
         now = region.current()
         builder.more(count)  # z ≥ |w − now|
@@ -155,6 +199,24 @@ def _add_region(builder: _Builder, region: Region, cuts: Rows) -> None:
         offset = np.zeros(count + 1)
         offset[0] = limits.max_volatility_ratio
         builder.cone(np.vstack((np.zeros(count), region.factor.T)), offset)
+
+
+def _add_tail(builder: _Builder, region: Region, days: list[int]) -> None:
+    """least + Σ beyond / k ≤ CVaR, beyond ≥ −r'w − least and ≥ 0, with k days in the tail."""
+    limits, returns = region.problem.constraints, region.problem.returns
+    if limits.max_cvar_ratio is None:
+        return
+    count, counted = len(days), len(returns) * (1 - limits.cvar_confidence_ratio)
+    least = builder.more(1 + count)
+    gap = sparse.csc_matrix((count, least - builder.count))
+    ones = sparse.csc_matrix(np.ones((count, 1)))
+    one = sparse.identity(count)
+    none = np.zeros(count)
+    builder.at_most(sparse.hstack((-returns[days], gap, -ones, -one)), none)
+    builder.at_most(sparse.hstack((sparse.csc_matrix((count, least + 1)), -one)), none)
+    mean = np.zeros((1, least + 1 + count))
+    mean[0, least], mean[0, least + 1 :] = 1.0, 1 / counted
+    builder.at_most(mean, np.array([limits.max_cvar_ratio]))
 
 
 def _add_shares(builder: _Builder, shares: Shares) -> None:
@@ -186,11 +248,7 @@ def _solve(builder: _Builder, aim: Aim) -> Vector | None:
         "equal": clarabel.ZeroConeT,
         "cone": clarabel.SecondOrderConeT,
     }
-    blocks = []
-    for _, matrix, _ in builder.cones:
-        matrix.resize(matrix.shape[0], wide)
-        blocks.append(matrix)
-    left = sparse.csc_matrix(sparse.vstack(blocks))
+    left = builder.wide([matrix for _, matrix, _ in builder.cones])
     right = np.concatenate([limits for _, _, limits in builder.cones])
     kinds = [cones[kind](matrix.shape[0]) for kind, matrix, _ in builder.cones]
     status = ""
@@ -207,6 +265,39 @@ def _solve(builder: _Builder, aim: Aim) -> Vector | None:
             weights: Vector = builder.last[: builder.count]
             return weights
     raise NotSolved(f"CLARABEL found no weights: {status}")
+
+
+def _linear_gain(builder: _Builder, slope: Vector, weights: Vector) -> float | None:
+    count = builder.count
+    limited: list[tuple[sparse.csc_matrix, Vector]] = []
+    equal: list[tuple[sparse.csc_matrix, Vector]] = []
+    for kind, matrix, limits in builder.cones:
+        if kind == "cone":
+            limited.append(_tangent(matrix, limits, weights))
+        else:
+            (limited if kind == "at_most" else equal).append((matrix, limits))
+    cost = np.zeros(builder.columns)
+    cost[:count] = -slope
+    found = linprog(
+        cost,
+        A_ub=builder.wide([matrix for matrix, _ in limited]),
+        b_ub=np.concatenate([limits for _, limits in limited]),
+        A_eq=builder.wide([matrix for matrix, _ in equal]) if equal else None,
+        b_eq=np.concatenate([limits for _, limits in equal]) if equal else None,
+        bounds=(None, None),
+        method="highs",
+    )
+    return -float(found.fun) - float(slope @ weights) if found.status == 0 else None
+
+
+def _tangent(
+    matrix: sparse.csc_matrix, offset: Vector, weights: Vector
+) -> tuple[sparse.csc_matrix, Vector]:
+    """The row t ≥ û'u that touches t ≥ |u| where these weights are."""
+    there = offset - matrix[:, : len(weights)] @ weights
+    along = there[1:] / max(float(np.linalg.norm(there[1:])), 1e-300)
+    row = np.concatenate(([1.0], -along))[None, :]
+    return sparse.csc_matrix(row @ matrix), row @ offset
 
 
 def _settings(tolerance: float) -> clarabel.DefaultSettings:

@@ -6,8 +6,8 @@ asks again. Every cut holds for all weights of the region (each constraint is co
 is ever taken back:
 
 - margin of a day: the row of the day;
-- CVaR: the mean of the days that are the tail at the candidate; any other weights have a tail that
-  is at least as bad (Rockafellar and Uryasev 2002);
+- CVaR: the days that are the tail at the candidate; to count only some of the days can but make
+  the tail look better (the program of Rockafellar and Uryasev 2002, of those days);
 - drawdown: −Σ log(1 + r'w) over the days from a peak is convex in w, so its tangent is below it,
   and the compounded drawdown is at most D where it is at most −log(1 − D) for all windows.
 """
@@ -18,6 +18,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.portfolio_builder.optimizers import measure
 from services.portfolio_builder.optimizers.problem import Matrix, Problem, Vector
@@ -26,6 +27,8 @@ from services.portfolio_builder.optimizers.problem import Matrix, Problem, Vecto
 CUT = 1e-9
 #: A day that loses more is cut by itself: its logarithm is too steep for a tangent.
 STEEP = 0.5
+#: Windows of drawdown that are cut at once.
+WINDOWS = 12
 #: A constraint is said to bind where it has less than this part of its limit left.
 BINDS = 1e-5
 
@@ -49,10 +52,45 @@ class Rows:
             self.names + other.names,
         )
 
+    def only(self, chosen: NDArray[np.bool_]) -> Rows:
+        """Those that are chosen."""
+        names = tuple(name for name, kept in zip(self.names, chosen, strict=True) if kept)
+        return Rows(self.matrix[chosen], self.limits[chosen], names)
+
 
 def no_rows(count: int) -> Rows:
     """None, for `count` weights."""
     return Rows(np.zeros((0, count)), np.zeros(0), ())
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """What is known of the part of a region that is not rows.
+
+    Attributes:
+        rows: of drawdown and margin.
+        tail: days that are of the worst of some weights; CVaR counts them and no others.
+    """
+
+    rows: Rows
+    tail: frozenset[int] = frozenset()
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.tail)
+
+    def plus(self, other: Cuts) -> Cuts:
+        """Both."""
+        return Cuts(self.rows.plus(other.rows), self.tail | other.tail)
+
+    def broken_by(self, weights: Vector, tolerance: float = CUT) -> Cuts:
+        """Those rows that these weights break, without the tail."""
+        broken = self.rows.matrix @ weights > self.rows.limits + tolerance
+        return Cuts(self.rows.only(broken))
+
+
+def no_cuts(count: int) -> Cuts:
+    """None, for `count` weights."""
+    return Cuts(no_rows(count))
 
 
 @dataclass(frozen=True)
@@ -152,25 +190,28 @@ class Region:
                 found.append(f"at least {self.lower[at]:g} of {strategy_id}")
         return tuple(found)
 
-    def cuts(self, weights: Vector) -> Rows:
-        """Rows of the region that these weights break, of drawdown, CVaR and margin."""
+    def cuts(self, weights: Vector) -> Cuts:
+        """What these weights break of drawdown, CVaR and margin."""
         problem, limits = self.problem, self.problem.constraints
-        found = no_rows(len(weights))
+        rows, tail = no_rows(len(weights)), frozenset[int]()
         if limits.max_margin_ratio is not None and problem.margins is not None:
-            found = found.plus(self._margin_cuts(problem.margins, limits.max_margin_ratio, weights))
+            rows = rows.plus(self._margin_cuts(problem.margins, limits.max_margin_ratio, weights))
         if limits.max_cvar_ratio is None and limits.max_drawdown_ratio is None:
-            return found
+            return Cuts(rows)
         daily = problem.returns @ weights
         if limits.max_cvar_ratio is not None:
-            shares = measure.tail_shares(daily, limits.cvar_confidence_ratio)
-            if -float(daily @ shares) > limits.max_cvar_ratio + CUT:
-                row = -(shares @ problem.returns)[None, :]
-                found = found.plus(
-                    Rows(row, np.array([limits.max_cvar_ratio]), ("max_cvar_ratio",))
-                )
+            tail = self._tail(daily, limits.max_cvar_ratio)
         if limits.max_drawdown_ratio is not None:
-            found = found.plus(self._drawdown_cuts(daily, limits.max_drawdown_ratio, weights))
-        return found
+            rows = rows.plus(self._drawdown_cuts(daily, limits.max_drawdown_ratio, weights))
+        return Cuts(rows, tail)
+
+    def _tail(self, daily: Vector, limit: float) -> frozenset[int]:
+        confidence = self.problem.constraints.cvar_confidence_ratio
+        if measure.tail_mean(daily, confidence) <= limit + CUT:
+            return frozenset()
+        # Half as many more: the next candidate has other worst days.
+        count = min(math.ceil(1.5 * (1 - confidence) * len(daily)), len(daily))
+        return frozenset(int(day) for day in np.argsort(daily)[:count])
 
     def _margin_cuts(self, margins: Matrix, limit: float, weights: Vector) -> Rows:
         used = margins @ weights
@@ -186,7 +227,7 @@ class Region:
             steep = steep[np.argsort(daily[steep])[:20]]
             names = ("max_drawdown_ratio",) * len(steep)
             return Rows(-returns[steep], np.full(len(steep), limit), names)
-        losses = measure.losses_beyond(daily, limit + CUT * (1 - limit))
+        losses = measure.losses_beyond(daily, limit + CUT * (1 - limit), most=WINDOWS)
         room = -math.log1p(-limit)
         matrix, limits = [], []
         for start, end in zip(losses.starts, losses.ends, strict=True):

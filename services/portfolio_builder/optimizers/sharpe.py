@@ -26,8 +26,8 @@ from services.portfolio_builder.optimizers.cutting import (
     optimum,
     stretched,
 )
-from services.portfolio_builder.optimizers.program import Aim, Shares, sharpest
-from services.portfolio_builder.optimizers.region import Region, Rows, no_rows
+from services.portfolio_builder.optimizers.program import Aim, Shares, most_sharpe, sharpest
+from services.portfolio_builder.optimizers.region import Region, Rows, no_cuts
 
 NO_SHARES = (
     "caps are kept as ratios of equity only: as shares of what is allocated too they leave no "
@@ -103,23 +103,42 @@ def _rows_only(region: Region) -> Region:
 
 
 def _direction(region: Region, shares: Shares | None) -> Found | None:
-    none = no_rows(len(region.lower))
-    if not cash_is_free(region):
-        return cut_until_kept(region, none, lambda cuts: sharpest(region, cuts, shares, free=False))
-    closed = region.upper <= 0
-    limited = shares or Shares(np.where(closed, 0.0, 1.0), none)
-    weights = sharpest(region, none, limited, free=True)
-    if weights is None:
-        return None
-    weights = np.maximum(weights, 0.0)
-    return Found(weights / weights.sum(), 1, none)
+    none = no_cuts(len(region.lower))
+    free = cash_is_free(region)
+    if free:
+        closed = region.upper <= 0
+        shares = shares or Shares(np.where(closed, 0.0, 1.0), none.rows)
+        weights = sharpest(region, none, shares, free=True)
+        if weights is None:
+            return None
+        weights = np.maximum(weights, 0.0)
+        found = Found(weights / weights.sum(), 1, none)
+    else:
+        kept = cut_until_kept(region, none, lambda cuts: sharpest(region, cuts, shares, free=False))
+        if kept is None:
+            return None
+        found = kept
+    bound = most_sharpe(region, found.cuts, shares, found.weights, free=free)
+    return replace(found, bound=bound, within=_with_shares(region, shares))
+
+
+def _with_shares(region: Region, shares: Shares | None) -> Region:
+    """The region with caps that are shares of the total as rows: w − share · total ≤ 0."""
+    if shares is None:
+        return region
+    count = len(region.lower)
+    each = np.eye(count) - shares.of_each[:, None]
+    groups = shares.rows.matrix - shares.rows.limits[:, None]
+    matrix = np.vstack((each, groups))
+    rows = Rows(matrix, np.zeros(len(matrix)), ("share",) * len(matrix))
+    return replace(region, rows=region.rows.plus(rows))
 
 
 def _nothing_to_gain(region: Region, notes: tuple[str, ...]) -> Found:
     count = len(region.lower)
     why = "no strategy is expected to earn more than cash: "
     if cash_is_free(region):
-        return Found(np.zeros(count), 0, no_rows(count), (*notes, why + "nothing is allocated"))
+        return Found(np.zeros(count), 0, no_cuts(count), (*notes, why + "nothing is allocated"))
     found = optimum(region, Aim(np.zeros(count), region.problem.covariance))
     note = why + "what must be allocated has the least variance"
     return replace(feasible(found, region), notes=(*notes, note))

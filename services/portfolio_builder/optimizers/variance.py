@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from services.portfolio_builder.optimizers import measure
 from services.portfolio_builder.optimizers.conflict import feasible
 from services.portfolio_builder.optimizers.cutting import Found, largest_total, optimum
-from services.portfolio_builder.optimizers.program import Aim
+from services.portfolio_builder.optimizers.program import Aim, most_gain
 from services.portfolio_builder.optimizers.region import Region, Rows
 
 
@@ -25,15 +26,28 @@ def min_variance(region: Region) -> Found:
     """
     aim = Aim(np.zeros(len(region.lower)), region.problem.covariance)
     if region.problem.constraints.min_total_ratio > 0:
-        return feasible(optimum(region, aim), region)
-    found = optimum(_at_least(region, 1.0), aim)
+        return _bounded(feasible(optimum(region, aim), region), region)
+    whole = _at_least(region, 1.0)
+    found = optimum(whole, aim)
     if found is not None:
-        return found
+        return _bounded(found, whole)
     most = feasible(largest_total(region), region)
     total = max(float(most.weights.sum()), 0.0)
-    found = optimum(_at_least(region, total - 1e-7), aim, most.cuts)
+    part = _at_least(region, total - 1e-7)
+    found = optimum(part, aim, most.cuts)
     note = f"the constraints let no more than {total:.4f} of equity be allocated"
-    return replace(found or most, notes=(note,))
+    return replace(_bounded(found, part) if found else most, notes=(note,))
+
+
+def _bounded(found: Found, region: Region) -> Found:
+    covariance = region.problem.covariance
+    risk = measure.volatility(covariance, found.weights)
+    found = replace(found, within=region)
+    if risk <= 0:
+        return found
+    slope = -(covariance @ found.weights) / risk
+    gain = most_gain(region, found.cuts, slope, found.weights)
+    return found if gain is None else replace(found, bound=max(gain, 0.0) - risk)
 
 
 def _at_least(region: Region, total: float) -> Region:
