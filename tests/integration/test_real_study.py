@@ -125,6 +125,13 @@ def test_the_nine_real_records_lead_to_an_allocation(store, studies, runner):
     done = ended(studies, job)
     assert (done.status, done.error) == (JobStatus.DONE, "")
     assert done.summary.performance.out_of_sample
+    assert set(done.files) == set(FileName)
+    page = studies.file(job.test_id, FileName.TEARSHEET)
+    assert page.startswith("<!doctype html>")
+    assert all(name in page for name in names)
+    table = studies.file(job.test_id, FileName.EQUITY).splitlines()
+    result = StudyResult.model_validate_json(studies.file(job.test_id, FileName.RESULT))
+    assert len(table) == 1 + len(result.walk_forward.dates)
     proposal = studies.propose(job.test_id, by="olga", reason="the study")
     assert sum(proposal.ratios.values()) <= 2
     assert all(ratio <= Decimal("0.35") for ratio in proposal.ratios.values())

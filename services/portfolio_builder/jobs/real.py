@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from services.portfolio_builder.allocations import Evidence, ratios_of_weights, rows_of
 from services.portfolio_builder.backtest.run import run_study
+from services.portfolio_builder.exports import (
+    correlation_csv,
+    equity_csv,
+    weights_csv,
+    windows_csv,
+)
 from services.portfolio_builder.jobs.documents import FileName, Performance, Summary
 from services.portfolio_builder.jobs.worker import Assignment, Studied
 from services.portfolio_builder.study_result import Figures, Portfolio, StudyResult
+from services.portfolio_builder.tearsheet.page import tearsheet
 
 
 def real_study(asked: Assignment) -> Studied:
@@ -19,7 +26,19 @@ def real_study(asked: Assignment) -> Studied:
         finished=asked.finished,
         keep=asked.keep,
     )
-    return Studied(summary_of(result), {FileName.RESULT: result.model_dump_json()})
+    asked.tell(0.99, "drawing the page")
+    files = {
+        FileName.RESULT: result.model_dump_json(),
+        FileName.TEARSHEET: tearsheet(result),
+        FileName.CORRELATION: correlation_csv(result),
+    }
+    if result.walk_forward is not None:
+        files |= {
+            FileName.EQUITY: equity_csv(result),
+            FileName.WEIGHTS: weights_csv(result),
+            FileName.WINDOWS: windows_csv(result),
+        }
+    return Studied(summary_of(result), files)
 
 
 def summary_of(result: StudyResult) -> Summary:
