@@ -57,7 +57,7 @@ def hybrid(region: Region, alpha: float) -> tuple[Found, tuple[FrontierPoint, ..
     if 0 < alpha < 1:
         low, high = points[max(best - 1, 0)], points[min(best + 1, len(points) - 1)]
         finer = sweep.between(low.sharpe, high.sharpe, alpha)
-        chosen_point = max(chosen_point, *finer, key=lambda point: sweep.score(point, alpha))
+        chosen_point = max((chosen_point, *finer), key=lambda point: sweep.score(point, alpha))
         climbed = sweep.climbed(chosen_point, alpha)
         chosen_point = max(chosen_point, climbed, key=lambda point: sweep.score(point, alpha))
     found = Found(chosen_point.weights, sweep.iterations, sweep.cuts, notes, within=region)

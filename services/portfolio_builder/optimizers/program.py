@@ -189,12 +189,11 @@ def _add_region(builder: _Builder, region: Region, cuts: Cuts) -> None:
     if cuts.tail:
         _add_tail(builder, region, sorted(cuts.tail))
     if limits.max_turnover_ratio is not None:
-        now = region.current()
-        builder.more(count)  # z ≥ |w − now|
-        builder.at_most(sparse.hstack((one, -one)), now)
-        builder.at_most(sparse.hstack((-one, -one)), -now)
-        ones = sparse.csc_matrix(np.concatenate((np.zeros(count), np.ones(count)))[None, :])
-        builder.at_most(ones, np.array([limits.max_turnover_ratio]))
+        now, away = region.current(), builder.more(count)  # away ≥ |w − now|
+        builder.at_most(_placed({0: one, away: -one}), now)
+        builder.at_most(_placed({0: -one, away: -one}), -now)
+        sums = _placed({away: np.ones((1, count))})
+        builder.at_most(sums, np.array([limits.max_turnover_ratio]))
     if limits.max_volatility_ratio is not None:
         offset = np.zeros(count + 1)
         offset[0] = limits.max_volatility_ratio
@@ -207,33 +206,32 @@ def _add_tail(builder: _Builder, region: Region, days: list[int]) -> None:
     if limits.max_cvar_ratio is None:
         return
     count, counted = len(days), len(returns) * (1 - limits.cvar_confidence_ratio)
-    least = builder.more(1 + count)
-    gap = sparse.csc_matrix((count, least - builder.count))
-    ones = sparse.csc_matrix(np.ones((count, 1)))
-    one = sparse.identity(count)
+    least, beyond = builder.more(1), builder.more(count)
+    one, column = sparse.identity(count), np.ones((count, 1))
     none = np.zeros(count)
-    builder.at_most(sparse.hstack((-returns[days], gap, -ones, -one)), none)
-    builder.at_most(sparse.hstack((sparse.csc_matrix((count, least + 1)), -one)), none)
-    mean = np.zeros((1, least + 1 + count))
-    mean[0, least], mean[0, least + 1 :] = 1.0, 1 / counted
+    builder.at_most(_placed({0: -returns[days], least: -column, beyond: -one}), none)
+    builder.at_most(_placed({beyond: -one}), none)
+    mean = _placed({least: np.ones((1, 1)), beyond: np.full((1, count), 1 / counted)})
     builder.at_most(mean, np.array([limits.max_cvar_ratio]))
 
 
 def _add_shares(builder: _Builder, shares: Shares) -> None:
-    count = builder.count
+    count, rows = builder.count, shares.rows
     total = builder.more(1)
-    gap = sparse.csc_matrix((count, total - count))
     one = sparse.identity(count)
-    builder.at_most(
-        sparse.hstack((one, gap, sparse.csc_matrix(-shares.of_each[:, None]))), np.zeros(count)
-    )
-    rows = shares.rows
-    gap = sparse.csc_matrix((len(rows), total - count))
-    limits = sparse.csc_matrix(-rows.limits[:, None])
-    builder.at_most(sparse.hstack((rows.matrix, gap, limits)), np.zeros(len(rows)))
-    sums = sparse.csc_matrix(np.ones((1, count)))
-    gap = sparse.csc_matrix((1, total - count))
-    builder.equal(sparse.hstack((sums, gap, sparse.csc_matrix([[-1.0]]))), np.zeros(1))
+    builder.at_most(_placed({0: one, total: -shares.of_each[:, None]}), np.zeros(count))
+    builder.at_most(_placed({0: rows.matrix, total: -rows.limits[:, None]}), np.zeros(len(rows)))
+    sums = _placed({0: np.ones((1, count)), total: -np.ones((1, 1))})
+    builder.equal(sums, np.zeros(1))
+
+
+def _placed(blocks: dict[int, Matrix | sparse.csc_matrix]) -> sparse.csc_matrix:
+    """Blocks beside each other, each from its own first column on; 0 between them."""
+    parts, width = [], 0
+    for start, block in blocks.items():
+        parts += [sparse.csc_matrix((block.shape[0], start - width)), sparse.csc_matrix(block)]
+        width = start + block.shape[1]
+    return sparse.csc_matrix(sparse.hstack(parts))
 
 
 def _solve(builder: _Builder, aim: Aim) -> Vector | None:

@@ -141,4 +141,4 @@ def _nothing_to_gain(region: Region, notes: tuple[str, ...]) -> Found:
         return Found(np.zeros(count), 0, no_cuts(count), (*notes, why + "nothing is allocated"))
     found = optimum(region, Aim(np.zeros(count), region.problem.covariance))
     note = why + "what must be allocated has the least variance"
-    return replace(feasible(found, region), notes=(*notes, note))
+    return replace(feasible(found, region), notes=(*notes, note), rivaled=False)

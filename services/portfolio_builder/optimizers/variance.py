@@ -6,6 +6,7 @@ above 0, else 1, or the most that can be allocated where the constraints do not 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -45,9 +46,10 @@ def _bounded(found: Found, region: Region) -> Found:
     found = replace(found, within=region)
     if risk <= 0:
         return found
-    slope = -(covariance @ found.weights) / risk
-    gain = most_gain(region, found.cuts, slope, found.weights)
-    return found if gain is None else replace(found, bound=max(gain, 0.0) - risk)
+    gain = most_gain(region, found.cuts, -2 * (covariance @ found.weights), found.weights)
+    if gain is None:
+        return found
+    return replace(found, bound=-math.sqrt(max(risk**2 - max(gain, 0.0), 0.0)))
 
 
 def _at_least(region: Region, total: float) -> Region:
