@@ -248,6 +248,9 @@ class PortfolioSettings(CommonSettings):
     max_total_allocation_pct: Decimal = Field(
         Decimal(200), gt=0, le=1000, description="percent of equity, all strategies together"
     )
+    reoptimize_cron: str = Field(
+        "", description="when a study proposes an allocation: five fields, UTC; empty = never"
+    )
 
 
 class DashboardSettings(CommonSettings):

@@ -151,6 +151,19 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
             {"unique": True},
         )
     ],
+    "portfolio_tests": [
+        ([("requested_at", DESCENDING)], {}),
+        (
+            [("open", ASCENDING), ("requested_at", ASCENDING)],
+            {"partialFilterExpression": {"open": True}},
+        ),
+        ([("propose", ASCENDING)], {"partialFilterExpression": {"propose": True}}),
+    ],
+    "portfolio_test_files": [
+        ([("key", ASCENDING), ("number", ASCENDING)], {}),
+        ([("part_of", ASCENDING)], {}),
+    ],
+    "reoptimization": [],
     "strategies": [
         ([("credentials.key_hash", ASCENDING)], {}),
         ([("credentials.credential_id", ASCENDING)], {}),
