@@ -10,9 +10,10 @@ from scipy.optimize import linprog
 
 from services.portfolio_builder.optimizers.problem import Matrix, NotSolved, Vector
 
+_SOLVED = ("Solved", "AlmostSolved")
 _EMPTY = ("PrimalInfeasible", "AlmostPrimalInfeasible")
-#: Of optimality and of rows: what is wanted, and what is taken where that cannot be had.
-_TOLERANCES = (1e-10, 1e-8)
+#: Of optimality and of rows: what is asked for, what else is, and what is taken where it ends.
+_TOLERANCES, _ALMOST = (1e-10, 1e-9), 1e-8
 #: By how much a weight that is left out may promise to lower the aim, for each unit of it.
 _PROMISE = 1e-9
 #: Weights that are taken in at once.
@@ -26,30 +27,33 @@ class Builder:
         self.count = count
         self.columns = count
         self.scaled: int | None = None
-        self.cones: list[tuple[str, sparse.csc_matrix, Vector]] = []
+        self.cones: list[tuple[str, Matrix, Vector]] = []
 
     def more(self, count: int) -> int:
         """New variables; answers where they begin."""
         self.columns += count
         return self.columns - count
 
-    def at_most(self, matrix: object, limits: Vector) -> None:
+    def at_most(self, matrix: Matrix, limits: Vector) -> None:
         """matrix @ x ≤ limits."""
-        self.cones.append(("at_most", sparse.csc_matrix(matrix), limits))
+        self.cones.append(("at_most", matrix, limits))
 
-    def equal(self, matrix: object, limits: Vector) -> None:
+    def equal(self, matrix: Matrix, limits: Vector) -> None:
         """matrix @ x = limits."""
-        self.cones.append(("equal", sparse.csc_matrix(matrix), limits))
+        self.cones.append(("equal", matrix, limits))
 
     def cone(self, matrix: Matrix, offset: Vector) -> None:
         """(matrix @ x + offset) lies in the second-order cone."""
-        self.cones.append(("cone", sparse.csc_matrix(-matrix), offset))
+        self.cones.append(("cone", -matrix, offset))
 
-    def wide(self, blocks: list[sparse.csc_matrix]) -> sparse.csc_matrix:
+    def wide(self, blocks: list[Matrix]) -> Matrix:
         """Rows of all the variables, one block below the other."""
+        rows = np.zeros((sum(len(block) for block in blocks), self.columns))
+        start = 0
         for block in blocks:
-            block.resize(block.shape[0], self.columns)
-        return sparse.csc_matrix(sparse.vstack(blocks))
+            rows[start : start + len(block), : block.shape[1]] = block
+            start += len(block)
+        return rows
 
     def scale_limits(self) -> None:
         """A variable k: what was limited by b is limited by b·k from here on."""
@@ -62,13 +66,13 @@ class Builder:
         self.at_most(placed({self.scaled: -np.ones((1, 1))}), np.zeros(1))
 
 
-def placed(blocks: dict[int, Matrix | sparse.csc_matrix]) -> sparse.csc_matrix:
+def placed(blocks: dict[int, Matrix]) -> Matrix:
     """Blocks beside each other, each from its own first column on; 0 between them."""
-    parts, width = [], 0
+    last = max(blocks)
+    rows = np.zeros((len(blocks[last]), last + blocks[last].shape[1]))
     for start, block in blocks.items():
-        parts += [sparse.csc_matrix((block.shape[0], start - width)), sparse.csc_matrix(block)]
-        width = start + block.shape[1]
-    return sparse.csc_matrix(sparse.hstack(parts))
+        rows[:, start : start + block.shape[1]] = block
+    return rows
 
 
 def solve(
@@ -115,7 +119,7 @@ class _Program:
         self.hessian = hessian
         self.gradient = np.zeros(self.wide)
         self.gradient[: self.count] = gradient
-        self.rows = builder.wide([matrix for _, matrix, _ in builder.cones]).tocsr()
+        self.rows = builder.wide([matrix for _, matrix, _ in builder.cones])
         self.limits = np.concatenate([limits for _, _, limits in builder.cones])
         self.kinds = [(kind, len(limits)) for kind, _, limits in builder.cones]
         self.found = np.zeros(self.wide)
@@ -124,7 +128,7 @@ class _Program:
     def solve(self, columns: NDArray[np.bool_]) -> Vector | None:
         """With the other weights 0."""
         kept = np.concatenate((columns, np.ones(self.wide - self.count, dtype=bool)))
-        rows = self.rows if kept.all() else self.rows[:, np.flatnonzero(kept)]
+        rows = self.rows if kept.all() else self.rows[:, kept]
         needed, cones = self._cones(rows)
         quadratic = sparse.csc_matrix((int(kept.sum()),) * 2)
         if self.hessian is not None:
@@ -146,15 +150,15 @@ class _Program:
             status = str(found.status)
             if status in _EMPTY:
                 return None
-            if status == "Solved" or (status == "AlmostSolved" and tolerance == _TOLERANCES[-1]):
+            if status in _SOLVED:
                 self.found[:], self.duals[:] = 0.0, 0.0
                 self.found[kept], self.duals[needed] = found.x, found.z
                 return self.found
         raise NotSolved(f"CLARABEL found no weights: {status}")
 
-    def _cones(self, rows: sparse.csr_matrix) -> tuple[NDArray[np.bool_], list[object]]:
+    def _cones(self, rows: Matrix) -> tuple[NDArray[np.bool_], list[object]]:
         """Rows that are not empty, or are part of a cone, and their cones."""
-        needed = (np.diff(rows.indptr) > 0) | (self.limits < 0)
+        needed = rows.any(axis=1) | (self.limits < 0)
         cones: list[object] = []
         start = 0
         for kind, length in self.kinds:
@@ -186,8 +190,8 @@ def linear_gain(builder: Builder, slope: Vector, weights: Vector) -> float | Non
     Cones are the half-spaces that touch them at the weights.
     """
     count = builder.count
-    limited: list[tuple[sparse.csc_matrix, Vector]] = []
-    equal: list[tuple[sparse.csc_matrix, Vector]] = []
+    limited: list[tuple[Matrix, Vector]] = []
+    equal: list[tuple[Matrix, Vector]] = []
     for kind, matrix, limits in builder.cones:
         if kind == "cone":
             limited.append(_tangent(matrix, limits, weights))
@@ -207,14 +211,12 @@ def linear_gain(builder: Builder, slope: Vector, weights: Vector) -> float | Non
     return -float(found.fun) - float(slope @ weights) if found.status == 0 else None
 
 
-def _tangent(
-    matrix: sparse.csc_matrix, offset: Vector, weights: Vector
-) -> tuple[sparse.csc_matrix, Vector]:
+def _tangent(matrix: Matrix, offset: Vector, weights: Vector) -> tuple[Matrix, Vector]:
     """The row t ≥ û'u that touches t ≥ |u| where these weights are."""
     there = offset - matrix[:, : len(weights)] @ weights
     along = there[1:] / max(float(np.linalg.norm(there[1:])), 1e-300)
     row = np.concatenate(([1.0], -along))[None, :]
-    return sparse.csc_matrix(row @ matrix), row @ offset
+    return row @ matrix, row @ offset
 
 
 def _settings(tolerance: float) -> clarabel.DefaultSettings:
@@ -224,6 +226,6 @@ def _settings(tolerance: float) -> clarabel.DefaultSettings:
     settings.max_threads = 1
     settings.tol_feas = tolerance
     settings.tol_gap_abs = settings.tol_gap_rel = tolerance
-    settings.reduced_tol_feas = 1e-7
-    settings.reduced_tol_gap_abs = settings.reduced_tol_gap_rel = 1e-7
+    settings.reduced_tol_feas = _ALMOST
+    settings.reduced_tol_gap_abs = settings.reduced_tol_gap_rel = _ALMOST
     return settings

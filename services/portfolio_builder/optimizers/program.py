@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from services.portfolio_builder.optimizers.check import STILL
 from services.portfolio_builder.optimizers.conic import Builder, linear_gain, placed, solve
@@ -128,7 +127,7 @@ def _sharpest(region: Region, cuts: Cuts, shares: Shares | None, *, free: bool) 
     count = len(region.lower)
     builder = Builder(count)
     if free:
-        builder.at_most(-sparse.identity(count), np.zeros(count))
+        builder.at_most(-np.eye(count), np.zeros(count))
     else:
         _add_region(builder, region, cuts)
         builder.scale_limits()
@@ -146,7 +145,7 @@ def _best_alone(region: Region) -> float:
 
 def _add_region(builder: Builder, region: Region, cuts: Cuts) -> None:
     count, limits = builder.count, region.problem.constraints
-    one = sparse.identity(count)
+    one = np.eye(count)
     builder.at_most(one, region.upper)
     builder.at_most(-one, -region.lower)
     builder.at_most(region.rows.matrix, region.rows.limits)
@@ -173,7 +172,7 @@ def _add_tail(builder: Builder, region: Region, days: list[int]) -> None:
         return
     count, counted = len(days), len(returns) * (1 - limits.cvar_confidence_ratio)
     least, beyond = builder.more(1), builder.more(count)
-    one, column = sparse.identity(count), np.ones((count, 1))
+    one, column = np.eye(count), np.ones((count, 1))
     none = np.zeros(count)
     builder.at_most(placed({0: -returns[days], least: -column, beyond: -one}), none)
     builder.at_most(placed({beyond: -one}), none)
@@ -184,7 +183,7 @@ def _add_tail(builder: Builder, region: Region, days: list[int]) -> None:
 def _add_shares(builder: Builder, shares: Shares) -> None:
     count, rows = builder.count, shares.rows
     total = builder.more(1)
-    one = sparse.identity(count)
+    one = np.eye(count)
     builder.at_most(placed({0: one, total: -shares.of_each[:, None]}), np.zeros(count))
     builder.at_most(placed({0: rows.matrix, total: -rows.limits[:, None]}), np.zeros(len(rows)))
     sums = placed({0: np.ones((1, count)), total: -np.ones((1, 1))})
