@@ -13,8 +13,10 @@ from pydantic import BaseModel, ValidationError
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 
+from services.domain.errors import TransientError
+
 _log = logging.getLogger(__name__)
-_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+_CODES = {400: "BROKEN_JSON", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
 class Problem(BaseModel):
@@ -59,6 +61,7 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid_parameter)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(PyMongoError, _no_store)
+    app.add_exception_handler(TransientError, _not_now)
     app.add_exception_handler(ValidationError, _unreadable)
 
 
@@ -84,12 +87,18 @@ def _place(loc: Sequence[object]) -> str:
 def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     sentence = f"{request.method} {request.url.path} is not served here"
+    if status == 400:  # the framework could not even parse the body
+        sentence = "the body cannot be read: expected a JSON object"
     return _answer(status, _CODES.get(status, "REFUSED"), sentence)
 
 
 def _no_store(_request: Request, error: Exception) -> JSONResponse:
     _log.warning("the database failed: %s", type(error).__name__)
     return _answer(503, "STORE_UNAVAILABLE", f"the database failed: {type(error).__name__}")
+
+
+def _not_now(_request: Request, error: Exception) -> JSONResponse:
+    return _answer(503, "STORE_UNAVAILABLE", str(error))
 
 
 def _unreadable(request: Request, error: Exception) -> JSONResponse:
