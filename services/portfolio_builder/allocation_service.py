@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError
 
 from services.common.clock import utc_now
 from services.common.problems import Refusal
-from services.domain.values import Frozen
+from services.domain.values import ZERO, Frozen
 from services.portfolio_builder.allocation_store import AllocationStore
 from services.portfolio_builder.allocations import (
     Allocation,
@@ -191,8 +191,9 @@ class Allocations:
         current = self._store.current()
         verdict = self._judged(ratios)
         before = current.ratios
-        records = self._store.records(before.keys() | ratios.keys())
-        whole = {name: ratios.get(name, Decimal(0)) for name in before.keys() | ratios.keys()}
+        whole = {name: ratios.get(name, ZERO) for name in before.keys() | ratios.keys()}
+        used = [name for name, ratio in whole.items() if ratio or before.get(name)]
+        records = self._store.records(used)
         return Compared(
             version=current.version,
             comparison=compare(before, ratios, records, last_days=last_days),
