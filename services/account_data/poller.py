@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from pymongo.errors import PyMongoError
 
-from brokers.broker import AccountState, Broker
+from brokers.broker import AccountState, Broker, BrokerPosition
+from services.account_data.states import Told
 from services.account_data.store import AccountStore, Wish
 from services.account_data.views import age_seconds
 from services.common.budget import DATA_SHARE, Bucket
@@ -65,6 +66,7 @@ class Poller:
         self._failures = 0
         #: None until the first answer: an earlier process may have left an incident open.
         self._incident_open: bool | None = None
+        self._doubted: str | None = None
         self._is_wanted = is_wanted
         self._rung = False
         self._woken = threading.Event()
@@ -124,7 +126,13 @@ class Poller:
             if isinstance(answer, str):
                 self._failed(answer)
             else:
-                self._answered(answer)
+                positions = self._try(self._positions)
+                if self._stop.is_set():
+                    return
+                if isinstance(positions, str):
+                    self._answered(Told(answer, trouble=positions))
+                else:
+                    self._answered(Told(answer, positions))
         except (PyMongoError, TransientError) as error:
             _log.warning(
                 "account %s could not be stored: %s", self.account.account_id, _words(error)
@@ -208,16 +216,22 @@ class Poller:
             )
         return state
 
-    def _answered(self, state: AccountState) -> None:
+    def _positions(self) -> Sequence[BrokerPosition]:
+        return self._connected().positions()
+
+    def _answered(self, told: Told) -> None:
         now = utc_now()
-        self._store.save_state(state, recorded_at=now)
+        jump = self._store.save_state(told, recorded_at=now)
+        if jump is not None and jump.jump_id != self._doubted:
+            _log.warning("account %s: %s", self.account.account_id, jump.sentence)
+        self._doubted = None if jump is None else jump.jump_id
         if self._failures:
             _log.info(
                 "account %s answers again after %s failures",
                 self.account.account_id,
                 self._failures,
             )
-        self._as_of = min(state.as_of, now)
+        self._as_of = min(told.state.as_of, now)
         self._trouble, self._failures = None, 0
         if self._incident_open is not False:
             self._store.clear_unreachable(self.account.account_id)

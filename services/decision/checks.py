@@ -82,6 +82,8 @@ def check_locks(
         words = ("{}, {}", lock.sentence, lock.ends)
         if lock.rule is LockRule.POSITION_MISMATCH:
             waterfall.require("lock", False, "POSITION_MISMATCH", *words, rule=lock.key)
+        if lock.rule is LockRule.EQUITY_JUMP:
+            waterfall.require("lock", False, "EQUITY_JUMP", *words, rule=lock.key)
         waterfall.require("lock", False, "ENTRIES_LOCKED", *words, rule=lock.key)
 
 
@@ -250,7 +252,7 @@ def check_account(
         name,
     )
     strategy = context.strategy
-    if live and (strategy is None or strategy.mode is not StrategyMode.LIVE):
+    if live and (strategy is None or strategy.mode is StrategyMode.PAPER):
         sentence = f"{signal.strategy_id} is a paper strategy, {name} is a live account"
         raise waterfall.stop("strategy_mode", "ROUTING_PAPER_TO_LIVE", sentence)
     for leg in signal.legs:

@@ -225,6 +225,10 @@ CODES: Final[dict[str, Meaning]] = {
     "ROUTING_PAPER_TO_LIVE": _decision(
         "a strategy in paper mode never reaches a live account", "ask the operator"
     ),
+    "STRATEGY_SHADOW": _decision(
+        "the strategy is in shadow mode: its entries are decided and recorded, never ordered",
+        "nothing to do: the message says what would have been ordered",
+    ),
     "INSTRUMENT_TYPE_NOT_IN_ACCOUNT": _decision(
         "the account does not take this type of instrument", "ask the operator"
     ),
@@ -236,6 +240,10 @@ CODES: Final[dict[str, Meaning]] = {
     "POSITION_MISMATCH": _decision(
         "the broker holds another quantity of the instrument than our books say",
         "wait: entries go again when the operator has cleared it up",
+    ),
+    "EQUITY_JUMP": _decision(
+        "the account's equity moved, and nothing that is known explains it",
+        "wait: entries go again when the operator has said what it was",
     ),
     "RESTRICTED": _decision("nothing of this scope may be entered", "ask the operator"),
     "OUTSIDE_TRADING_HOURS": _decision(

@@ -20,6 +20,8 @@ from services.portfolio_builder.scheduled import Reoptimizer
 from services.portfolio_builder.scheduled_api import add_reoptimization_routes
 from services.portfolio_builder.service import PortfolioBuilder
 from services.portfolio_builder.store import PortfolioStore
+from services.portfolio_builder.strategies import Strategies
+from services.portfolio_builder.strategy_api import add_strategy_routes
 from services.portfolio_builder.study_api import add_study_routes
 
 
@@ -32,6 +34,7 @@ def build(process: Process[PortfolioSettings]) -> None:
     builder = PortfolioBuilder(PortfolioStore(store), most_signals=settings.whatif_most_signals)
     app = create_app(process.health, Operators(store, cache_seconds=KEY_SECONDS))
     add_whatif_routes(app, builder)
+    add_strategy_routes(app, Strategies(store))
     max_total_ratio = settings.max_total_allocation_pct / 100
     allocations = Allocations(AllocationStore(store), max_total_ratio=max_total_ratio)
     add_allocation_routes(app, allocations)

@@ -50,7 +50,8 @@ def hybrid(region: Region, alpha: float) -> tuple[Found, tuple[FrontierPoint, ..
         why = "no growth" if sweep.best_growth <= 0 else "no Sharpe ratio"
         note = f"{why} above 0 can be had: there is nothing to choose between"
         chosen = grown if sweep.best_growth <= 0 else sharp
-        return replace(chosen, notes=(*notes, *chosen.notes, note)), ()
+        words = (*notes, *chosen.notes, note)
+        return replace(chosen, notes=words, bound=None, rivaled=False), ()
     points = sweep.frontier()
     best = max(range(len(points)), key=lambda at: sweep.score(points[at], alpha))
     chosen_point = points[best]

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
+from services.portfolio_builder.optimizers.check import STILL
 from services.portfolio_builder.optimizers.problem import Matrix, NotSolved, Vector
 from services.portfolio_builder.optimizers.region import Cuts, Region, Rows
 
@@ -102,17 +103,18 @@ def most_sharpe(
 ) -> float | None:
     """A Sharpe ratio that none of what `sharpest` may choose from is above; by HiGHS.
 
-    y'Σy is convex, so that it is at least its tangent at y, where mean'y = 1. None where HiGHS
-    cannot say.
+    y'Σy is convex, so that it is at least its tangent at y, where mean'y is fixed. None where
+    HiGHS cannot say.
     """
     problem = region.problem
-    unit = weights / float(problem.mean @ weights)
+    size = _best_alone(region)
+    unit = weights * size / float(problem.mean @ weights)
     slope = -2 * problem.covariance @ unit
     gain = _linear_gain(_sharpest(region, cuts, shares, free=free), slope, unit)
     if gain is None:
         return None
     least = float(unit @ problem.covariance @ unit) - max(gain, 0.0)
-    return 1 / math.sqrt(least) if least > 0 else None
+    return size / math.sqrt(least) if least > 0 else None
 
 
 def _sharpest(region: Region, cuts: Cuts, shares: Shares | None, *, free: bool) -> _Builder:
@@ -125,8 +127,14 @@ def _sharpest(region: Region, cuts: Cuts, shares: Shares | None, *, free: bool) 
         builder.scale_limits()
     if shares is not None:
         _add_shares(builder, shares)
-    builder.equal(region.problem.mean[None, :], np.ones(1))
+    builder.equal(region.problem.mean[None, :], np.array([_best_alone(region)]))
     return builder
+
+
+def _best_alone(region: Region) -> float:
+    """The best Sharpe ratio of one strategy: it makes y'Σy at most about 1."""
+    spread = np.sqrt(np.maximum(np.diag(region.problem.covariance), STILL))
+    return max(float((region.problem.mean / spread).max()), STILL)
 
 
 class _Builder:

@@ -7,7 +7,7 @@ that the caps let be allocated where that is less. Then the direction is made as
 total and risk limits let it.
 
 Where a least weight, a least total or a turnover ties size to direction, one program finds both:
-min y'Σy with mean'y = 1, y = k·w, k ≥ 0, w in the region.
+min y'Σy with mean'y fixed, y = k·w, k ≥ 0, w in the region.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from services.portfolio_builder.optimizers import measure
+from services.portfolio_builder.optimizers.check import STILL
 from services.portfolio_builder.optimizers.conflict import feasible
 from services.portfolio_builder.optimizers.cutting import Found, largest_total, optimum
 from services.portfolio_builder.optimizers.program import Aim, most_gain
@@ -25,7 +26,9 @@ def min_variance(region: Region) -> Found:
         Infeasible: no weights keep the constraints.
         NotSolved: the solver gave up.
     """
-    aim = Aim(np.zeros(len(region.lower)), region.problem.covariance)
+    covariance = region.problem.covariance
+    typical = max(float(np.diag(covariance).mean()), STILL)
+    aim = Aim(np.zeros(len(region.lower)), covariance / typical)
     if region.problem.constraints.min_total_ratio > 0:
         return _bounded(feasible(optimum(region, aim), region), region)
     whole = _at_least(region, 1.0)

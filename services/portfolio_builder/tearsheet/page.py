@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from services.portfolio_builder.study_result import (
+    Certified,
     Portfolio,
     StrategyPart,
     StudyResult,
@@ -21,6 +22,7 @@ from services.portfolio_builder.tearsheet.words import (
     number,
     percent,
     portfolio_name,
+    probability,
     terms_words,
     text,
 )
@@ -211,18 +213,13 @@ def _largest(result: StudyResult) -> list[StrategyPart]:
 
 def _proposal(result: StudyResult, shown: Sequence[StrategyPart]) -> str:
     proposed = result.proposed
-    certificate = proposed.certificate
-    solved = f"{certificate.solver}, {certificate.iterations} problems"
-    if certificate.second_solver:
-        gap = "" if certificate.gap is None else f", gap {certificate.gap:.1e}"
-        solved += f", checked by {certificate.second_solver}{gap}"
     held_back = "; ".join(proposed.binding) or "nothing"
     told = [
         f"Held back by: {held_back}.",
         f"In sample Sharpe {number(proposed.in_sample.sharpe)}, growth "
         f"{percent(proposed.in_sample.cagr_ratio)}, drawdown "
         f"{percent(-proposed.in_sample.max_drawdown_ratio)}, before costs.",
-        f"Solved by {solved}; constraints kept to {certificate.max_violation:.0e}.",
+        _certified(proposed.certificate),
         *proposed.notes,
     ]
     more = len(shown) - tables.MOST_ROWS
@@ -231,6 +228,16 @@ def _proposal(result: StudyResult, shown: Sequence[StrategyPart]) -> str:
     notes = f'<p class="lead">{text(" ".join(told))}</p>'
     table = tables.weights(result, shown[: tables.MOST_ROWS])
     return _section("Proposed weights", table + notes, "of equity")
+
+
+def _certified(certificate: Certified) -> str:
+    told = f"Solved by {certificate.solver} in {certificate.iterations} convex problems"
+    if certificate.second_solver:
+        told += f", checked by {certificate.second_solver}"
+    if certificate.gap is not None:
+        told += f" with a gap of {certificate.gap:.0e}".replace("-", "−")
+    missed = certificate.max_violation
+    return f"{told}; constraints are kept {f'to {missed:.0e}' if missed > 0 else 'exactly'}."
 
 
 def _weights_over_time(result: StudyResult, forward: WalkForwardResult) -> str:
@@ -283,10 +290,10 @@ def _luck(result: StudyResult) -> str:
     if forward:
         luck = forward.overfitting
         told += [
-            ("Probability that the true Sharpe ratio is above 0", percent(luck.psr)),
+            ("Probability that the true Sharpe ratio is above 0", probability(luck.psr)),
             ("Studies tried", f"{luck.trials:,}"),
             ("Sharpe ratio that the best would show by luck", number(luck.expected_max_sharpe)),
-            ("Probability that the true one is above that", percent(luck.dsr)),
+            ("Probability that the true one is above that", probability(luck.dsr)),
             (
                 "Drawdown that 1 of 20 resampled paths exceeds",
                 percent(-luck.bootstrap_drawdown_95_ratio),

@@ -221,4 +221,4 @@ def windows(found: Sequence[Window]) -> str:
         why = f"No solution, former weights kept: {each.why_not}" if each.why_not else ""
         cells.append(f'<td class="text">{text(why or "; ".join(each.binding) or NONE)}</td>')
         rows.append(_row(str(each.number), cells, flag=bool(each.why_not)))
-    return table(head, rows)
+    return table(head, rows, "windows")

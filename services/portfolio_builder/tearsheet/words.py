@@ -43,6 +43,13 @@ def percent(value: float | None, digits: int = 1, *, sign: bool = False) -> str:
     return f"{shown:{'+' if sign and shown else ''},.{digits}f}%".replace("-", "−")
 
 
+def probability(value: float | None) -> str:
+    """A percentage that is never certain."""
+    if value is not None and value > 0.999:
+        return "above 99.9%"
+    return percent(value)
+
+
 def number(value: float | None, digits: int = 2) -> str:
     """A plain figure."""
     if value is None:
