@@ -198,7 +198,7 @@ class CerebroSettings(CommonSettings):
         Decimal(60), gt=0, description="seconds that a sender's clock may be ahead of ours"
     )
     reference_cache_s: float = Field(
-        0.5, ge=0, le=5, description="seconds that strategies, allocation and controls are kept"
+        0.5, ge=0, le=1, description="seconds that strategies, allocation and controls are kept"
     )
 
 
