@@ -36,7 +36,8 @@ def build(process: Process[AccountDataSettings]) -> None:
 
     # Stale means the same here as to Cerebro, which denies entries on it.
     max_age = float(settings.account_max_age_s)
-    accounts = AccountStore(store, fund_currency=settings.fund_currency)
+    jump_ratio = settings.equity_jump_pct / 100
+    accounts = AccountStore(store, fund_currency=settings.fund_currency, jump_ratio=jump_ratio)
     polling = AccountData(
         accounts,
         BrokerAccounts(store, Vault(settings), use_mock_broker=settings.use_mock_broker),
