@@ -19,9 +19,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -29,51 +29,33 @@ if __name__ == "__main__":
 
     venv.enter_existing()
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pymongo.client_session import ClientSession
 
 from scripts.tool import add_signature, operate
 from services.common.audit import audit
+from services.common.problems import Refusal
 from services.common.scopes import check_signed, faults_of
 from services.common.store import Document, Store, from_document
-from services.domain.accounts import AccountSnapshot, Strategy
+from services.domain.accounts import AccountSnapshot
 from services.domain.errors import ConfigurationError
+from services.portfolio_builder.strategies import Strategies
+from services.portfolio_builder.strategy_terms import SETTABLE
 
-#: What a person sets; everything else of these documents is kept by processes.
-FIELDS: Final[dict[str, tuple[str, type[BaseModel], tuple[str, ...]]]] = {
-    "strategy": (
-        "strategies",
-        Strategy,
-        (
-            "status",
-            "mode",
-            "accounts",
-            "instrument_types",
-            "max_signal_age_seconds",
-            "sizing",
-            "equity_base",
-            "split",
-            "priority",
-            "min_size_ratio",
-            "group_policy",
-            "square_off",
-        ),
-    ),
-    "account": (
-        "trading_accounts",
-        AccountSnapshot,
-        ("status", "instrument_types", "margin_model", "previews_margin"),
-    ),
-}
+T = TypeVar("T")
+
+#: What a person sets of an account; everything else of these documents is kept by processes.
+ACCOUNT_FIELDS: Final = ("status", "instrument_types", "margin_model", "previews_margin")
+KINDS: Final = ("account", "strategy")
 
 
 def shown(store: Store, kind: str, name: str) -> dict[str, Any]:
     """What is set of one, and the defaults of what is not. Raises: ConfigurationError."""
-    collection, model, fields = FIELDS[kind]
-    row = store[collection].find_one({"_id": name})
-    if row is None:
-        raise ConfigurationError(f"there is no {kind} named {name!r}")
-    return _checked(model, row).model_dump(mode="json", include=set(fields))
+    if kind == "strategy":
+        return _said(lambda: Strategies(store).one(name)).model_dump(
+            mode="json", include=set(SETTABLE)
+        )
+    return _checked(_account(store, name)).model_dump(mode="json", include=set(ACCOUNT_FIELDS))
 
 
 def configure(
@@ -83,27 +65,34 @@ def configure(
 
     Raises: ConfigurationError: no such field or document, or the result would not be valid.
     """
+    if kind == "strategy":
+        strategies = Strategies(store)
+        _said(lambda: strategies.change(name, changes, version=None, by=by, reason=reason))
+    else:
+        _configure_account(store, name, changes, by=by, reason=reason)
+    return shown(store, kind, name)
+
+
+def _configure_account(
+    store: Store, name: str, changes: Mapping[str, Any], *, by: str, reason: str
+) -> None:
     check_signed(by, reason)
-    collection, model, fields = FIELDS[kind]
-    unknown = sorted(changes.keys() - set(fields))
+    unknown = sorted(changes.keys() - set(ACCOUNT_FIELDS))
     if unknown:
-        known = ", ".join(fields)
-        raise ConfigurationError(f"{kind} has no field {unknown[0]!r} to set; there are {known}")
+        known = ", ".join(ACCOUNT_FIELDS)
+        raise ConfigurationError(f"account has no field {unknown[0]!r} to set; there are {known}")
 
     def work(session: ClientSession) -> None:
-        row = store[collection].find_one({"_id": name}, session=session)
-        if row is None:
-            raise ConfigurationError(f"there is no {kind} named {name!r}")
+        row = _account(store, name, session)
         kept = {key: value for key, value in row.items() if changes.get(key, value) is not None}
         wanted = kept | {key: value for key, value in changes.items() if value is not None}
-        after = _checked(model, wanted).model_dump(include=set(changes))
-        _check_accounts(store, wanted, session)
+        after = _checked(wanted).model_dump(include=set(changes))
         update: Document = {"$set": {key: after[key] for key in changes if key in wanted}}
         removed = {key: "" for key in changes if key not in wanted}
         update = {op: of for op, of in {**update, "$unset": removed}.items() if of}
-        store[collection].update_one({"_id": name}, update, session=session)
+        store["trading_accounts"].update_one({"_id": name}, update, session=session)
         facts = {
-            kind: name,
+            "account": name,
             "reason": reason,
             "before": {key: row.get(key) for key in changes},
             "after": {key: after[key] if key in wanted else None for key in changes},
@@ -111,21 +100,27 @@ def configure(
         audit(store, "CONFIGURED", service="operator", by=by, facts=facts, session=session)
 
     store.transaction(work)
-    return shown(store, kind, name)
 
 
-def _checked(model: type[BaseModel], row: Document) -> BaseModel:
+def _account(store: Store, name: str, session: ClientSession | None = None) -> Document:
+    row = store["trading_accounts"].find_one({"_id": name}, session=session)
+    if row is None:
+        raise ConfigurationError(f"there is no account named {name!r}")
+    return row
+
+
+def _checked(row: Document) -> AccountSnapshot:
     try:
-        return from_document(model, row)
+        return from_document(AccountSnapshot, row)
     except ValidationError as error:
         raise ConfigurationError(faults_of(error)) from error
 
 
-def _check_accounts(store: Store, row: Document, session: ClientSession) -> None:
-    for each in row.get("accounts", ()):
-        found = store["trading_accounts"].find_one({"_id": each["account_id"]}, session=session)
-        if found is None:
-            raise ConfigurationError(f"there is no account named {each['account_id']!r}")
+def _said(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except Refusal as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def value_of(text: str) -> Any:  # noqa: ANN401 - whatever JSON says; the model checks it
@@ -139,7 +134,7 @@ def value_of(text: str) -> Any:  # noqa: ANN401 - whatever JSON says; the model 
 def main(argv: Sequence[str] | None = None) -> int:
     """Show, or change and show."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("kind", choices=sorted(FIELDS))
+    parser.add_argument("kind", choices=KINDS)
     parser.add_argument("name", help="strategy_id or account_id")
     parser.add_argument("changes", nargs="*", metavar="FIELD=VALUE")
     add_signature(parser, reason=False)

@@ -111,7 +111,7 @@ class _Terms(NamedTuple):
 def fund_view(
     accounts: Sequence[AccountView], *, currency: str | None, now: datetime, max_age_seconds: float
 ) -> FundView:
-    """Sum up the active accounts in `currency`; None = the one they share, USD where they differ."""
+    """Sum up the active accounts in `currency`; None = the one they share, else USD."""
     if currency is None:
         shared = {each.currency for each in _active(accounts)}
         currency = shared.pop() if len(shared) == 1 else "USD"

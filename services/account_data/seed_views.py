@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from services.account_data.held import HeldPosition
 from services.account_data.hierarchy import FundNode, Missing, Totals
 from services.account_data.views import (
     AccountView,
@@ -113,7 +114,7 @@ class StateAnswer(Frozen):
 
 
 class MarginView(Frozen):
-    """Margin of an account; `margin_utilization_pct` is of equity, None where that is not above 0."""
+    """Margin of an account; utilization is of equity, None where that is not above 0."""
 
     account_id: str
     currency: str
@@ -185,21 +186,20 @@ def positions_view(
 
 
 def _position(row: Mapping[str, Any]) -> PositionView:
-    instrument = row["instrument"]
-    parts = ("instrument_type", "symbol", "currency", "expiry", "strike", "right")
-    known = [str(instrument[name]) for name in parts if instrument.get(name) is not None]
+    held = HeldPosition.model_validate(row)
+    instrument = held.instrument
     return PositionView(
-        instrument_key=":".join(known),
-        symbol=instrument["symbol"],
-        instrument_type=instrument["instrument_type"],
-        currency=instrument["currency"],
-        side="LONG" if row["quantity"] > 0 else "SHORT",
-        quantity=row["quantity"],
-        avg_price=row["average_price"],
-        current_price=row.get("market_price"),
-        market_value=row.get("market_value"),
-        unrealized_pnl=row.get("unrealized_pnl"),
-        fx_rate=row.get("fx_rate"),
+        instrument_key=instrument.key,
+        symbol=instrument.symbol,
+        instrument_type=instrument.instrument_type,
+        currency=instrument.currency,
+        side="LONG" if held.quantity > 0 else "SHORT",
+        quantity=held.quantity,
+        avg_price=held.average_price,
+        current_price=held.market_price,
+        market_value=held.market_value,
+        unrealized_pnl=held.unrealized_pnl,
+        fx_rate=held.fx_rate,
     )
 
 

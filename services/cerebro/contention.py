@@ -17,7 +17,7 @@ from services.domain.orders import Reservation
 from services.domain.risk import EVERY_ACCOUNT, LimitSet
 from services.domain.signals import Signal
 from services.domain.values import ZERO, Exact, Frozen, Instant, NonNegative
-from services.domain.words import ContentionPolicy, Intent, Scope
+from services.domain.words import ContentionPolicy, Intent, Scope, StrategyMode
 
 _ENTERS: Final = frozenset({Intent.ENTRY, Intent.SCALE_IN})
 #: Caps that are about margin others may have taken.
@@ -103,7 +103,11 @@ def shares(demands: Mapping[str, Decimal], free: Decimal) -> dict[str, Decimal]:
 def pro_rata(decisions: Mapping[str, Decision]) -> dict[str, dict[str, Contention]]:
     """Shares by signal and account, from what each would get if it were alone."""
     found: dict[str, dict[str, Contention]] = {signal_id: {} for signal_id in decisions}
-    demands = {signal_id: demand_of(decision) for signal_id, decision in decisions.items()}
+    demands = {
+        signal_id: demand_of(decision)
+        for signal_id, decision in decisions.items()
+        if not _is_shadow(decision)
+    }
     for account_id in {name for asked in demands.values() for name in asked}:
         asked = {
             signal_id: each[account_id][0]
@@ -125,6 +129,12 @@ def pro_rata(decisions: Mapping[str, Decision]) -> dict[str, dict[str, Contentio
     return found
 
 
+def _is_shadow(decision: Decision) -> bool:
+    """Whether it takes margin from nobody, because nothing of it is ordered."""
+    strategy = decision.context.strategy
+    return strategy is not None and strategy.mode is StrategyMode.SHADOW
+
+
 def squeezed(
     signal: Signal,
     decision: Decision,
@@ -140,7 +150,7 @@ def squeezed(
         limit_sets: for the policies of the accounts.
     """
     found: dict[str, list[Step]] = {}
-    for step in decision.steps:
+    for step in () if _is_shadow(decision) else decision.steps:
         if step.bound and step.name in _SQUEEZES and step.account_id is not None:
             found.setdefault(step.account_id, []).append(step)
     return [

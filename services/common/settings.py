@@ -253,6 +253,9 @@ class PortfolioSettings(CommonSettings):
     whatif_most_signals: int = Field(
         20_000, ge=1, le=1_000_000, description="signals that one what-if decides again"
     )
+    max_total_allocation_pct: Decimal = Field(
+        Decimal(200), gt=0, le=1000, description="percent of equity, all strategies together"
+    )
 
 
 class DashboardSettings(CommonSettings):

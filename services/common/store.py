@@ -138,6 +138,13 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         ([("account_id", ASCENDING), ("effective_at", DESCENDING)], {}),
         ([("status", ASCENDING), ("account_id", ASCENDING)], {}),
     ],
+    "current_allocation": [],
+    "allocation_history": [],
+    "allocation_caps": [],
+    "allocation_proposals": [
+        ([("status", ASCENDING), ("proposed_at", DESCENDING)], {}),
+        ([("proposed_at", DESCENDING)], {}),
+    ],
     "strategy_returns": [
         (
             [("strategy_id", ASCENDING), ("source", ASCENDING), ("date", DESCENDING)],

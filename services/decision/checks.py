@@ -252,7 +252,7 @@ def check_account(
         name,
     )
     strategy = context.strategy
-    if live and (strategy is None or strategy.mode is not StrategyMode.LIVE):
+    if live and (strategy is None or strategy.mode is StrategyMode.PAPER):
         sentence = f"{signal.strategy_id} is a paper strategy, {name} is a live account"
         raise waterfall.stop("strategy_mode", "ROUTING_PAPER_TO_LIVE", sentence)
     for leg in signal.legs:

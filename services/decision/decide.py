@@ -28,6 +28,7 @@ from services.domain.words import (
     Intent,
     Outcome,
     Scope,
+    StrategyMode,
     TradingState,
 )
 
@@ -327,10 +328,29 @@ def _entries(
             result.sized.append((plan.account, carry_out(plan, scale, common)))
         except Denied as denied:
             result.denials.append(denied)
+    if result.sized and common.strategy.mode is StrategyMode.SHADOW:
+        result.denials.insert(0, _shadow(result.sized, waterfall))
+        result.sized.clear()
     for each in waterfalls:
         result.steps.extend(each.steps)
         result.questions.extend(each.questions)
     return result
+
+
+def _shadow(sized: list[tuple[AccountContext, list[SizedLeg]]], waterfall: Waterfall) -> Denied:
+    """What would have been ordered, for the record only."""
+    sentence = "the strategy is in shadow mode: decided and recorded, never ordered"
+    stopped = waterfall.stop("shadow", "STRATEGY_SHADOW", sentence)
+    stopped.passable = tuple(
+        Passable(
+            account_id=account.account.account_id,
+            leg_index=each.leg.leg_index,
+            quantity=each.quantity,
+        )
+        for account, legs in sized
+        for each in legs
+    )
+    return stopped
 
 
 def _exits(signal: Signal, intent: Intent, context: DecisionContext) -> _Result:

@@ -149,7 +149,7 @@ class Strategy(Frozen):
     """A strategy as Cerebro needs it.
 
     Attributes:
-        mode: PAPER never reaches a live account, whatever its accounts are.
+        mode: PAPER never reaches a live account, whatever its accounts are; SHADOW orders nothing.
         sizing: how a signal's quantities become ours.
         equity_base: of what its allocation is a share.
         split: how its accounts share a signal.

@@ -225,6 +225,10 @@ CODES: Final[dict[str, Meaning]] = {
     "ROUTING_PAPER_TO_LIVE": _decision(
         "a strategy in paper mode never reaches a live account", "ask the operator"
     ),
+    "STRATEGY_SHADOW": _decision(
+        "the strategy is in shadow mode: its entries are decided and recorded, never ordered",
+        "nothing to do: the message says what would have been ordered",
+    ),
     "INSTRUMENT_TYPE_NOT_IN_ACCOUNT": _decision(
         "the account does not take this type of instrument", "ask the operator"
     ),

@@ -201,6 +201,7 @@ class Override(StrEnum):
 class StrategyMode(StrEnum):
     """How far a strategy's orders may go."""
 
+    SHADOW = "SHADOW"  # decided and recorded, never ordered; what it holds it may close
     PAPER = "PAPER"
     LIVE = "LIVE"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.domain.values import Frozen
 from services.portfolio_builder.constraints import Constraints, Method, Ratio
@@ -60,6 +60,17 @@ class WalkForward(Frozen):
     governor_start_ratio: Ratio = 0.05
     governor_stop_ratio: Ratio = 0.20
 
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.target_volatility_ratio == 0:
+            raise ValueError("target_volatility_ratio must be above 0, was 0: it would hold cash")
+        if self.governor_start_ratio >= self.governor_stop_ratio:
+            raise ValueError(
+                f"governor_start_ratio must be below governor_stop_ratio, was "
+                f"{self.governor_start_ratio:g} and {self.governor_stop_ratio:g}"
+            )
+        return self
+
 
 class StudyRequest(Frozen):
     """What an admin wants to know.
@@ -73,6 +84,9 @@ class StudyRequest(Frozen):
         walk_forward: how it is tried; None = only the weights are wanted.
         cross_validation: whether purged cross-validation is wanted too.
         from_on: only days from then on.
+        asked_on: day of the request: a record with a later one is refused; None = not checked.
+        trials: how many studies were tried for the same purpose, this one among them: the more, the
+            less the best of them proves.
     """
 
     strategy_ids: tuple[str, ...] = Field(min_length=1, max_length=1000)
@@ -83,3 +97,5 @@ class StudyRequest(Frozen):
     walk_forward: WalkForward | None = WalkForward()
     cross_validation: bool = False
     from_on: date | None = None
+    asked_on: date | None = None
+    trials: Annotated[int, Field(ge=1, le=1_000_000)] = 1

@@ -193,6 +193,18 @@ def test_pro_rata_takes_nothing_where_there_is_enough(store):
     assert store["contention_ledger"].count_documents({}) == 0
 
 
+def test_a_shadow_strategy_takes_no_margin_from_others(store):
+    shared_account(store, ContentionPolicy.PRO_RATA, S2={"mode": "SHADOW"})
+    send(store, "a", "S1", quantity=50)
+    send(store, "b", "S2", quantity=50)
+    decide(store, "a", "b")
+    assert margins(store) == {"S1": 2500}
+    assert store["contention_ledger"].count_documents({}) == 0
+    shadow = store["signal_store"].find_one({"_id": "b"})
+    assert (shadow["status"], shadow["decision"]["code"]) == ("DENIED", "STRATEGY_SHADOW")
+    assert [row["signal_id"] for row in store["orders"].find()] == ["a"]
+
+
 def test_priority_serves_the_first_in_rank_before_the_first_to_come(store):
     shared_account(store, ContentionPolicy.PRIORITY, S1={"priority": 5}, S2={"priority": 1})
     send(store, "a", "S1", quantity=50, age_seconds=2)
