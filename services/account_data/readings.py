@@ -1,13 +1,20 @@
-"""What is stored of accounts, read for whoever asks: kept for a moment, always with its true age."""
+"""What is stored of accounts, for whoever asks: kept for a moment, always with its true age."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from pymongo import ASCENDING
 
 from services.account_data.curves import ACCOUNTS, FUNDS, Curve
+from services.account_data.equity_views import (
+    CurveView,
+    Resolution,
+    Span,
+    currency_of,
+    days_of,
+    points_of,
+)
 from services.account_data.hierarchy import (
     FundNode,
     FundView,
@@ -65,9 +72,11 @@ class Readings:
         self._positions = Kept(self._load_positions, seconds=kept_seconds)
         self._orders = Kept(self._load_orders, seconds=kept_seconds)
 
-    def accounts(self, *, broker: str | None = None, status: str | None = None) -> list[AccountView]:
+    def accounts(
+        self, *, broker: str | None = None, status: str | None = None
+    ) -> list[AccountView]:
         """Every account, active or not."""
-        views = [self._view(row) for row in self._rows(_ALL)]
+        views = [self._view(row) for row in self._rows(_ALL) or ()]
         return [
             each
             for each in views
@@ -104,9 +113,7 @@ class Readings:
         accounts = self.accounts()
         if account_type is not None:
             accounts = of_type(accounts, account_type)
-        return fund_view(
-            accounts, currency=currency, now=utc_now(), max_age_seconds=self._max_age
-        )
+        return fund_view(accounts, currency=currency, now=utc_now(), max_age_seconds=self._max_age)
 
     def hierarchy(self, *, currency: str | None) -> tuple[FundNode, ...]:
         """Every fund with its brokers and accounts."""
@@ -125,43 +132,38 @@ class Readings:
             raise Declined("UNKNOWN_FUND", f"no account is of type {wanted}")
         return fund_state(found[0], now=utc_now())
 
-    def account_days(self, account_id: str, first: str, last: str) -> list[Document]:
-        """The days of an account's equity. Raises: Declined: there is none."""
+    def account_curve(self, account_id: str, span: Span, resolution: Resolution) -> CurveView:
+        """Equity of an account over time. Raises: Declined: there is none."""
         self.account(account_id)
-        return self._days(ACCOUNTS, account_id, first, last)
+        return CurveView(
+            account_id=account_id, **self._curve(ACCOUNTS, account_id, span, resolution)
+        )
 
-    def account_points(self, account_id: str, first: datetime, last: datetime) -> list[Document]:
-        """The minutes of an account's equity. Raises: Declined: there is none."""
-        self.account(account_id)
-        return self._points(ACCOUNTS, account_id, first, last)
+    def fund_curve(self, account_type: str | None, span: Span, resolution: Resolution) -> CurveView:
+        """Equity of a fund over time; None = that of real money, where there is any."""
+        key = account_type or main_type(self.accounts())
+        return CurveView(account_type=key, **self._curve(FUNDS, key, span, resolution))
 
-    def fund_days(self, account_type: str, first: str, last: str) -> list[Document]:
-        """The days of a fund's equity."""
-        return self._days(FUNDS, account_type, first, last)
-
-    def fund_points(self, account_type: str, first: datetime, last: datetime) -> list[Document]:
-        """The minutes of a fund's equity."""
-        return self._points(FUNDS, account_type, first, last)
-
-    def main_type(self) -> str:
-        """The fund that is meant where none is named."""
-        return main_type(self.accounts())
-
-    def _days(self, curve: Curve, key: str, first: str, last: str) -> list[Document]:
-        query = {curve.owner: key, "date": {"$gte": first, "$lte": last}}
-        return list(self._store[curve.history].find(query).sort("date", ASCENDING))
-
-    def _points(self, curve: Curve, key: str, first: datetime, last: datetime) -> list[Document]:
-        query = {curve.owner: key, "at": {"$gte": first, "$lte": last}}
-        fields = {"at": 1, "equity": 1, "currency": 1}
-        return list(self._store[curve.points].find(query, fields).sort("at", ASCENDING))
+    def _curve(self, curve: Curve, key: str, span: Span, resolution: Resolution) -> dict[str, Any]:
+        if resolution is Resolution.DAY:
+            first, last = (f"{each:%Y-%m-%d}" for each in span)
+            query = {curve.owner: key, "date": {"$gte": first, "$lte": last}}
+            rows = list(self._store[curve.history].find(query).sort("date", ASCENDING))
+            shown: dict[str, Any] = {"days": days_of(rows)}
+        else:
+            query = {curve.owner: key, "at": {"$gte": span.first, "$lte": span.last}}
+            fields = {"at": 1, "equity": 1, "currency": 1}
+            rows = list(self._store[curve.points].find(query, fields).sort("at", ASCENDING))
+            shown = {"points": points_of(rows, resolution)}
+        return {"currency": currency_of(rows), "resolution": resolution, **shown}
 
     def _view(self, row: Document) -> AccountView:
         return account_view(row, now=utc_now(), max_age_seconds=self._max_age)
 
-    def _load_rows(self, account_id: str) -> list[Document]:
+    def _load_rows(self, account_id: str) -> list[Document] | None:
         query = {} if account_id == _ALL else {"_id": account_id}
-        return list(self._store["trading_accounts"].find(query, _HIDDEN).sort("_id", ASCENDING))
+        found = self._store["trading_accounts"].find(query, _HIDDEN).sort("_id", ASCENDING)
+        return list(found) or None
 
     def _load_positions(self, account_id: str) -> Document | None:
         return self._store["account_positions"].find_one({"_id": account_id})

@@ -119,6 +119,10 @@ class AccountData:
         poller = self._poller(account_id)
         return poller.ask(lambda broker: broker.preview_margin(legs), seconds=_ANSWER_SECONDS)
 
+    def keep_fund(self, account_id: str) -> None:
+        """A person has said something of an account's money: its fund follows at once."""
+        self._store.keep_fund(account_id, now=utc_now())
+
     def _poller(self, account_id: str) -> Poller:
         with self._lock:
             poller = self._pollers.get(account_id)

@@ -18,7 +18,7 @@ from services.domain.errors import TransientError
 _log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Exception)
 #: In the path of routes that secrets are sent to.
-_SECRET: Final = "secret"
+_SECRETS_ROUTE: Final = "/secrets/"
 _CODES = {400: "BROKEN_JSON", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
@@ -80,14 +80,14 @@ def translate(app: FastAPI, error: type[E], into: Callable[[E], Refusal]) -> Non
     """Answer an error of ours as a refusal."""
     app.add_exception_handler(
         error,
-        lambda request, raised: _refused(request, into(raised)),  # type: ignore[arg-type]
+        lambda request, raised: _refused(request, into(raised)),
     )
 
 
 def _invalid_parameter(request: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     route = getattr(request.scope.get("route"), "path", "")
-    parts = [_fault(each, shown=_SECRET not in route) for each in problems]
+    parts = [_fault(each, shown=_SECRETS_ROUTE not in route) for each in problems]
     return _answer(422, "INVALID_PARAMETER", "; ".join(parts))
 
 
