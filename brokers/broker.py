@@ -88,10 +88,25 @@ class OpenOrder(Frozen):
     order_type: OrderType
 
 
+class CurrencyBalance(Frozen):
+    """What an account has in one currency, in that currency; None = the broker does not say.
+
+    Attributes:
+        equity: cash and what is held in it.
+        realized_pnl: by the broker's own count, most count the day.
+    """
+
+    cash: Exact
+    equity: Exact | None = None
+    unrealized_pnl: Exact | None = None
+    realized_pnl: Exact | None = None
+
+
 class AccountState(Frozen):
     """An account as the broker reports it now; amounts in `currency`.
 
     Attributes:
+        balances: by currency, where the broker keeps them apart; empty = all is in `currency`.
         fx_rates: by ISO currency, units of `currency` that one unit of it is worth; only those the
             broker names, and a currency without a rate is unknown, never 1.
     """
@@ -106,6 +121,7 @@ class AccountState(Frozen):
     buying_power: Exact
     as_of: Instant
     fx_rates: dict[str, Positive] = Field(default_factory=dict)
+    balances: dict[str, CurrencyBalance] = Field(default_factory=dict)
 
 
 class BrokerPosition(Frozen):

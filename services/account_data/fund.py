@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Protocol
 
 from services.domain.accounts import AccountSnapshot
 from services.domain.marks import marked, rebased
@@ -27,7 +28,10 @@ def fund_of(
 
     Where one account is not known the fund is not: `missing` says which and why, while the marks
     and the accounts they are of stay for when it is known again. An account that joins or leaves
-    is no gain and no loss of the fund (`marks.rebased`).
+    is no gain and no loss of the fund (`marks.rebased`), nor is what is paid in or out.
+
+    An account whose equity is doubted counts with the smaller of the doubted and the last believed
+    one, so that a wrong figure makes nothing larger; the marks see the believed one.
 
     Args:
         accounts: every account of the type, inactive ones too: they may have just left.
@@ -50,22 +54,55 @@ def fund_of(
             as_of=_oldest(active),
             account_ids=former.account_ids if former and marks else names,
             marks=marks,
+            flow_totals=former.flow_totals if former else {},
         )
-    equity = sum((_worth(each, currency, active) or ZERO for each in active), ZERO)
+    equity = sum((_worth(each, currency, active, careful=True) or ZERO for each in active), ZERO)
+    believed = sum((_worth(each, currency, active) or ZERO for each in active), ZERO)
+    flow = paid_into(former, accounts, currency)
     if former and marks and former.account_ids != names:
-        marks = _rebased(marks, former.account_ids, accounts, equity=equity, fund=(currency, now))
+        fund = (currency, now, flow)
+        marks = _rebased(marks, former.account_ids, accounts, equity=believed, fund=fund)
+        flow = ZERO
     return Fund(
         currency=currency,
         equity=equity,
         as_of=_oldest(active),
         account_ids=names,
-        marks=marked(marks, equity, now),
+        marks=marked(marks, believed, now, flow=flow),
+        flow_totals={each.account_id: each.flow_total for each in active},
     )
 
 
-def rate_to(
-    currency: str, account: AccountSnapshot, known: Sequence[AccountSnapshot]
-) -> Decimal | None:
+def paid_into(former: Fund | None, accounts: Sequence[AccountSnapshot], currency: str) -> Decimal:
+    """What was paid into the accounts of a fund, less what was paid out, since its marks moved."""
+    if former is None or former.currency != currency:
+        return ZERO
+    active = [each for each in accounts if each.status is ActiveStatus.ACTIVE]
+    total = ZERO
+    for each in accounts:
+        paid = each.flow_total - former.flow_totals.get(each.account_id, each.flow_total)
+        rate = rate_to(currency, each, active) if paid else None
+        total += paid * (rate or ZERO)
+    return total
+
+
+class Rated(Protocol):
+    """An account with the rates that its broker has named."""
+
+    @property
+    def currency(self) -> str:
+        """Of the account."""
+
+    @property
+    def fx_rates(self) -> Mapping[str, Decimal]:
+        """By currency, what one unit of it is worth in the account's."""
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When the broker said so."""
+
+
+def rate_to(currency: str, account: Rated, known: Sequence[Rated]) -> Decimal | None:
     """What one unit of an account's currency is worth in `currency`; None = nobody knows.
 
     By the account's own rate or by one of an account that is kept in `currency`, whichever its
@@ -89,12 +126,18 @@ def rate_to(
 
 
 def _worth(
-    account: AccountSnapshot, currency: str, known: Sequence[AccountSnapshot]
+    account: AccountSnapshot,
+    currency: str,
+    known: Sequence[AccountSnapshot],
+    *,
+    careful: bool = False,
 ) -> Decimal | None:
-    rate = rate_to(currency, account, known)
-    if rate is None or account.equity is None or account.as_of is None:
+    rate, equity = rate_to(currency, account, known), account.equity
+    if rate is None or equity is None or account.as_of is None:
         return None
-    return account.equity * rate
+    if account.jump is not None:
+        equity = min(equity, account.jump.before) if careful else account.jump.before
+    return equity * rate
 
 
 def _why_unknown(account: AccountSnapshot, currency: str, known: Sequence[AccountSnapshot]) -> str:
@@ -118,13 +161,13 @@ def _rebased(
     accounts: Sequence[AccountSnapshot],
     *,
     equity: Decimal,
-    fund: tuple[str, datetime],
+    fund: tuple[str, datetime, Decimal],
 ) -> EquityMarks:
     """The marks at the new size, once the old accounts have been seen a last time."""
-    currency, now = fund
+    currency, now, flow = fund
     found = {each.account_id: _worth(each, currency, accounts) for each in accounts}
     worths = [found.get(name) for name in names]
     known = [each for each in worths if each is not None]
     if len(known) == len(names):
-        marks = marked(marks, sum(known, ZERO), now)
+        marks = marked(marks, sum(known, ZERO), now, flow=flow)
     return rebased(marks, equity)

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from decimal import Decimal
+from typing import Final, NamedTuple, TypeAlias
 
-from pydantic import BaseModel, ValidationError
-from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
-
-from brokers.broker import AccountState, MarginQuote, Quote
-from services.account_data.fund import fund_of
+from brokers.broker import MarginQuote, Quote
+from services.account_data.states import States, Told
 from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Document, Store, from_document, to_document
-from services.domain.accounts import (
-    AccountSnapshot,
-    PreviewLeg,
-    market_price_id,
-)
-from services.domain.errors import TransientError
+from services.domain.accounts import PreviewLeg, market_price_id
 from services.domain.instruments import Instrument
-from services.domain.marks import marked
-from services.domain.risk import EquityMarks, Fund
-from services.domain.words import AccountType, ActiveStatus
+from services.domain.risk import EquityJump
 
 _UNREACHABLE: Final = "ACCOUNT_UNREACHABLE"
 _PRICES: Final = "market_prices"
 _PREVIEWS: Final = "margin_previews"
-M = TypeVar("M", bound=BaseModel)
 #: What a broker is asked about: the price of an instrument, or the margin that legs would add.
 Subject: TypeAlias = Instrument | tuple[PreviewLeg, ...]
 
@@ -56,107 +45,28 @@ def _is_open(row: Document) -> bool:
     return row.get("answered_at") is None or bool(row["answered_at"] < row["wanted_at"])
 
 
-def _read(model: type[M], document: Document | None, whose: str) -> M | None:
-    """A stored value, None where there is none. Raises: TransientError where it is another."""
-    if document is None:
-        return None
-    try:
-        return from_document(model, document)
-    except ValidationError as error:
-        raise TransientError(
-            f"what is stored of {whose} is no {model.__name__}: {error}"
-        ) from error
-
-
-def _type_of(row: Document) -> str:
-    return str(row.get("account_type", AccountType.PAPER))
-
-
-def _member(row: Document) -> AccountSnapshot | None:
-    """An account of the fund; None where it cannot be read, as Cerebro could not."""
-    try:
-        return from_document(AccountSnapshot, {"account_id": row["_id"], **row})
-    except ValidationError:
-        return None
-
-
 class AccountStore:
     """Reads the list of accounts, writes what their brokers say.
 
     Args:
         store: the database.
         fund_currency: what the sum of all accounts of a type is counted in.
+        jump_ratio: how much of a change of equity may stay unexplained.
     """
 
-    def __init__(self, store: Store, *, fund_currency: str = "USD") -> None:
+    def __init__(
+        self, store: Store, *, fund_currency: str = "USD", jump_ratio: Decimal = Decimal("0.1")
+    ) -> None:
         self._store = store
-        self._fund_currency = fund_currency
+        self._states = States(store, fund_currency=fund_currency, jump_ratio=jump_ratio)
 
-    def save_state(self, state: AccountState, *, recorded_at: datetime) -> None:
-        """Write one answer and its marks together, and end the present trouble.
-
-        `as_of` is the broker's time, but never later than our own: figures from a broker whose
-        clock is ahead must not stay fresh for longer than others. Marks in another currency than
-        the answer's are forgotten.
-
-        Raises:
-            TransientError: the database went away, or the stored marks cannot be read.
-        """
-        as_of = min(state.as_of, recorded_at)
-        said = state.model_dump(exclude={"account_id", "as_of"})
-        said |= {"as_of": as_of, "recorded_at": recorded_at, "poll_error": None}
-        accounts, key = self._store["trading_accounts"], {"_id": state.account_id}
-
-        def work(session: ClientSession) -> None:
-            # In a transaction, so that a person's reset of the marks in between is not undone.
-            found = accounts.find_one(key, {"marks": 1, "currency": 1}, session=session)
-            if found is None:
-                return
-            same = found.get("currency") == state.currency
-            former = _read(EquityMarks, found.get("marks"), state.account_id) if same else None
-            marks = to_document(marked(former, state.equity, as_of))
-            accounts.update_one(key, {"$set": {**said, "marks": marks}}, session=session)
-
-        self._store.transaction(work)
+    def save_state(self, told: Told, *, recorded_at: datetime) -> EquityJump | None:
+        """Write one answer (`States.save`)."""
+        return self._states.save(told, recorded_at=recorded_at)
 
     def keep_fund(self, account_id: str, *, now: datetime) -> None:
-        """Bring the fund that an account belongs to up to what is stored of all its accounts.
-
-        In a transaction: of two pollers at once the second starts over, on what the first wrote.
-
-        Raises:
-            TransientError: the database went away, or the stored fund cannot be read.
-        """
-
-        def work(session: ClientSession) -> None:
-            self._keep_fund(account_id, now, session)
-
-        try:
-            self._store.transaction(work)
-        except DuplicateKeyError:  # another poller made the first one meanwhile
-            self._store.transaction(work)
-
-    def _keep_fund(self, account_id: str, now: datetime, session: ClientSession) -> None:
-        rows = list(self._store["trading_accounts"].find({}, session=session))
-        account_type = next((_type_of(row) for row in rows if row["_id"] == account_id), None)
-        if account_type is None:
-            return
-        members = {row["_id"]: (row, _member(row)) for row in rows if _type_of(row) == account_type}
-        stored = self._store["funds"].find_one({"_id": account_type}, session=session)
-        fund = fund_of(
-            [account for _, account in members.values() if account],
-            unreadable=[
-                name
-                for name, (row, account) in members.items()
-                if account is None and row.get("status") != ActiveStatus.INACTIVE
-            ],
-            currency=self._fund_currency,
-            former=_read(Fund, stored, f"the {account_type} fund"),
-            now=now,
-        )
-        self._store["funds"].update_one(
-            {"_id": account_type}, {"$set": to_document(fund)}, upsert=True, session=session
-        )
+        """Bring an account's fund up to date (`States.keep_fund`)."""
+        self._states.keep_fund(account_id, now=now)
 
     def save_failure(self, account_id: str, sentence: str, *, at: datetime) -> None:
         """Note that the broker did not answer; amounts and as_of are left as they are."""
@@ -195,6 +105,12 @@ class AccountStore:
             if _is_open(row)
         ]
         return sorted(found, key=lambda wish: wish.wanted_at)
+
+    def paces(self) -> dict[str, float]:
+        """Seconds between polls of the accounts that have a pace of their own."""
+        query = {"poll_seconds": {"$gt": 0}}
+        found = self._store["trading_accounts"].find(query, {"poll_seconds": 1})
+        return {row["_id"]: float(row["poll_seconds"]) for row in found}
 
     def wanting(self, *, since: datetime) -> set[str]:
         """Accounts of whose brokers something was wanted since then and not answered since."""

@@ -83,6 +83,10 @@ def _clear(store: Store, key: str, signed: dict[str, str], session: ClientSessio
         kept = ", ".join(str(each["_id"]) for each in _rows(store, session))
         raise ConfigurationError(f"there is no lock {key!r}; there are: {kept or 'none'}")
     lock = _read(row)
+    if lock is not None and lock.rule is LockRule.EQUITY_JUMP:
+        raise ConfigurationError(
+            f"{lock.sentence}; it ends when a person says what it was: scripts/cash.py confirm"
+        )
     equities = _count_anew(store, lock, utc_now(), session) if lock else {}
     store["risk_locks"].delete_one({"_id": key}, session=session)
     # What is counted, not measured, is counted from here on.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,8 +13,13 @@ from pydantic import BaseModel, ValidationError
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 
+from services.domain.errors import TransientError
+
 _log = logging.getLogger(__name__)
-_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+E = TypeVar("E", bound=Exception)
+#: In the path of routes that secrets are sent to.
+_SECRETS_ROUTE: Final = "/secrets/"
+_CODES = {400: "BROKEN_JSON", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
 class Problem(BaseModel):
@@ -59,6 +64,7 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid_parameter)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(PyMongoError, _no_store)
+    app.add_exception_handler(TransientError, _not_now)
     app.add_exception_handler(ValidationError, _unreadable)
 
 
@@ -70,10 +76,27 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
     return answer
 
 
-def _invalid_parameter(_request: Request, error: Exception) -> JSONResponse:
+def translate(app: FastAPI, error: type[E], into: Callable[[E], Refusal]) -> None:
+    """Answer an error of ours as a refusal."""
+    app.add_exception_handler(
+        error,
+        lambda request, raised: _refused(request, into(raised)),
+    )
+
+
+def _invalid_parameter(request: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
-    parts = [f"{_place(each['loc'])}: {each['msg']}, was {each['input']!r}" for each in problems]
+    route = getattr(request.scope.get("route"), "path", "")
+    parts = [_fault(each, shown=_SECRETS_ROUTE not in route) for each in problems]
     return _answer(422, "INVALID_PARAMETER", "; ".join(parts))
+
+
+def _fault(problem: Mapping[str, Any], *, shown: bool) -> str:
+    """What is wrong with one value; where secrets are sent, without it."""
+    if problem["type"] == "json_invalid":
+        return f"the body is not JSON: {problem['ctx']['error']} at character {problem['loc'][-1]}"
+    was = f", was {problem['input']!r}" if shown else ""
+    return f"{_place(problem['loc'])}: {problem['msg']}{was}"
 
 
 def _place(loc: Sequence[object]) -> str:
@@ -84,12 +107,18 @@ def _place(loc: Sequence[object]) -> str:
 def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     sentence = f"{request.method} {request.url.path} is not served here"
+    if status == 400:  # the framework could not even parse the body
+        sentence = "the body cannot be read: expected a JSON object"
     return _answer(status, _CODES.get(status, "REFUSED"), sentence)
 
 
 def _no_store(_request: Request, error: Exception) -> JSONResponse:
     _log.warning("the database failed: %s", type(error).__name__)
     return _answer(503, "STORE_UNAVAILABLE", f"the database failed: {type(error).__name__}")
+
+
+def _not_now(_request: Request, error: Exception) -> JSONResponse:
+    return _answer(503, "STORE_UNAVAILABLE", str(error))
 
 
 def _unreadable(request: Request, error: Exception) -> JSONResponse:

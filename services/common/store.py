@@ -29,6 +29,8 @@ M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 _TIMEOUT_MS = 5000
+#: Equity by the minute is kept for two weeks, by the day for ever.
+POINTS_SECONDS = 14 * 86400
 
 
 def _encode_date(value: Any) -> Any:  # noqa: ANN401 - BSON hands over whatever it cannot encode
@@ -120,12 +122,48 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "market_prices": [([("wanted_at", DESCENDING)], {})],
     "margin_previews": [([("wanted_at", DESCENDING)], {})],
     "funds": [],
+    "account_positions": [],
+    "daily_marks": [([("account_id", ASCENDING), ("date", ASCENDING)], {})],
+    "equity_history": [([("account_id", ASCENDING), ("date", ASCENDING)], {})],
+    "fund_history": [([("account_type", ASCENDING), ("date", ASCENDING)], {})],
+    "equity_points": [
+        ([("account_id", ASCENDING), ("at", ASCENDING)], {}),
+        ([("at", ASCENDING)], {"expireAfterSeconds": POINTS_SECONDS}),
+    ],
+    "fund_points": [
+        ([("account_type", ASCENDING), ("at", ASCENDING)], {}),
+        ([("at", ASCENDING)], {"expireAfterSeconds": POINTS_SECONDS}),
+    ],
+    "capital_flows": [
+        ([("account_id", ASCENDING), ("effective_at", DESCENDING)], {}),
+        ([("status", ASCENDING), ("account_id", ASCENDING)], {}),
+    ],
+    "current_allocation": [],
+    "allocation_history": [],
+    "allocation_caps": [],
+    "allocation_proposals": [
+        ([("status", ASCENDING), ("proposed_at", DESCENDING)], {}),
+        ([("proposed_at", DESCENDING)], {}),
+    ],
     "strategy_returns": [
         (
             [("strategy_id", ASCENDING), ("source", ASCENDING), ("date", DESCENDING)],
             {"unique": True},
         )
     ],
+    "portfolio_tests": [
+        ([("requested_at", DESCENDING)], {}),
+        (
+            [("open", ASCENDING), ("requested_at", ASCENDING)],
+            {"partialFilterExpression": {"open": True}},
+        ),
+        ([("propose", ASCENDING)], {"partialFilterExpression": {"propose": True}}),
+    ],
+    "portfolio_test_files": [
+        ([("key", ASCENDING), ("number", ASCENDING)], {}),
+        ([("part_of", ASCENDING)], {}),
+    ],
+    "reoptimization": [],
     # A claim of a developer is one document; its days are compressed in it.
     "record_versions": [
         (

@@ -82,6 +82,8 @@ def check_locks(
         words = ("{}, {}", lock.sentence, lock.ends)
         if lock.rule is LockRule.POSITION_MISMATCH:
             waterfall.require("lock", False, "POSITION_MISMATCH", *words, rule=lock.key)
+        if lock.rule is LockRule.EQUITY_JUMP:
+            waterfall.require("lock", False, "EQUITY_JUMP", *words, rule=lock.key)
         waterfall.require("lock", False, "ENTRIES_LOCKED", *words, rule=lock.key)
 
 

@@ -10,7 +10,15 @@ from pydantic import Field
 from services.domain.books import Position
 from services.domain.instruments import Instrument
 from services.domain.orders import Reservation
-from services.domain.risk import Control, EquityMarks, Fund, FuturesMargin, LimitSet, RiskLock
+from services.domain.risk import (
+    Control,
+    EquityJump,
+    EquityMarks,
+    Fund,
+    FuturesMargin,
+    LimitSet,
+    RiskLock,
+)
 from services.domain.sizing import RatioSizing, SizingPolicy
 from services.domain.square_off import SquareOff
 from services.domain.values import ZERO, Exact, Frozen, Instant, NonNegative, Positive, Share
@@ -35,6 +43,8 @@ class AccountSnapshot(Frozen):
         as_of: when the broker said so; None where it never has.
         fx_rates: by currency, units of the account currency that one unit of it is worth.
         marks: what its equity has been; None before the first poll.
+        flow_total: what was paid in, less what was paid out, as far as its figures show it.
+        jump: its equity is doubted, and marks have not followed it; None = it is not.
         instrument_types: what may be entered here; empty = everything.
         margin_model: whose rules the local margin formulas follow.
         previews_margin: whether its broker answers what an order would need.
@@ -54,6 +64,8 @@ class AccountSnapshot(Frozen):
     as_of: Instant | None = None
     fx_rates: dict[str, Positive] = Field(default_factory=dict)
     marks: EquityMarks | None = None
+    flow_total: Exact = ZERO
+    jump: EquityJump | None = None
     instrument_types: tuple[InstrumentType, ...] = ()
     margin_model: MarginModel = MarginModel.REG_T
     previews_margin: bool = False

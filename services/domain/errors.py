@@ -11,6 +11,20 @@ class ConfigurationError(TraderError):
     """A setting or the environment is wrong: stop the process and say which."""
 
 
+class Declined(ConfigurationError):
+    """A person asked for something that cannot be; nothing was changed.
+
+    Attributes:
+        code: machine code, e.g. `UNKNOWN_ACCOUNT`.
+        field: what of the request is wrong, or "" where it is the whole.
+    """
+
+    def __init__(self, code: str, sentence: str, *, field: str = "") -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.field = field
+
+
 class InvalidMessage(TraderError):
     """This message can never be handled: record it, then drop it."""
 

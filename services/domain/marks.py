@@ -1,14 +1,16 @@
 """What equity has been: the day's start, the peak, the drawdown and the volatility. Pure.
 
 Days are of UTC: they roll at midnight, whatever market an account trades. Money that is paid in or
-out looks like a gain or a loss here; a person answers it with `reset`.
+out is no gain and no loss, once it is named: marks keep their ratios, as the price of a fund's unit
+does (time-weighted return: GIPS Standards 2020, 2.A.22), and the day's gain in money leaves it out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from services.domain.risk import EquityMarks
 from services.domain.values import ZERO
@@ -24,7 +26,36 @@ _BUFFER: Final = Decimal("0.1")
 _FRIDAY: Final = 5
 
 
-def marked(marks: EquityMarks | None, equity: Decimal, now: datetime) -> EquityMarks:
+class Seen(NamedTuple):
+    """One look at equity.
+
+    Attributes:
+        flow: what was paid in, less what was paid out, since the look before.
+        accepted: a person accepted the loss just before it.
+        rebased: the fund has other accounts than at the look before.
+    """
+
+    at: datetime
+    equity: Decimal
+    flow: Decimal = ZERO
+    accepted: bool = False
+    rebased: bool = False
+
+
+def replayed(marks: EquityMarks, looks: Iterable[Seen]) -> EquityMarks:
+    """The marks as they would be, had it been known at each look what had been paid."""
+    for look in looks:
+        if look.accepted:
+            marks = reset(marks, marks.last, look.at)
+        if look.rebased:
+            marks = rebased(marks, look.equity)
+        marks = marked(marks, look.equity, look.at, flow=look.flow)
+    return marks
+
+
+def marked(
+    marks: EquityMarks | None, equity: Decimal, now: datetime, *, flow: Decimal = ZERO
+) -> EquityMarks:
     """The marks once equity has been seen; None = it is seen for the first time.
 
     The same equity again changes nothing. A `now` before the day of the marks, from a clock that
@@ -34,12 +65,15 @@ def marked(marks: EquityMarks | None, equity: Decimal, now: datetime) -> EquityM
         marks: as they were.
         equity: as the broker reports it, of any sign.
         now: when it was that.
+        flow: the part of its change that was paid in, or out where it is below 0.
     """
     today = _day(now)
     if marks is None:
         return EquityMarks(day=today, day_start=equity, day_low=equity, last=equity, peak=equity)
     if today > marks.day:
-        marks = _rolled(marks, today, equity)
+        marks = _rolled(marks, today, marks.last if flow else equity)
+    if flow:
+        marks = _with_flow(marks, flow)
     peak = max(marks.peak, equity)
     return _changed(
         marks,
@@ -60,6 +94,7 @@ def reset(marks: EquityMarks, equity: Decimal, now: datetime) -> EquityMarks:
         day_start=equity,
         day_low=equity,
         peak=equity,
+        day_base=None,
         max_drawdown_ratio=ZERO,
     )
 
@@ -75,22 +110,40 @@ def rebased(marks: EquityMarks, equity: Decimal) -> EquityMarks:
         equity: with the new ones, at the same moment.
     """
     if marks.last <= 0 or equity <= 0:
-        return _changed(marks, day_start=equity, day_low=equity, last=equity, peak=equity)
+        begun = {"day_start": equity, "day_low": equity, "last": equity, "peak": equity}
+        return _changed(marks, **begun, day_base=None)
     factor = equity / marks.last
-    before = marks.return_base
+    before, base = marks.return_base, marks.day_base
     return _changed(
         marks,
         day_start=marks.day_start * factor,
         day_low=min(marks.day_low * factor, equity),
         last=equity,
         peak=max(marks.peak * factor, equity),
+        day_base=None if base is None else base * factor,
         return_base=None if before is None else before * factor,
     )
 
 
+def _with_flow(marks: EquityMarks, flow: Decimal) -> EquityMarks:
+    """The marks once money was paid in or out, and equity is otherwise as it was.
+
+    An account that was empty, or is now, begins again: there is nothing that a ratio could be of.
+    """
+    base = (marks.day_start if marks.day_base is None else marks.day_base) + flow
+    equity = marks.last + flow
+    moved = rebased(marks, equity)
+    if marks.last <= 0 or equity <= 0:
+        return _changed(moved, day_base=base, return_base=None)
+    return _changed(moved, day_base=base)
+
+
 def daily_pnl(marks: EquityMarks, now: datetime) -> Decimal | None:
-    """Gain since the start of the day; None where equity has not been seen today."""
-    return marks.last - marks.day_start if marks.day == _day(now) else None
+    """Gain since the start of the day, without what was paid in or out; None where equity has not
+    been seen today."""
+    if marks.day != _day(now):
+        return None
+    return marks.last - (marks.day_start if marks.day_base is None else marks.day_base)
 
 
 def drawdown_ratio(marks: EquityMarks) -> Decimal | None:
@@ -109,7 +162,12 @@ def _day(moment: datetime) -> str:
 def _rolled(marks: EquityMarks, today: str, equity: Decimal) -> EquityMarks:
     """The first marks of a new day: the day before has ended with the last equity."""
     return _changed(
-        _with_return(marks), day=today, day_start=marks.last, day_low=equity, last=equity
+        _with_return(marks),
+        day=today,
+        day_start=marks.last,
+        day_low=equity,
+        last=equity,
+        day_base=None,
     )
 
 

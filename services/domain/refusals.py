@@ -241,6 +241,10 @@ CODES: Final[dict[str, Meaning]] = {
         "the broker holds another quantity of the instrument than our books say",
         "wait: entries go again when the operator has cleared it up",
     ),
+    "EQUITY_JUMP": _decision(
+        "the account's equity moved, and nothing that is known explains it",
+        "wait: entries go again when the operator has said what it was",
+    ),
     "RESTRICTED": _decision("nothing of this scope may be entered", "ask the operator"),
     "OUTSIDE_TRADING_HOURS": _decision(
         "entries go in the hours that the operator has set only", "send in these hours"

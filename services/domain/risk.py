@@ -242,6 +242,8 @@ class RiskLock(Frozen):
         """When entries go again, to end a sentence with."""
         if self.rule is LockRule.POSITION_MISMATCH:
             return "until books and broker agree"
+        if self.rule is LockRule.EQUITY_JUMP:
+            return "until a person confirms what it was"
         return f"until {self.expires_at:%Y-%m-%d %H:%M} UTC" if self.expires_at else "until reset"
 
     @property
@@ -257,6 +259,8 @@ class EquityMarks(Frozen):
         day: ISO date (UTC) that the day's figures are of.
         day_start: last equity of the day before, or the first one ever seen.
         day_low: lowest equity seen today.
+        day_base: what today's gain in money is counted from: the day's start, and what was paid in
+            less what was paid out since; None = `day_start`, which keeps ratios instead.
         last: equity as of the last poll.
         peak: highest equity since the last reset.
         max_drawdown_ratio: largest loss from the peak since the last reset.
@@ -273,11 +277,33 @@ class EquityMarks(Frozen):
     day_low: Exact
     last: Exact
     peak: Exact
+    day_base: Exact | None = None
     max_drawdown_ratio: NonNegative = Decimal(0)
     return_base: Exact | None = None
     days: int = 0
     variance: NonNegative = Decimal(0)
     volatility_ratio: NonNegative | None = None
+
+
+class EquityJump(Frozen):
+    """An equity that neither payments nor prices explain, until a person says what it was.
+
+    Attributes:
+        jump_id: what a person confirms; another figure is another jump.
+        before: the last equity that nobody doubts, in the account's currency.
+        equity: what the broker said at `seen_at`.
+        explained: the part that prices and fills of what was held explain.
+        unexplained: the rest, payments considered.
+    """
+
+    jump_id: str
+    before: Exact
+    before_at: Instant | None
+    equity: Exact
+    seen_at: Instant
+    explained: Exact
+    unexplained: Exact
+    sentence: str
 
 
 class FuturesMargin(Frozen):
@@ -317,6 +343,8 @@ class Fund(Frozen):
         equity: None where one account's equity or its exchange rate is not known.
         missing: which accounts are not known, in words.
         as_of: of the oldest account in it.
+        flow_totals: what had been paid into each account, less what was paid out, when the marks
+            were last moved; account currency.
     """
 
     currency: str
@@ -325,3 +353,4 @@ class Fund(Frozen):
     as_of: Instant | None = None
     account_ids: tuple[str, ...] = ()
     marks: EquityMarks | None = None
+    flow_totals: dict[str, Exact] = Field(default_factory=dict)

@@ -244,3 +244,19 @@ class LockRule(StrEnum):
     CONSECUTIVE_LOSSES = "CONSECUTIVE_LOSSES"
     REPEATED_EXECUTION = "REPEATED_EXECUTION"
     POSITION_MISMATCH = "POSITION_MISMATCH"  # books and broker differ; ends when they agree
+    EQUITY_JUMP = "EQUITY_JUMP"  # equity moved and nothing explains it; ends when a person says why
+
+
+class FlowStatus(StrEnum):
+    """Whether the broker's figures have money that was paid in or out."""
+
+    PENDING = "PENDING"  # recorded, and not seen in the account yet
+    SETTLED = "SETTLED"  # seen: marks and books count it
+    REVERSED = "REVERSED"  # it was never paid: it counts nowhere
+
+
+class JumpMeaning(StrEnum):
+    """What a person says of an equity that nothing explains."""
+
+    GAIN_OR_LOSS = "GAIN_OR_LOSS"  # it is real: marks follow it
+    FLOW = "FLOW"  # money was paid in or out: no gain and no loss

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from pymongo.client_session import ClientSession
 
-from services.common.store import Store, from_document
+from services.common.store import Document, Store, from_document
 from services.domain.books import Position, position_id, rank
 from services.domain.orders import Execution
-from services.domain.words import FillOrigin
+from services.domain.values import ZERO
+from services.domain.words import FillOrigin, FlowStatus
 from services.execution.documents import Owner
 from services.execution.ledger import Ledger, rank_of
 
@@ -77,6 +79,21 @@ class Books:
         """What fills and commissions have moved in cash so far, by currency."""
         found = self._store["cash_flows"].find({"account_id": self._account_id})
         return {row["currency"]: row["fills"] - row["commissions"] for row in found}
+
+    def paid_since(self, since: datetime) -> dict[str, Decimal]:
+        """Deposits less withdrawals that the broker's figures have had since then, by currency."""
+        return self._paid({"status": FlowStatus.SETTLED, "settled_at": {"$gt": since}})
+
+    def still_to_come(self) -> dict[str, Decimal]:
+        """Deposits less withdrawals that account data has not seen in the figures, by currency."""
+        return self._paid({"status": FlowStatus.PENDING})
+
+    def _paid(self, query: Document) -> dict[str, Decimal]:
+        sums: dict[str, Decimal] = {}
+        query = {"account_id": self._account_id, **query}
+        for row in self._store["capital_flows"].find(query):
+            sums[row["currency"]] = sums.get(row["currency"], ZERO) + row["amount"]
+        return sums
 
     def broken(self, session: ClientSession) -> list[tuple[str, str]]:
         """Open positions that are not the sum of their fills, with a sentence each.

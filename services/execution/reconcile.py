@@ -56,8 +56,8 @@ class Cash(Frozen):
 
     Attributes:
         broker: as it reports it, in `currency`.
-        expected: what was there when it was first seen and what fills have moved since; None = it
-            cannot be compared, `note` says why.
+        expected: what was there when it was first seen, and what fills have moved and people have
+            entered as paid since; None = it cannot be compared, `note` says why.
         since: when this gap was first seen; None = there is none.
     """
 
@@ -199,6 +199,31 @@ def cash_base(
     return CashBase(currency=currency, cash=cash - flows.get(currency, ZERO), others=others, at=now)
 
 
+def with_payments(
+    flows: Mapping[str, Decimal],
+    paid: Mapping[str, Decimal],
+    to_come: Mapping[str, Decimal],
+    *,
+    gap: tuple[str, Decimal],
+) -> dict[str, Decimal]:
+    """What has moved cash, fills and payments, by currency.
+
+    Args:
+        flows: by fills, since we keep books.
+        paid: by what was paid in and out since cash is compared.
+        to_come: by payments that were entered and are not known to have come; they count where
+            they are, to the cent, what is missing.
+        gap: a currency, and what the broker has of it more than at first.
+    """
+    moved = {each: flows.get(each, ZERO) + paid.get(each, ZERO) for each in {*flows, *paid}}
+    currency, more = gap
+    waited = to_come.get(currency, ZERO)
+    missing = more - moved.get(currency, ZERO)
+    if waited and abs(missing - waited) < _CENT:
+        moved[currency] = moved.get(currency, ZERO) + waited
+    return moved
+
+
 def cash_judged(
     base: CashBase,
     before: Cash | None,
@@ -214,7 +239,8 @@ def cash_judged(
         base: what to compare from.
         before: what was known.
         broker: its figure, in the currency of `base`.
-        flows: what fills have moved, by currency, since we keep books.
+        flows: what fills have moved, by currency, since we keep books, and what was paid in and out
+            since `base`.
         now: when.
         settle: how long a gap must stay the same before it is believed.
     """

@@ -43,6 +43,7 @@ from services.execution.reconcile import (
     strange,
     told,
     told_since,
+    with_payments,
 )
 
 _log = logging.getLogger(__name__)
@@ -327,8 +328,14 @@ class Reconciler:
             return before, base
         if base is None or base.currency != state.currency:
             base, before = cash_base(state.currency, state.cash, flows, now), None
+        moved = with_payments(
+            flows,
+            self._ours.paid_since(base.at),
+            self._ours.still_to_come(),
+            gap=(base.currency, state.cash - base.cash),
+        )
         cash = cash_judged(
-            base, before, broker=state.cash, flows=flows, now=now, settle=self._settle
+            base, before, broker=state.cash, flows=moved, now=now, settle=self._settle
         )
         return cash, base
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI
 from pydantic import Field
 
+from services.common.bodies import BodyLimit
 from services.common.http import add_routes
 from services.common.operators import Operators, admit_operators, operator
 from services.common.ops import Health
@@ -15,6 +16,8 @@ from services.portfolio_builder.service import PortfolioBuilder
 from services.portfolio_builder.whatif import Change, WhatIf
 
 _PROBLEMS = problem_responses(401, 422, 500, 503)
+#: Bytes of a request; a thousand strategies with their ratios are 100 kB.
+_MOST_BYTES = 1_048_576
 
 
 class WhatIfQuestion(Change):
@@ -39,6 +42,7 @@ def create_app(health: Health, operators: Operators) -> FastAPI:
         responses=_PROBLEMS,
         generate_unique_id_function=lambda route: route.name,
     )
+    app.add_middleware(BodyLimit, most_bytes=lambda _path: _MOST_BYTES)
     add_problems(app)
     admit_operators(app, operators)
     add_routes(app, health)

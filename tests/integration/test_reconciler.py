@@ -322,6 +322,33 @@ def test_money_that_no_fill_explains_is_an_incident_and_locks_nothing(store, bro
     assert incidents(store) == []
 
 
+def paid(store, amount, **fields):
+    """What account data keeps of a payment that a person has entered."""
+    row = {"_id": f"f{amount}", "account_id": ACCOUNT, "currency": "USD", "amount": Decimal(amount)}
+    store["capital_flows"].insert_one(row | {"status": "PENDING", "settled_at": None} | fields)
+
+
+def test_a_payment_that_was_entered_explains_cash_before_and_after_it_is_seen(store, broker, books):
+    now = utc_now()
+    books.run(now)
+    paid(store, "500")
+    assert books.run(now).cash.gap == 0
+    broker.cash += 500
+    assert books.run(now + LATER).cash.gap == 0
+    settled = {"status": "SETTLED", "settled_at": now + LATER}
+    store["capital_flows"].update_one({}, {"$set": settled})
+    assert books.run(now + 2 * LATER).cash.gap == 0
+    assert incidents(store) == []
+
+
+def test_a_payment_of_before_cash_was_compared_explains_nothing_twice(store, broker, books):
+    now = utc_now()
+    books.run(now)
+    paid(store, "500", status="SETTLED", settled_at=now - LATER)
+    paid(store, "300", status="REVERSED", settled_at=now + LATER)
+    assert books.run(now + LATER).cash.gap == 0
+
+
 def test_a_position_that_is_not_the_sum_of_its_fills_is_found(store, broker, books):
     sent(store, broker)
     books.run(utc_now())

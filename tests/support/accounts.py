@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from brokers.broker import AccountState, MarginQuote, Quote
+from brokers.broker import AccountState, BrokerPosition, MarginQuote, Quote
 from services.common.broker_accounts import BrokerAccounts
 from services.common.clock import utc_now
 from services.common.settings import CommonSettings
@@ -51,6 +51,7 @@ class ScriptedBroker:
         quoted: what it was asked the prices of.
         margins: what it says of previews, one after the other; the test fills it.
         previewed: the legs it was asked to preview.
+        held: its positions, or why it does not tell them.
     """
 
     def __init__(self, *answers: AccountState | Exception) -> None:
@@ -61,6 +62,7 @@ class ScriptedBroker:
         self.margins: list[MarginQuote | Exception] = []
         self.previewed: list[Sequence[PreviewLeg]] = []
         self.closed = False
+        self.held: Sequence[BrokerPosition] | Exception = []
 
     def is_connected(self) -> bool:
         return True
@@ -71,6 +73,11 @@ class ScriptedBroker:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def positions(self) -> Sequence[BrokerPosition]:
+        if isinstance(self.held, Exception):
+            raise self.held
+        return self.held
 
     def last_price(self, instrument: Instrument) -> Quote | None:
         self.quoted.append(instrument)

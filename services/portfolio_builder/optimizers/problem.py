@@ -23,6 +23,10 @@ Matrix: TypeAlias = NDArray[np.float64]
 TOLERANCE: Final = 1e-6
 
 
+class InvalidProblem(TraderError):
+    """What was given cannot be optimized at all; the sentence says what was expected and found."""
+
+
 class Infeasible(TraderError):
     """No weights keep all constraints; the sentence says which ones stand against each other."""
 
@@ -68,6 +72,8 @@ class Certificate:
         second_solver: who solved it independently; "" where nobody did.
         gap: by how much the objective of the second is below, in units of the objective; negative
             where it is above but breaks a constraint.
+        optimality_gap: the most that any weights within the constraints can be better, by a linear
+            program (HiGHS) over tangents at the result; None where the method has no such bound.
         max_violation: the most that any constraint is missed by, in its own unit.
         iterations: how many convex problems were solved.
     """
@@ -75,6 +81,7 @@ class Certificate:
     solver: str
     second_solver: str = ""
     gap: float | None = None
+    optimality_gap: float | None = None
     max_violation: float = 0.0
     iterations: int = 0
 

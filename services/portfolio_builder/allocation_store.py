@@ -1,0 +1,167 @@
+"""All queries of allocations, proposals and their caps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import date
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from pymongo import DESCENDING
+from pymongo.client_session import ClientSession
+
+from services.common.audit import audit
+from services.common.store import Document, Store, from_document, to_document
+from services.portfolio_builder.allocations import (
+    Allocation,
+    Caps,
+    Known,
+    Proposal,
+    ProposalStatus,
+)
+from services.portfolio_builder.comparison import Past
+
+_CURRENT = "current"
+#: Whose word counts more: what we traded, what the developer traded, what was simulated.
+_SOURCES = ("live", "developer_live", "backtest")
+T = TypeVar("T")
+
+
+class AllocationStore:
+    """What is approved, what was, and what waits."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def transaction(self, work: Callable[[ClientSession], T]) -> T:
+        """All or nothing. Raises: TransientError."""
+        return self._store.transaction(work)
+
+    def current(self, session: ClientSession | None = None) -> Allocation:
+        """What trades now; version 0 where nothing was ever approved."""
+        found = self._store["current_allocation"].find_one({"_id": _CURRENT}, session=session)
+        return from_document(Allocation, found) if found else Allocation()
+
+    def replace_current(
+        self, new: Allocation, *, expected: Allocation, session: ClientSession
+    ) -> bool:
+        """Make `new` the current one; False where `expected` is not the current one any more."""
+        current = self._store["current_allocation"]
+        document = to_document(new)
+        if expected.version:
+            query: Document = {"_id": _CURRENT, "version": expected.version}
+            changed = current.update_one(query, {"$set": document}, session=session)
+            replaced = bool(changed.modified_count)
+        else:  # there is none, or one that somebody wrote without a version
+            current.delete_one({"_id": _CURRENT, "version": {"$exists": False}}, session=session)
+            current.insert_one({"_id": _CURRENT, **document}, session=session)
+            replaced = True
+        self._store["allocation_history"].insert_one(
+            {"_id": new.version, **document}, session=session
+        )
+        return replaced
+
+    def latest_version(self, session: ClientSession) -> int:
+        """The highest version that history has; 0 = none."""
+        found = self._store["allocation_history"].find_one(
+            {}, {"_id": 1}, sort=[("_id", DESCENDING)], session=session
+        )
+        return int(found["_id"]) if found else 0
+
+    def history(self, *, before: int | None, limit: int) -> list[Allocation]:
+        """Versions, the newest first; those below `before` where it is given."""
+        query: Document = {} if before is None else {"_id": {"$lt": before}}
+        found = self._store["allocation_history"].find(query).sort("_id", DESCENDING).limit(limit)
+        return [from_document(Allocation, row) for row in found]
+
+    def version(self, number: int, session: ClientSession | None = None) -> Allocation | None:
+        """One version as it was approved."""
+        found = self._store["allocation_history"].find_one({"_id": number}, session=session)
+        return from_document(Allocation, found) if found else None
+
+    def add_proposal(self, proposal: Proposal, session: ClientSession) -> None:
+        """Keep a proposal. Raises: DuplicateKeyError: there is one of that id."""
+        row = {"_id": proposal.proposal_id, **to_document(proposal)}
+        self._store["allocation_proposals"].insert_one(row, session=session)
+
+    def proposal(self, proposal_id: str, session: ClientSession | None = None) -> Proposal | None:
+        """One proposal; None = there is none of that id."""
+        found = self._store["allocation_proposals"].find_one({"_id": proposal_id}, session=session)
+        return from_document(Proposal, found) if found else None
+
+    def proposals(self, *, status: ProposalStatus | None, limit: int) -> list[Proposal]:
+        """Proposals, the newest first."""
+        query: Document = {} if status is None else {"status": status}
+        found = self._store["allocation_proposals"].find(query)
+        rows = found.sort("proposed_at", DESCENDING).limit(limit)
+        return [from_document(Proposal, row) for row in rows]
+
+    def decide_proposal(self, proposal_id: str, changes: Document, session: ClientSession) -> bool:
+        """Record what was decided; False where it was decided meanwhile."""
+        changed = self._store["allocation_proposals"].update_one(
+            {"_id": proposal_id, "status": ProposalStatus.OPEN}, {"$set": changes}, session=session
+        )
+        return bool(changed.modified_count)
+
+    def caps(self, session: ClientSession | None = None) -> tuple[int, Caps]:
+        """Caps of strategies and groups with their version; 0 = none were ever set."""
+        found = self._store["allocation_caps"].find_one({"_id": _CURRENT}, session=session)
+        return (int(found["version"]), from_document(Caps, found)) if found else (0, Caps())
+
+    def replace_caps(self, document: Document, session: ClientSession) -> None:
+        """Keep other caps; `document` has their version and who set them."""
+        self._store["allocation_caps"].replace_one(
+            {"_id": _CURRENT}, document, upsert=True, session=session
+        )
+
+    def known(
+        self, strategy_ids: Collection[str], session: ClientSession | None = None
+    ) -> dict[str, Known]:
+        """Those of these strategies that exist."""
+        found = self._store["strategies"].find(
+            {"_id": {"$in": sorted(strategy_ids)}},
+            {"status": 1, "accounts": 1, "archived_at": 1},
+            session=session,
+        )
+        return {str(row["_id"]): _known(row) for row in found}
+
+    def account_ids(self, session: ClientSession | None = None) -> set[str]:
+        """Every stored account, active or not."""
+        found = self._store["trading_accounts"].find({}, {"_id": 1}, session=session)
+        return {str(row["_id"]) for row in found}
+
+    def records(self, strategy_ids: Collection[str]) -> dict[str, Past]:
+        """The daily record of each strategy that has one.
+
+        Of each day the row that counts most: our own fills before the developer's, both before a
+        backtest.
+        """
+        rows: dict[str, dict[date, tuple[int, float]]] = {}
+        query = {"strategy_id": {"$in": sorted(strategy_ids)}}
+        fields = {"_id": 0, "strategy_id": 1, "source": 1, "date": 1, "return": 1}
+        for row in self._store["strategy_returns"].find(query, fields):
+            rank = _SOURCES.index(row["source"]) if row["source"] in _SOURCES else len(_SOURCES)
+            days = rows.setdefault(row["strategy_id"], {})
+            day = date.fromisoformat(str(row["date"])[:10])
+            if row.get("return") is not None and rank < days.get(day, (len(_SOURCES), 0.0))[0]:
+                days[day] = (rank, float(row["return"]))
+        return {name: _past(days) for name, days in rows.items() if days}
+
+    def audit(self, what: str, *, by: str, facts: dict[str, Any], session: ClientSession) -> None:
+        """Record who did what, in the same transaction."""
+        audit(self._store, what, service="portfolio_builder", by=by, facts=facts, session=session)
+
+
+def _known(row: Document) -> Known:
+    weights = {
+        str(each["account_id"]): Decimal(each.get("weight_ratio", 1))
+        for each in row.get("accounts") or ()
+    }
+    archived = row.get("archived_at") is not None
+    return Known("ARCHIVED" if archived else str(row.get("status", "ACTIVE")), weights)
+
+
+def _past(days: dict[date, tuple[int, float]]) -> Past:
+    used = sorted({rank for rank, _ in days.values()})
+    source = " and ".join(_SOURCES[rank] for rank in used)
+    return Past(source, {day: value for day, (_, value) in sorted(days.items())})

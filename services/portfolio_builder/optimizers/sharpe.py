@@ -1,0 +1,144 @@
+"""Maximum Sharpe ratio: first the direction, then the size. Pure.
+
+The Sharpe ratio does not know how large a portfolio is, so a cap of 20 % of equity would be kept by
+making everything small. Caps of strategies and groups therefore are shares of what is allocated
+too: the direction is the best among w/total ≤ cap/reference, where the reference is 1, or the most
+that the caps let be allocated where that is less. Then the direction is made as large as bounds,
+total and risk limits let it.
+
+Where a least weight, a least total or a turnover ties size to direction, one program finds both:
+min y'Σy with mean'y fixed, y = k·w, k ≥ 0, w in the region.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from services.portfolio_builder.optimizers.check import STILL
+from services.portfolio_builder.optimizers.conflict import feasible, member
+from services.portfolio_builder.optimizers.cutting import (
+    Found,
+    cash_is_free,
+    cut_until_kept,
+    largest_total,
+    optimum,
+    stretched,
+)
+from services.portfolio_builder.optimizers.program import Aim, Shares, most_sharpe, sharpest
+from services.portfolio_builder.optimizers.region import Region, Rows, no_cuts
+
+NO_SHARES = (
+    "caps are kept as ratios of equity only: as shares of what is allocated too they leave no "
+    "weights that earn more than cash"
+)
+
+
+def max_sharpe(region: Region, *, relative_caps: bool = True) -> Found:
+    """Weights of the largest Sharpe ratio, as large as they may be.
+
+    Args:
+        region: what is allowed.
+        relative_caps: whether caps are shares of what is allocated too.
+
+    Raises:
+        Infeasible: no weights keep the constraints.
+        NotSolved: the solver gave up.
+    """
+    region, notes = without_still(region)
+    if region.problem.mean.max() <= 0:
+        return _nothing_to_gain(region, notes)
+    shares = _shares(region) if relative_caps else None
+    found = _direction(region, shares)
+    if found is None and shares is not None:
+        feasible(member(region), region)
+        found = _direction(region, None)
+        notes = (*notes, NO_SHARES)
+    if found is None:
+        feasible(member(region), region)
+        return _nothing_to_gain(region, notes)
+    least = 0.0 if cash_is_free(region) else 1.0
+    return replace(found, weights=stretched(region, found.weights, least=least), notes=notes)
+
+
+def without_still(region: Region) -> tuple[Region, tuple[str, ...]]:
+    """A region in which strategies that never moved get the least they may, and a word on each."""
+    still = np.diag(region.problem.covariance) < STILL
+    if not still.any():
+        return region, ()
+    names = ", ".join(
+        each for each, stands in zip(region.problem.strategy_ids, still, strict=True) if stands
+    )
+    note = (
+        f"{names} never moved: without volatility no ratio to it can be compared, so it is left out"
+    )
+    return replace(region, upper=np.where(still, region.lower, region.upper)), (note,)
+
+
+def _shares(region: Region) -> Shares | None:
+    total = feasible(largest_total(_rows_only(region)), region)
+    reference = min(1.0, float(total.weights.sum()))
+    if reference <= 0:
+        return None
+    groups = [at for at, name in enumerate(region.rows.names) if name.startswith("group ")]
+    rows = Rows(
+        region.rows.matrix[groups],
+        region.rows.limits[groups] / reference,
+        tuple(region.rows.names[at] for at in groups),
+    )
+    return Shares(region.upper / reference, rows)
+
+
+def _rows_only(region: Region) -> Region:
+    free = {
+        "max_volatility_ratio": None,
+        "max_drawdown_ratio": None,
+        "max_cvar_ratio": None,
+        "max_margin_ratio": None,
+        "max_turnover_ratio": None,
+    }
+    constraints = region.problem.constraints.model_copy(update=free)
+    return replace(region, problem=replace(region.problem, constraints=constraints))
+
+
+def _direction(region: Region, shares: Shares | None) -> Found | None:
+    none = no_cuts(len(region.lower))
+    free = cash_is_free(region)
+    if free:
+        closed = region.upper <= 0
+        shares = shares or Shares(np.where(closed, 0.0, 1.0), none.rows)
+        weights = sharpest(region, none, shares, free=True)
+        if weights is None:
+            return None
+        weights = np.maximum(weights, 0.0)
+        found = Found(weights / weights.sum(), 1, none)
+    else:
+        kept = cut_until_kept(region, none, lambda cuts: sharpest(region, cuts, shares, free=False))
+        if kept is None:
+            return None
+        found = kept
+    bound = most_sharpe(region, found.cuts, shares, found.weights, free=free)
+    return replace(found, bound=bound, within=_with_shares(region, shares))
+
+
+def _with_shares(region: Region, shares: Shares | None) -> Region:
+    """The region with caps that are shares of the total as rows: w − share · total ≤ 0."""
+    if shares is None:
+        return region
+    count = len(region.lower)
+    each = np.eye(count) - shares.of_each[:, None]
+    groups = shares.rows.matrix - shares.rows.limits[:, None]
+    matrix = np.vstack((each, groups))
+    rows = Rows(matrix, np.zeros(len(matrix)), ("share",) * len(matrix))
+    return replace(region, rows=region.rows.plus(rows))
+
+
+def _nothing_to_gain(region: Region, notes: tuple[str, ...]) -> Found:
+    count = len(region.lower)
+    why = "no strategy is expected to earn more than cash: "
+    if cash_is_free(region):
+        return Found(np.zeros(count), 0, no_cuts(count), (*notes, why + "nothing is allocated"))
+    found = optimum(region, Aim(np.zeros(count), region.problem.covariance))
+    note = why + "what must be allocated has the least variance"
+    return replace(feasible(found, region), notes=(*notes, note), rivaled=False)
