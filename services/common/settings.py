@@ -198,7 +198,7 @@ class CerebroSettings(CommonSettings):
         Decimal(60), gt=0, description="seconds that a sender's clock may be ahead of ours"
     )
     reference_cache_s: float = Field(
-        0.5, ge=0, le=5, description="seconds that strategies, allocation and controls are kept"
+        0.5, ge=0, le=1, description="seconds that strategies, allocation and controls are kept"
     )
 
 
@@ -232,7 +232,15 @@ class AccountDataSettings(CommonSettings):
     use_mock_broker: bool = Field(
         False, description="every account trades at the mock broker, whatever its broker is"
     )
-    account_poll_s: float = Field(5, gt=0, le=3600, description="seconds between polls")
+    account_poll_s: float = Field(
+        30, gt=0, le=3600, description="seconds between polls, half of account_max_age_s at most"
+    )
+    equity_jump_pct: Decimal = Field(
+        Decimal(10),
+        gt=0,
+        le=100,
+        description="percent of equity that may change unexplained; more holds entries",
+    )
     fund_currency: str = Field(
         "USD", pattern="^[A-Z]{3}$", description="currency that all accounts are summed up in"
     )
@@ -250,6 +258,9 @@ class PortfolioSettings(CommonSettings):
     )
     reoptimize_cron: str = Field(
         "", description="when a study proposes an allocation: five fields, UTC; empty = never"
+    )
+    record_max_bytes: int = Field(
+        10_485_760, ge=1024, le=52_428_800, description="bytes of an uploaded track record"
     )
 
 

@@ -15,6 +15,7 @@ from services.portfolio_builder.api import add_whatif_routes, create_app
 from services.portfolio_builder.jobs.runner import LEASE as STUDIES
 from services.portfolio_builder.jobs.runner import StudyRunner, environment_of
 from services.portfolio_builder.jobs.service import StudyJobs
+from services.portfolio_builder.record_api import add_record_routes
 from services.portfolio_builder.scheduled import LEASE as REOPTIMIZATION
 from services.portfolio_builder.scheduled import Reoptimizer
 from services.portfolio_builder.scheduled_api import add_reoptimization_routes
@@ -23,6 +24,7 @@ from services.portfolio_builder.store import PortfolioStore
 from services.portfolio_builder.strategies import Strategies
 from services.portfolio_builder.strategy_api import add_strategy_routes
 from services.portfolio_builder.study_api import add_study_routes
+from services.portfolio_builder.track_records import TrackRecords
 
 
 def build(process: Process[PortfolioSettings]) -> None:
@@ -56,6 +58,7 @@ def build(process: Process[PortfolioSettings]) -> None:
     process.health.add("studies", runner.state)
     process.add(runner)
     process.add(reoptimizer)
+    add_record_routes(app, TrackRecords(store), max_bytes=settings.record_max_bytes)
     serve_http(process, app)
 
 

@@ -185,6 +185,17 @@ def test_a_proposal_trades_nothing_until_a_person_approves_it(http, store):
     assert "APPROVED by olga" in again.json()["message"]
 
 
+def test_a_proposal_that_forgets_a_strategy_says_so(http):
+    approve(http, 0, A=50)
+    proposed = http.post(PROPOSALS, json={"allocations": {"B": "0.3"}, "reason": "x"}).json()
+    words = ["A has 50 % now, is not named, and gets nothing"]
+    assert proposed["warnings"] == words
+    path = f"{PROPOSALS}/{proposed['proposal_id']}"
+    assert http.get(f"{path}/comparison").json()["warnings"] == words
+    approved = http.post(f"{path}/approve", json={"version": 1, "reason": "meant"}).json()
+    assert approved["warnings"] == words
+
+
 def test_a_rejected_proposal_keeps_the_reason_and_cannot_be_approved(http):
     proposed = http.post(PROPOSALS, json={"allocations": {"A": "0.3"}, "reason": "less"}).json()
     path = f"{PROPOSALS}/{proposed['proposal_id']}"

@@ -23,7 +23,7 @@ from services.portfolio_builder.jobs.store import JobStore
 _log = logging.getLogger(__name__)
 LEASE: Final = "portfolio_tests"
 WORKER: Final = (sys.executable, "-m", "services.portfolio_builder.jobs")
-_LOOK_SECONDS: Final = 0.2
+_LOOK_SECONDS: Final = 0.5
 #: Between looks whether somebody wants the study to end.
 _CANCEL_LOOK_SECONDS: Final = 1.0
 #: Until a worker that was asked to end is killed.
