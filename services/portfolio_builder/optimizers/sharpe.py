@@ -54,7 +54,7 @@ def max_sharpe(region: Region, *, relative_caps: bool = True) -> Found:
     if found is None and shares is not None:
         feasible(member(region), region)
         found = _direction(region, None)
-        notes = (*notes, NO_SHARES)
+        notes = notes if found is None else (*notes, NO_SHARES)
     if found is None:
         feasible(member(region), region)
         return _nothing_to_gain(region, notes)

@@ -130,6 +130,13 @@ def test_the_frontier_goes_from_most_growth_to_most_sharpe(frontier):
     assert len(frontier) == 9
 
 
+def test_every_point_of_the_frontier_keeps_the_constraints(frontier):
+    for point in frontier:
+        assert measure.drawdown(RETURNS @ point.weights) <= 0.1 + 1e-6
+        assert point.weights.max() <= 0.5 + 1e-6
+        assert point.weights.sum() <= 2 + 1e-6
+
+
 def test_along_the_frontier_sharpe_rises_and_growth_falls(frontier):
     sharpes, growths = [each.sharpe for each in frontier], [each.growth for each in frontier]
     assert sharpes == sorted(sharpes)
