@@ -116,7 +116,9 @@ def _certified(
     if theirs is not None:
         second, gap = "SLSQP", value - goal.value(theirs)
         better = gap < -_CLEARLY * max(1.0, abs(value)) or excess > TOLERANCE
-        if better and region.excess(theirs) <= _CLEARLY:
+        # What is limited by a share of a small total is missed by little, but by much of the share.
+        size = min(1.0, float(theirs.sum())) if goal.sizeless else 1.0
+        if better and (found.within or region).excess(theirs) <= _CLEARLY * size:
             solver, second, gap = second, solver, -gap
             weights, value, excess = theirs, goal.value(theirs), region.excess(theirs)
     if not math.isfinite(excess) or excess > TOLERANCE:
