@@ -251,6 +251,9 @@ class PortfolioSettings(CommonSettings):
     reoptimize_cron: str = Field(
         "", description="when a study proposes an allocation: five fields, UTC; empty = never"
     )
+    record_max_bytes: int = Field(
+        10_485_760, ge=1024, le=52_428_800, description="bytes of an uploaded track record"
+    )
 
 
 class DashboardSettings(CommonSettings):

@@ -164,6 +164,21 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         ([("part_of", ASCENDING)], {}),
     ],
     "reoptimization": [],
+    # A claim of a developer is one document; its days are compressed in it.
+    "record_versions": [
+        (
+            [("strategy_id", ASCENDING), ("source", ASCENDING), ("number", DESCENDING)],
+            {"unique": True},
+        ),
+        (
+            [("current", ASCENDING), ("strategy_id", ASCENDING)],
+            {"partialFilterExpression": {"current": True}},
+        ),
+    ],
+    "record_reviews": [
+        ([("strategy_id", ASCENDING), ("uploaded_at", DESCENDING)], {}),
+        ([("uploaded_at", ASCENDING)], {"expireAfterSeconds": 30 * 86400}),
+    ],
     "strategies": [
         ([("credentials.key_hash", ASCENDING)], {}),
         ([("credentials.credential_id", ASCENDING)], {}),

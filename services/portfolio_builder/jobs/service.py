@@ -27,6 +27,7 @@ from services.portfolio_builder.jobs.documents import (
     rerun,
 )
 from services.portfolio_builder.jobs.store import JobStore
+from services.portfolio_builder.record_store import RecordStore
 from services.portfolio_builder.study import StudyRequest
 
 #: Studies that may wait: each takes seconds to minutes.
@@ -58,6 +59,7 @@ class StudyJobs:
     def __init__(self, store: Store, allocations: Allocations) -> None:
         self._store = store
         self._allocations = allocations
+        self._records = RecordStore(store)
         self.jobs = JobStore(store)
 
     def start(
@@ -131,15 +133,12 @@ class StudyJobs:
             some = ", ".join(map(repr, unknown[:_LISTED]))
             sentence = f"there is no strategy named {some}"
             raise Refusal(422, "UNKNOWN_STRATEGY", sentence, field="strategy_ids")
-        empty = [each for each in strategy_ids if not self._has_record(each)]
+        recorded = self._records.recorded(strategy_ids)
+        empty = [each for each in strategy_ids if each not in recorded]
         if empty:
             some = ", ".join(empty[:_LISTED])
             sentence = f"{some} has no record of daily returns: upload one, or leave it out"
             raise Refusal(422, "RECORD_MISSING", sentence, field="strategy_ids")
-
-    def _has_record(self, strategy_id: str) -> bool:
-        query = {"strategy_id": strategy_id}
-        return self._store["strategy_returns"].find_one(query, {"_id": 1}) is not None
 
     def _check_room(self) -> None:
         waiting = self.jobs.count_open()
@@ -158,7 +157,9 @@ class StudyJobs:
             "include_in_optimization": {"$ne": False},
         }
         found = self._store["strategies"].find(query, {"_id": 1}).sort("_id", 1)
-        names = tuple(str(row["_id"]) for row in found if self._has_record(str(row["_id"])))
+        known = [str(row["_id"]) for row in found]
+        recorded = self._records.recorded(known)
+        names = tuple(each for each in known if each in recorded)
         if not names:
             sentence = "no active strategy has a record of daily returns: upload one"
             raise Refusal(422, "RECORD_MISSING", sentence, field="strategies")
