@@ -290,6 +290,18 @@ def test_a_scheduled_study_that_fails_is_an_incident(store, studies, make_runner
     found = store["incidents"].find_one({"kind": "REOPTIMIZATION_REFUSED"})
     assert "the record of bad is constant" in found["sentence"]
     assert store["allocation_proposals"].count_documents({}) == 0
+    better = studies.start(request(), by="the schedule", propose=True)
+    wait(lambda: studies.one(better.test_id).proposed)
+    found = store["incidents"].find_one({"kind": "REOPTIMIZATION_REFUSED"})
+    assert found["status"] == "CLEARED"
+
+
+def test_a_scheduled_study_that_a_person_cancels_is_no_incident(store, studies, make_runner):
+    job = studies.start(request(), by="the schedule", propose=True)
+    studies.cancel(job.test_id, by="otto")
+    make_runner()
+    wait(lambda: studies.one(job.test_id).proposed)
+    assert store["incidents"].count_documents({}) == 0
 
 
 def test_a_file_that_was_changed_in_the_store_is_not_read(store):

@@ -10,7 +10,7 @@ from pydantic import Field
 from pymongo.errors import DuplicateKeyError
 
 from services.common.clock import utc_now
-from services.common.incidents import raise_incident
+from services.common.incidents import clear_incident, raise_incident
 from services.common.problems import Refusal
 from services.common.store import Document, Store
 from services.domain.values import Frozen, Instant
@@ -34,6 +34,8 @@ from services.portfolio_builder.study import StudyRequest
 MOST_OPEN: Final = 100
 _LISTED: Final = 10
 REFUSED_INCIDENT: Final = "REOPTIMIZATION_REFUSED"
+#: What it is about: there is one schedule.
+SCHEDULE: Final = "schedule"
 
 
 class Search(Frozen):
@@ -217,19 +219,23 @@ class StudyJobs:
         """Propose the result of a scheduled study, once; a person hears where that cannot be."""
         proposal_id = None
         try:
-            reason = f"scheduled re-optimization {job.test_id}"
-            wish = _wish(job, by=job.requested_by, reason=reason).model_copy(
-                update={"origin": Origin.SCHEDULE, "proposal_id": f"p_{job.test_id}"}
-            )
-            proposal_id = self._allocations.propose(wish).proposal_id
+            proposal_id = self._propose_scheduled(job).proposal_id
         except Refusal as error:
-            raise_incident(
-                self._store,
-                kind=REFUSED_INCIDENT,
-                key=job.test_id,
-                sentence=f"the scheduled study {job.test_id} led to no proposal: {error}",
-            )
+            if job.status is not JobStatus.CANCELED:  # a person who cancels one knows
+                self.tell_refused(f"the scheduled study {job.test_id} led to no proposal: {error}")
+        else:
+            clear_incident(self._store, kind=REFUSED_INCIDENT, key=SCHEDULE)
         self.jobs.note_proposed(job.test_id, proposal_id=proposal_id)
+
+    def _propose_scheduled(self, job: StudyJob) -> Proposal:
+        reason = f"scheduled re-optimization {job.test_id}"
+        made = {"origin": Origin.SCHEDULE, "proposal_id": f"p_{job.test_id}"}
+        wish = _wish(job, by=job.requested_by, reason=reason).model_copy(update=made)
+        return self._allocations.propose(wish)
+
+    def tell_refused(self, sentence: str) -> None:
+        """Have a person see that a planned study led to nothing; the next proposal clears it."""
+        raise_incident(self._store, kind=REFUSED_INCIDENT, key=SCHEDULE, sentence=sentence)
 
 
 def _wish(job: StudyJob, *, by: str, reason: str) -> Wish:
