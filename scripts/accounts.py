@@ -23,11 +23,10 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -36,208 +35,22 @@ if __name__ == "__main__":
     venv.enter_existing()
 
 from pydantic import SecretStr
-from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
-from brokers.accounts import SECRETS, check_account
+from brokers.accounts import SECRETS
 from scripts.configure import value_of
 from scripts.tool import add_signature, operate
-from services.common.audit import audit
-from services.common.broker_accounts import BrokerAccounts
-from services.common.broker_secrets import (
-    environment_name,
-    forget_secret,
-    secret_places,
-    store_secret,
+from services.common.account_setup import (
+    add_account,
+    change_account,
+    keep_secret,
+    remove_account,
+    setup_of,
 )
-from services.common.scopes import check_signed
 from services.common.settings import CommonSettings, load
-from services.common.store import Document, Store
+from services.common.store import Store
 from services.common.vault import Vault
 from services.domain.errors import ConfigurationError
-from services.domain.words import AccountType, ActiveStatus
-
-_ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
-_CURRENCY: Final = re.compile("[A-Z]{3}")
-#: Amounts come from the broker; until then they are missing, not zero.
-_UNKNOWN: Final = dict.fromkeys(
-    (
-        "equity",
-        "cash",
-        "initial_margin",
-        "maintenance_margin",
-        "available_funds",
-        "buying_power",
-        "as_of",
-        "recorded_at",
-        "poll_error",
-    )
-)
-#: Where in a connection a broker keeps positions apart, with what holds where nothing is said.
-_POSITIONS_ARE_IN: Final[Mapping[str, str | None]] = {
-    "broker_account": None,
-    "product_equity": "CNC",
-    "product_derivative": "NRML",
-}
-#: Where a trace of an account stays for ever.
-_TRACES: Final = ("orders", "execution_confirmations", "positions")
-
-
-def shown(store: Store, account_id: str) -> dict[str, Any]:
-    """How an account is reached, and where its secrets are. Raises: ConfigurationError."""
-    row = _row(store, account_id)
-    names = SECRETS.get(str(row.get("broker")).upper(), ())
-    fields = ("broker", "account_type", "status", "currency", "connection")
-    return {
-        "account_id": account_id,
-        **{name: row.get(name) for name in fields},
-        "secrets": secret_places(row, names),
-    }
-
-
-def add(store: Store, row: Document, *, by: str, reason: str) -> None:
-    """Add an account, as it was typed.
-
-    Args:
-        store: the database.
-        row: `_id`, `broker`, `account_type`, `currency` and `connection`.
-        by: who.
-        reason: why.
-
-    Raises:
-        ConfigurationError: it could not be opened like this, or is there already.
-    """
-    check_signed(by, reason)
-    account_id = row["_id"]
-    if not _ACCOUNT_ID.fullmatch(account_id):
-        raise ConfigurationError(
-            f"account_id must be up to 40 letters, digits, '_', '.' and '-', was {account_id!r}"
-        )
-    if not _CURRENCY.fullmatch(row["currency"]):
-        raise ConfigurationError(
-            f"currency must be three capitals such as USD, was {row['currency']!r}"
-        )
-    document = {
-        "account_id": account_id,
-        "status": ActiveStatus.ACTIVE,
-        **row,
-        **_UNKNOWN,
-    }
-
-    def work(session: ClientSession) -> None:
-        _check_name(store, account_id, session)
-        _check(store, row, session)
-        store["trading_accounts"].insert_one(document, session=session)
-        _audit(store, "ACCOUNT_ADDED", row | {"reason": reason}, by, session)
-
-    try:
-        store.transaction(work)
-    except DuplicateKeyError as error:
-        raise ConfigurationError(f"account {account_id} is there already") from error
-
-
-def change(
-    store: Store, account_id: str, fields: Mapping[str, Any], *, by: str, reason: str
-) -> None:
-    """Change fields of a connection; None takes one away. Raises: ConfigurationError."""
-    check_signed(by, reason)
-
-    def work(session: ClientSession) -> None:
-        row = _row(store, account_id, session)
-        before = row.get("connection") or {}
-        after = {name: value for name, value in {**before, **fields}.items() if value is not None}
-        _check(store, row | {"connection": after}, session)
-        _check_place(store, account_id, (before, after), session)
-        store["trading_accounts"].update_one(
-            {"_id": account_id}, {"$set": {"connection": after}}, session=session
-        )
-        facts = {"_id": account_id, "before": before, "after": after, "reason": reason}
-        _audit(store, "ACCOUNT_CONNECTION_SET", facts, by, session)
-
-    store.transaction(work)
-
-
-def remove(store: Store, account_id: str, *, by: str, reason: str) -> None:
-    """Remove an account that has never traded. Raises: ConfigurationError: it has."""
-    check_signed(by, reason)
-
-    def work(session: ClientSession) -> None:
-        row = _row(store, account_id, session)
-        for name in _TRACES:
-            if store[name].find_one({"account_id": account_id}, {"_id": 1}, session=session):
-                raise ConfigurationError(
-                    f"account {account_id} has {name.replace('_', ' ')} and stays: "
-                    f"scripts/configure.py account {account_id} status=INACTIVE ends its trading"
-                )
-        if store["strategies"].find_one({"accounts.account_id": account_id}, session=session):
-            raise ConfigurationError(f"account {account_id} is used by a strategy")
-        store["trading_accounts"].delete_one({"_id": account_id}, session=session)
-        facts = {"_id": account_id, "broker": row.get("broker"), "reason": reason}
-        _audit(store, "ACCOUNT_REMOVED", facts, by, session)
-
-    store.transaction(work)
-
-
-def keep_secret(
-    store: Store, vault: Vault, account_id: str, name: str, value: SecretStr | None, *, by: str
-) -> None:
-    """Store a secret that the account's broker has; None forgets it. Raises: ConfigurationError."""
-    broker = str(_row(store, account_id).get("broker")).upper()
-    names = SECRETS.get(broker, ())
-    if name not in names:
-        known = ", ".join(names) or "none"
-        raise ConfigurationError(f"accounts at {broker} have no secret {name!r}; there are {known}")
-    if value is None:
-        forget_secret(store, account_id, name, by=by)
-    else:
-        store_secret(store, vault, account_id, name, value, by=by)
-
-
-def _row(store: Store, account_id: str, session: ClientSession | None = None) -> Document:
-    row = store["trading_accounts"].find_one({"_id": account_id}, session=session)
-    if row is None:
-        raise ConfigurationError(f"there is no account named {account_id!r}")
-    return row
-
-
-def _check(store: Store, row: Document, session: ClientSession) -> None:
-    """Refuse what execution could not open beside the accounts that trade."""
-    accounts = BrokerAccounts(store, Vault(load(CommonSettings)))
-    others = store["trading_accounts"].find({"status": ActiveStatus.ACTIVE}, session=session)
-    check_account(accounts.read(row), [accounts.read(each) for each in others])
-
-
-def _check_place(
-    store: Store, account_id: str, change: tuple[Document, Document], session: ClientSession
-) -> None:
-    """Refuse to move the account away from what it holds: an exit would open a position there."""
-    before, after = ({**_POSITIONS_ARE_IN, **each} for each in change)
-    moved = [name for name in _POSITIONS_ARE_IN if before[name] != after[name]]
-    for name, query in (("positions", {"open": True}), ("orders", {"working": True})):
-        held = store[name].find_one(
-            {"account_id": account_id, **query}, {"_id": 1}, session=session
-        )
-        if moved and held is not None:
-            raise ConfigurationError(
-                f"account {account_id} has open {name} in {moved[0]} {before[moved[0]]}: "
-                f"close them first, or add another account for {after[moved[0]]}"
-            )
-
-
-def _check_name(store: Store, account_id: str, session: ClientSession) -> None:
-    """Two accounts never read the same secrets of the environment."""
-    for row in store["trading_accounts"].find({}, {"_id": 1}, session=session):
-        other = str(row["_id"])
-        if environment_name(other, "") == environment_name(account_id, "") and other != account_id:
-            raise ConfigurationError(
-                f"account_id {account_id!r} is too like {other!r}: their secrets would have the "
-                "same name in the environment"
-            )
-
-
-def _audit(store: Store, what: str, facts: Document, by: str, session: ClientSession) -> None:
-    told = {"account": facts["_id"], **{k: v for k, v in facts.items() if k != "_id"}}
-    audit(store, what, service="operator", by=by, facts=told, session=session)
+from services.domain.words import AccountType
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -301,18 +114,18 @@ def _run(store: Store, arguments: argparse.Namespace) -> int:
             "currency": arguments.currency,
             "connection": _typed(arguments.fields),
         }
-        add(store, row, **signed)
+        add_account(store, row, **signed)
     elif arguments.command == "set":
-        change(store, account_id, _typed(arguments.fields), **signed)
+        change_account(store, account_id, connection=_typed(arguments.fields), **signed)
     elif arguments.command == "secret":
         value = None if arguments.forget else _ask(f"{arguments.name} of {account_id}: ")
         vault = Vault(load(CommonSettings))
         keep_secret(store, vault, account_id, arguments.name, value, by=arguments.by)
     elif arguments.command == "remove":
-        remove(store, account_id, **signed)
+        remove_account(store, account_id, **signed)
         print(f"account {account_id} is removed")
         return 0
-    print(json.dumps(shown(store, account_id), indent=2))
+    print(json.dumps(setup_of(store, account_id), indent=2))
     return 0
 
 

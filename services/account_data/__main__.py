@@ -6,7 +6,11 @@ from brokers.accounts import Purpose
 from brokers.broker import Broker
 from brokers.factory import BrokerConnection, create_broker
 from services.account_data.api import create_app
+from services.account_data.capital import Capital
+from services.account_data.money_api import add_money_routes
+from services.account_data.readings import Readings
 from services.account_data.service import AccountData
+from services.account_data.setup_api import add_broker_routes, add_setup_routes
 from services.account_data.store import AccountStore
 from services.common.broker_accounts import BrokerAccounts
 from services.common.daemon import Process, main
@@ -36,10 +40,12 @@ def build(process: Process[AccountDataSettings]) -> None:
 
     # Stale means the same here as to Cerebro, which denies entries on it.
     max_age = float(settings.account_max_age_s)
-    accounts = AccountStore(store, fund_currency=settings.fund_currency)
+    jump_ratio = settings.equity_jump_pct / 100
+    accounts = AccountStore(store, fund_currency=settings.fund_currency, jump_ratio=jump_ratio)
+    vault = Vault(settings)
     polling = AccountData(
         accounts,
-        BrokerAccounts(store, Vault(settings), use_mock_broker=settings.use_mock_broker),
+        BrokerAccounts(store, vault, use_mock_broker=settings.use_mock_broker),
         open_broker,
         poll_seconds=settings.account_poll_s,
         max_age_seconds=max_age,
@@ -57,8 +63,14 @@ def build(process: Process[AccountDataSettings]) -> None:
     process.health.add("accounts", polling.state, outside=True)
     process.add(polling)
     process.add(subscriber)
+    currency = settings.fund_currency
+    readings = Readings(store, max_age_seconds=max_age, fund_currency=currency)
+    capital = Capital(store, fund_currency=currency, jump_ratio=jump_ratio)
     operators = Operators(store, cache_seconds=KEY_SECONDS)
-    app = create_app(accounts, process.health, operators, max_age_seconds=max_age)
+    app = create_app(readings, process.health, operators)
+    add_setup_routes(app, store, vault, readings)
+    add_broker_routes(app, polling, readings)
+    add_money_routes(app, capital, readings, after=polling.keep_fund)
     serve_http(process, app)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Protocol
 
 from services.domain.accounts import AccountSnapshot
 from services.domain.marks import marked, rebased
@@ -85,9 +86,23 @@ def paid_into(former: Fund | None, accounts: Sequence[AccountSnapshot], currency
     return total
 
 
-def rate_to(
-    currency: str, account: AccountSnapshot, known: Sequence[AccountSnapshot]
-) -> Decimal | None:
+class Rated(Protocol):
+    """An account with the rates that its broker has named."""
+
+    @property
+    def currency(self) -> str:
+        """Of the account."""
+
+    @property
+    def fx_rates(self) -> Mapping[str, Decimal]:
+        """By currency, what one unit of it is worth in the account's."""
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When the broker said so."""
+
+
+def rate_to(currency: str, account: Rated, known: Sequence[Rated]) -> Decimal | None:
     """What one unit of an account's currency is worth in `currency`; None = nobody knows.
 
     By the account's own rate or by one of an account that is kept in `currency`, whichever its

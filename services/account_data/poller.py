@@ -1,16 +1,20 @@
 """Asks one account's broker for figures and what decisions want of it, in a thread of its own.
 
-A broker that hangs or fails therefore delays its own account and no other.
+A broker that hangs or fails therefore delays its own account and no other. Others say when it is
+asked: the schedule, a trade, a person, the broker itself; after a failure it is soon asked again.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pymongo.errors import PyMongoError
 
@@ -28,6 +32,8 @@ _log = logging.getLogger(__name__)
 FAILURES_FOR_INCIDENT = 3
 #: Doorbells of a busy account are answered together, at most this often.
 MINIMUM_GAP_SECONDS = 2.0
+#: After a failure: an account is stale soon, and its entries are denied.
+RETRY_SECONDS = 5.0
 PRICE_LOOK_SECONDS = 0.5
 #: Cerebro wants a price again as long as a signal waits for it; what it has left alone is over.
 WANTED_FOR = timedelta(seconds=30)
@@ -52,7 +58,7 @@ class Poller:
             account: whose.
             store: where answers go.
             open_broker: makes its adapter.
-            poll_seconds: between questions, where nobody rings.
+            poll_seconds: how long answers to others may take, until the schedule wants figures.
             is_wanted: whether a decision may wait for something; False = there is no need to look.
         """
         self.account = account
@@ -69,6 +75,12 @@ class Poller:
         self._doubted: str | None = None
         self._is_wanted = is_wanted
         self._rung = False
+        #: Polls begun and done, for whoever waits for one.
+        self._begun = self._done = 0
+        self._polled = threading.Condition()
+        self._questions: queue.SimpleQueue[tuple[Callable[[Broker], Any], Future[Any]]] = (
+            queue.SimpleQueue()
+        )
         self._woken = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(
@@ -89,9 +101,48 @@ class Poller:
         self._thread.join(timeout)
 
     def ring(self) -> None:
-        """The account has just traded: ask now, or right after the question under way."""
+        """Ask now, or right after the question under way: it is time, or the account has traded."""
         self._rung = True
         self._woken.set()
+
+    def poll_now(self, *, seconds: float) -> None:
+        """Have the broker asked, and wait for the answer.
+
+        Raises:
+            TransientError: it did not answer in time, or answered with an error.
+        """
+        with self._polled:
+            wanted = self._begun + 1
+            self.ring()
+            answered = self._polled.wait_for(
+                lambda: self._done >= wanted or self._stop.is_set(), seconds
+            )
+        if not answered or self._done < wanted:
+            raise TransientError(
+                f"the broker of account {self.account.account_id} did not answer "
+                f"within {seconds:g} s"
+            )
+        if (trouble := self._trouble) is not None:
+            raise TransientError(f"account {self.account.account_id}: {trouble}")
+
+    def ask(self, question: Callable[[Broker], T], *, seconds: float) -> T:
+        """Have the broker asked something else, over the same connection and budget.
+
+        Raises:
+            TransientError: there was no answer in time.
+            BrokerError: what the broker answered instead.
+        """
+        answer: Future[T] = Future()
+        self._questions.put((question, answer))
+        self._woken.set()
+        try:
+            return answer.result(seconds)
+        except (TimeoutError, CancelledError) as error:
+            answer.cancel()
+            raise TransientError(
+                f"the broker of account {self.account.account_id} did not answer "
+                f"within {seconds:g} s"
+            ) from error
 
     def look(self) -> None:
         """A decision waits for an answer: look now."""
@@ -253,24 +304,59 @@ class Poller:
     def _run(self) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
-            self._rung = False
+            with self._polled:
+                self._rung = False
+                self._begun += 1
             self.poll()
+            with self._polled:
+                self._done = self._begun
+                self._polled.notify_all()
             self._rest(began)
+        with self._polled:
+            self._polled.notify_all()
+        self._drop_questions()
         if self._broker is not None:
             self._broker.close()
 
     def _rest(self, began: float) -> None:
-        """Answer for prices until the next poll is due: sooner where somebody rings."""
+        """Answer others until figures are wanted again."""
         while not self._stop.is_set():
             self._woken.clear()
-            pause = MINIMUM_GAP_SECONDS if self._rung else self._poll_seconds
-            due = began + max(MINIMUM_GAP_SECONDS, pause)
+            due = began + self._pause()
             if self._is_wanted():
-                self.quote(until=due)
-            left = due - time.monotonic()
+                self.quote(until=min(due, began + self._poll_seconds))
+            self._answer_questions(until=due)
+            left = began + self._pause() - time.monotonic()
             if left <= 0:
                 return
             self._woken.wait(min(left, PRICE_LOOK_SECONDS))
+
+    def _pause(self) -> float:
+        """From one poll to the next; without end where nobody wants one."""
+        if self._rung:
+            return MINIMUM_GAP_SECONDS
+        return max(MINIMUM_GAP_SECONDS, RETRY_SECONDS) if self._failures else float("inf")
+
+    def _answer_questions(self, *, until: float) -> None:
+        """One at least, the rest before `until`."""
+        with suppress(queue.Empty):
+            while not self._stop.is_set():
+                question, answer = self._questions.get_nowait()
+                if answer.set_running_or_notify_cancel():
+                    self._answer(question, answer)
+                if time.monotonic() >= until:
+                    return
+
+    def _answer(self, question: Callable[[Broker], Any], answer: Future[Any]) -> None:
+        try:
+            answer.set_result(question(self._connected()))
+        except Exception as error:  # noqa: BLE001 - it is the answer of whoever asked
+            answer.set_exception(error)
+
+    def _drop_questions(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._questions.get_nowait()[1].cancel()
 
 
 def _words(error: Exception) -> str:

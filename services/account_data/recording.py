@@ -16,6 +16,8 @@ from services.domain.words import FlowStatus
 
 #: A clock of whoever types it may be ahead.
 _AHEAD: Final = timedelta(minutes=5)
+_DECIMALS: Final = 8
+_TOO_MUCH: Final = Decimal(10) ** 15
 
 
 class Payment(Frozen):
@@ -50,6 +52,14 @@ def flow_of(
     """The payment as it is kept, at the rate of now. Raises: Declined."""
     if payment.amount == 0:
         raise Declined("ZERO_AMOUNT", "amount must not be 0", field="amount")
+    exponent = payment.amount.normalize().as_tuple().exponent
+    if abs(payment.amount) >= _TOO_MUCH or (isinstance(exponent, int) and exponent < -_DECIMALS):
+        raise Declined(
+            "WRONG_AMOUNT",
+            f"amount must be below {_TOO_MUCH:f} and have at most {_DECIMALS} decimals, "
+            f"was {payment.amount}",
+            field="amount",
+        )
     effective_at = payment.effective_at or now
     if effective_at > now + _AHEAD:
         raise Declined(

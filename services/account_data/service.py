@@ -1,4 +1,4 @@
-"""One poller for every active account: started, ended and rung as the store and the bus say."""
+"""One poller for every active account: started, ended and rung as store, schedule and bus say."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from collections.abc import Callable, Sequence
 
 from pymongo.errors import PyMongoError
 
-from brokers.broker import Broker
+from brokers.broker import Broker, MarginQuote
 from services.account_data.poller import PRICE_LOOK_SECONDS, WANTED_FOR, Poller
+from services.account_data.schedule import Schedule
 from services.account_data.store import AccountStore
 from services.common.broker_accounts import BrokerAccounts
 from services.common.clock import utc_now
+from services.domain.accounts import PreviewLeg
 from services.domain.broker_accounts import BrokerAccount
-from services.domain.errors import InvalidMessage, TransientError
+from services.domain.errors import Declined, InvalidMessage, TransientError
 
 _log = logging.getLogger(__name__)
 _STOP_SECONDS = 10.0
+#: Until a new account, or a changed connection, is seen.
+_FOLLOW_SECONDS = 5.0
+#: For what a person waits for.
+_ANSWER_SECONDS = 20.0
+_FOLLOW = "follow the list of accounts"
 
 
 class AccountData:
@@ -44,20 +51,24 @@ class AccountData:
         self._lock = threading.Lock()
         self._listed = False
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="accounts", daemon=True)
+        self._schedule = Schedule(on_death=on_death)
+        self._paces: dict[str, float] = {}
         #: Accounts that decisions wait for; one look for all of them is two queries.
         self._wanted: set[str] = set()
         self._wishes = threading.Thread(target=self._look, name="wishes", daemon=True)
 
     def start(self) -> None:
-        """Follow the list in a thread, and what decisions wait for in another."""
-        self._thread.start()
+        """Follow the list by the schedule, and what decisions wait for in a thread."""
+        self._schedule.every(_FOLLOW, min(self._poll_seconds, _FOLLOW_SECONDS), self._look_at_list)
+        self._schedule.at_midnight(self.ring_all)
+        self._look_at_list()
+        self._schedule.start()
         self._wishes.start()
 
     def stop(self) -> None:
         """End all polling."""
         self._stop.set()
-        self._thread.join(_STOP_SECONDS)
+        self._schedule.stop()
         self._wishes.join(_STOP_SECONDS)
         with self._lock:
             pollers = list(self._pollers.values())
@@ -81,12 +92,56 @@ class AccountData:
             if poller:
                 poller.ring()
 
+    def ring_all(self) -> None:
+        """A day begins: every account is asked for the figures that it begins with."""
+        with self._lock:
+            pollers = list(self._pollers.values())
+        for poller in pollers:
+            poller.ring()
+
+    def sync(self, account_id: str) -> None:
+        """Have an account's broker asked now, and wait for the answer.
+
+        Raises:
+            Declined: the account is not polled.
+            TransientError: there was no answer, or an error.
+        """
+        self._poller(account_id).poll_now(seconds=_ANSWER_SECONDS)
+
+    def preview(self, account_id: str, legs: Sequence[PreviewLeg]) -> MarginQuote:
+        """What its broker says that legs would change of an account's margin.
+
+        Raises:
+            Declined: the account is not polled.
+            TransientError: there was no answer.
+            BrokerError: what the broker answered instead.
+        """
+        poller = self._poller(account_id)
+        return poller.ask(lambda broker: broker.preview_margin(legs), seconds=_ANSWER_SECONDS)
+
+    def keep_fund(self, account_id: str) -> None:
+        """A person has said something of an account's money: its fund follows at once."""
+        self._store.keep_fund(account_id, now=utc_now())
+
+    def _poller(self, account_id: str) -> Poller:
+        with self._lock:
+            poller = self._pollers.get(account_id)
+        if poller is None:
+            raise Declined(
+                "ACCOUNT_NOT_POLLED",
+                f"account {account_id!r} is not polled: it is inactive, or was just added",
+            )
+        return poller
+
     def follow(self) -> None:
         """Make the pollers match the list of accounts. Raises PyMongoError."""
         wanted = {account.account_id: account for account in self._accounts.active()}
+        paces = self._store.paces()
         with self._lock:
             for account_id, poller in list(self._pollers.items()):
                 if wanted.get(account_id) != poller.account:
+                    self._schedule.forget(account_id)
+                    self._paces.pop(account_id, None)
                     self._pollers.pop(account_id).end()
                     _log.info("account %s is not polled any more", account_id)
                 elif not poller.alive():
@@ -94,12 +149,22 @@ class AccountData:
             for account_id, account in wanted.items():
                 if account_id not in self._pollers:
                     self._pollers[account_id] = self._begin(account)
+                self._keep_pace(account_id, paces.get(account_id, self._poll_seconds))
             self._listed = True
+
+    def _keep_pace(self, account_id: str, seconds: float) -> None:
+        """Never so slow that one missed answer makes the account stale."""
+        pace = min(seconds, self._max_age_seconds / 2)
+        if self._paces.get(account_id) != pace:
+            self._paces[account_id] = pace
+            self._schedule.every(account_id, pace, self._pollers[account_id].ring)
 
     def state(self) -> str:
         """For /health: each account and its age. Raises: TransientError while one is not fresh."""
         with self._lock:
             listed, pollers = self._listed, list(self._pollers.values())
+        if not self._schedule.running():
+            raise TransientError("the schedule does not run")
         if not listed:
             raise TransientError("the list of accounts has not been read yet")
         failures, ages = [], []
@@ -143,16 +208,7 @@ class AccountData:
         for poller in pollers:
             poller.look()
 
-    def _run(self) -> None:
-        try:
-            while not self._stop.is_set():
-                self._follow_if_possible()
-                self._stop.wait(self._poll_seconds)
-        finally:
-            if not self._stop.is_set():
-                self._on_death("the thread that follows the list of accounts ended")
-
-    def _follow_if_possible(self) -> None:
+    def _look_at_list(self) -> None:
         try:
             self.follow()
         except PyMongoError as error:

@@ -106,6 +106,12 @@ class AccountStore:
         ]
         return sorted(found, key=lambda wish: wish.wanted_at)
 
+    def paces(self) -> dict[str, float]:
+        """Seconds between polls of the accounts that have a pace of their own."""
+        query = {"poll_seconds": {"$gt": 0}}
+        found = self._store["trading_accounts"].find(query, {"poll_seconds": 1})
+        return {row["_id"]: float(row["poll_seconds"]) for row in found}
+
     def wanting(self, *, since: datetime) -> set[str]:
         """Accounts of whose brokers something was wanted since then and not answered since."""
         fields = {"account_id": 1, "wanted_at": 1, "answered_at": 1}

@@ -1,11 +1,11 @@
-"""What others see of accounts and of the fund: figures with their age. Pure: `now` comes in.
+"""What others see of accounts: figures with their age. Pure: `now` comes in.
 
 The models name every field that leaves, so nothing else of an account document ever does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -14,21 +14,12 @@ from pydantic import Field, PlainSerializer
 
 from services.domain.marks import daily_pnl, drawdown_ratio
 from services.domain.risk import EquityMarks
-from services.domain.values import Frozen, Instant
-from services.domain.words import ActiveStatus
+from services.domain.values import ZERO, Frozen, Instant
 
 #: Exact, and written without an exponent.
 Amount = Annotated[
     Decimal, PlainSerializer(lambda value: f"{value:f}", return_type=str, when_used="json")
 ]
-_FIGURES = (
-    "equity",
-    "cash",
-    "initial_margin",
-    "maintenance_margin",
-    "available_funds",
-    "buying_power",
-)
 
 
 class PollError(Frozen):
@@ -39,6 +30,28 @@ class PollError(Frozen):
     last_at: Instant
 
 
+class BalanceView(Frozen):
+    """What an account has in one currency, in that currency."""
+
+    cash: Amount
+    equity: Amount | None = None
+    unrealized_pnl: Amount | None = None
+    realized_pnl: Amount | None = None
+
+
+class JumpView(Frozen):
+    """An equity that nothing explains (`EquityJump`)."""
+
+    jump_id: str
+    before: Amount
+    before_at: Instant | None
+    equity: Amount
+    seen_at: Instant
+    explained: Amount
+    unexplained: Amount
+    sentence: str
+
+
 class AccountView(Frozen):
     """An account as its broker last reported it; amounts in `currency`, None = never reported.
 
@@ -46,11 +59,18 @@ class AccountView(Frozen):
         fx_rates: by currency, what one unit of it is worth in `currency`.
         daily_pnl: gain since midnight UTC; None where the account has not been read today.
         drawdown_ratio: loss since the highest equity, a fraction of it.
+        unrealized_pnl: of what is held, at the broker's prices; None = not known.
+        realized_pnl: by the broker's own count.
+        balances: what it has in each currency, where the broker keeps them apart.
+        flow_total: what was paid in, less what was paid out, as far as it was entered.
+        jump: equity is doubted, and entries are held, until a person says what it was.
+        poll_seconds: how often it is asked, where that is not as all are.
         as_of: when the broker said so.
         stale: too old, or never reported: entries are denied on it.
     """
 
     account_id: str
+    account_name: str = ""
     broker: str
     account_type: str = "PAPER"
     status: str
@@ -64,44 +84,17 @@ class AccountView(Frozen):
     fx_rates: dict[str, Amount] = Field(default_factory=dict)
     daily_pnl: Amount | None = None
     drawdown_ratio: Amount | None = None
+    unrealized_pnl: Amount | None = None
+    realized_pnl: Amount | None = None
+    balances: dict[str, BalanceView] = Field(default_factory=dict)
+    flow_total: Amount = ZERO
+    jump: JumpView | None = None
+    poll_seconds: float | None = None
     as_of: Instant | None = None
     recorded_at: Instant | None = None
     poll_error: PollError | None = None
     age_s: float | None = None
     stale: bool
-
-
-class Missing(Frozen):
-    """An active account that a sum leaves out."""
-
-    account_id: str
-    reason: str
-
-
-class FundView(Frozen):
-    """Sums over the active accounts of one currency; None where no account could be counted.
-
-    Attributes:
-        as_of: of the oldest figures in the sums; age_s and stale follow from it.
-        accounts: those counted.
-        missing: those that are not, each with why; they count as unknown, never as zero.
-        complete: whether every active account is counted.
-    """
-
-    currency: str
-    equity: Amount | None
-    cash: Amount | None
-    initial_margin: Amount | None
-    maintenance_margin: Amount | None
-    available_funds: Amount | None
-    buying_power: Amount | None
-    as_of: Instant | None
-    age_s: float | None
-    stale: bool
-    accounts: tuple[str, ...]
-    missing: tuple[Missing, ...]
-    complete: bool
-    sentence: str
 
 
 def age_seconds(as_of: datetime, now: datetime) -> float:
@@ -121,55 +114,3 @@ def account_view(
         known |= {"daily_pnl": daily_pnl(marks, now), "drawdown_ratio": drawdown_ratio(marks)}
     known |= {"age_s": age, "stale": age is None or age > max_age_seconds}
     return AccountView(**{"account_id": document["_id"], **known})
-
-
-def fund_view(
-    accounts: Sequence[AccountView], *, currency: str | None, now: datetime, max_age_seconds: float
-) -> FundView:
-    """Sum up the active accounts of `currency`; None = the one they share, USD where they differ.
-
-    An account counts with all its figures or with none.
-    """
-    active = [account for account in accounts if account.status == ActiveStatus.ACTIVE]
-    if currency is None:
-        shared = {account.currency for account in active}
-        currency = shared.pop() if len(shared) == 1 else "USD"
-    reasons = {account.account_id: _why_missing(account, currency) for account in active}
-    counted = [account for account in active if not reasons[account.account_id]]
-    missing = [Missing(account_id=name, reason=why) for name, why in reasons.items() if why]
-    as_of = min((account.as_of for account in counted if account.as_of), default=None)
-    age = age_seconds(as_of, now) if as_of else None
-    sums = {
-        name: sum((getattr(account, name) for account in counted), Decimal(0)) for name in _FIGURES
-    }
-    return FundView(
-        currency=currency,
-        **(sums if counted else dict.fromkeys(_FIGURES)),
-        as_of=as_of,
-        age_s=age,
-        stale=age is None or age > max_age_seconds,
-        accounts=tuple(account.account_id for account in counted),
-        missing=tuple(missing),
-        complete=not missing,
-        sentence=_sentence(counted, missing, age),
-    )
-
-
-def _why_missing(account: AccountView, currency: str) -> str:
-    if account.currency != currency:
-        return f"is in {account.currency}, the sum is in {currency}"
-    if account.as_of is None:
-        return "its broker has not reported yet"
-    unknown = [name for name in _FIGURES if getattr(account, name) is None]
-    if unknown:
-        return f"its broker has not reported {', '.join(unknown)} yet"
-    return ""
-
-
-def _sentence(counted: Sequence[AccountView], missing: Sequence[Missing], age: float | None) -> str:
-    text = f"{len(counted)} of {len(counted) + len(missing)} active accounts counted"
-    if age is not None:
-        text += f", the oldest figures are {age:.1f} s old"
-    if missing:
-        text += "; not counted: " + ", ".join(f"{m.account_id} ({m.reason})" for m in missing)
-    return text + "."

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +16,9 @@ from starlette.exceptions import HTTPException
 from services.domain.errors import TransientError
 
 _log = logging.getLogger(__name__)
+E = TypeVar("E", bound=Exception)
+#: In the path of routes that secrets are sent to.
+_SECRETS_ROUTE: Final = "/secrets/"
 _CODES = {400: "BROKEN_JSON", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
@@ -73,10 +76,27 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
     return answer
 
 
-def _invalid_parameter(_request: Request, error: Exception) -> JSONResponse:
+def translate(app: FastAPI, error: type[E], into: Callable[[E], Refusal]) -> None:
+    """Answer an error of ours as a refusal."""
+    app.add_exception_handler(
+        error,
+        lambda request, raised: _refused(request, into(raised)),
+    )
+
+
+def _invalid_parameter(request: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
-    parts = [f"{_place(each['loc'])}: {each['msg']}, was {each['input']!r}" for each in problems]
+    route = getattr(request.scope.get("route"), "path", "")
+    parts = [_fault(each, shown=_SECRETS_ROUTE not in route) for each in problems]
     return _answer(422, "INVALID_PARAMETER", "; ".join(parts))
+
+
+def _fault(problem: Mapping[str, Any], *, shown: bool) -> str:
+    """What is wrong with one value; where secrets are sent, without it."""
+    if problem["type"] == "json_invalid":
+        return f"the body is not JSON: {problem['ctx']['error']} at character {problem['loc'][-1]}"
+    was = f", was {problem['input']!r}" if shown else ""
+    return f"{_place(problem['loc'])}: {problem['msg']}{was}"
 
 
 def _place(loc: Sequence[object]) -> str:

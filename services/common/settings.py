@@ -232,7 +232,15 @@ class AccountDataSettings(CommonSettings):
     use_mock_broker: bool = Field(
         False, description="every account trades at the mock broker, whatever its broker is"
     )
-    account_poll_s: float = Field(5, gt=0, le=3600, description="seconds between polls")
+    account_poll_s: float = Field(
+        30, gt=0, le=3600, description="seconds between polls, half of account_max_age_s at most"
+    )
+    equity_jump_pct: Decimal = Field(
+        Decimal(10),
+        gt=0,
+        le=100,
+        description="percent of equity that may change unexplained; more holds entries",
+    )
     fund_currency: str = Field(
         "USD", pattern="^[A-Z]{3}$", description="currency that all accounts are summed up in"
     )

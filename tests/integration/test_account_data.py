@@ -12,6 +12,7 @@ import pytest
 from brokers.errors import BrokerUnavailable
 from services.account_data.api import create_app
 from services.account_data.poller import FAILURES_FOR_INCIDENT, Poller
+from services.account_data.readings import Readings
 from services.account_data.service import AccountData
 from services.account_data.store import AccountStore
 from services.common.bus import Publisher, Ring, create_topology
@@ -201,7 +202,7 @@ def test_the_mock_broker_is_asked_and_its_death_ages_the_figures(store, tmp_path
 @pytest.fixture
 def http(store) -> Iterator[httpx.Client]:
     health, operators = Health("account_data"), Operators(store)
-    app = create_app(AccountStore(store), health, operators, max_age_seconds=60)
+    app = create_app(Readings(store, max_age_seconds=60, kept_seconds=0), health, operators)
     with http_client(app, key=add_operator(store)) as client:
         yield client
 

@@ -58,9 +58,8 @@ class Bank(FakeBroker):
 
 def make_poller(store, broker=None, account_id=ACCOUNT):
     account = BrokerAccount(account_id, "BANK")
-    return Poller(
-        account, AccountStore(store), lambda _: broker or Bank(account_id), poll_seconds=60
-    )
+    believing = AccountStore(store, jump_ratio=Decimal(100))  # equity moves as a test needs it
+    return Poller(account, believing, lambda _: broker or Bank(account_id), poll_seconds=60)
 
 
 # Margin by the broker's preview

@@ -14,6 +14,7 @@ from brokers.broker import MarginQuote
 from brokers.errors import BrokerUnavailable, OrderRejected, UnsupportedOrder
 from brokers.factory import BrokerConnection, create_broker
 from services.account_data.poller import Poller
+from services.account_data.states import Told
 from services.account_data.store import AccountStore
 from services.common.clock import utc_now
 from services.common.store import from_document, to_document
@@ -34,9 +35,14 @@ LEGS = (make_preview_leg("10"), make_preview_leg("5", Side.SELL))
 KEY = margin_preview_id(ACCOUNT, LEGS)
 
 
+def believing(store):
+    """Writes whatever equity comes: these tests are of what follows from it."""
+    return AccountStore(store, jump_ratio=Decimal(100))
+
+
 def make_poller(store, broker, account_id=ACCOUNT):
     account = BrokerAccount(account_id, "MOCK")
-    return Poller(account, AccountStore(store), lambda _: broker, poll_seconds=60)
+    return Poller(account, believing(store), lambda _: broker, poll_seconds=60)
 
 
 def add(store, *account_ids, **fields):
@@ -141,7 +147,7 @@ def test_a_reset_between_reading_and_writing_is_not_undone(store):
 
     interrupted = Interrupted(store, "trading_accounts", accept_the_loss)
     state = make_state(equity=Decimal(50))
-    AccountStore(interrupted).save_state(state, recorded_at=utc_now())
+    believing(interrupted).save_state(Told(state), recorded_at=utc_now())
     assert interrupted.looks == 2
     assert snapshot(store).marks.peak == 50
 
@@ -155,7 +161,7 @@ def test_a_poller_that_was_overtaken_takes_the_fund_not_back(store, first):
         store["funds"].delete_many({})
     store["trading_accounts"].update_one({"_id": "A"}, {"$set": {"equity": Decimal(150)}})
     interrupted = Interrupted(store, "funds", lambda: poll(store, "300", "B"))
-    AccountStore(interrupted).keep_fund("A", now=utc_now())
+    believing(interrupted).keep_fund("A", now=utc_now())
     assert interrupted.looks == 2
     # 150 + 300
     assert (fund(store).equity, fund(store).marks.peak) == (450, 450)

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from services.account_data.api import create_app as account_app
 from services.account_data.poller import Poller
+from services.account_data.readings import Readings
 from services.account_data.store import AccountStore
 from services.cerebro.store import CerebroStore
 from services.common import logs
@@ -45,7 +46,7 @@ def opened(store, connection):
 
 def test_no_page_and_no_answer_has_it(store, sealed):
     health, operators = Health("account_data"), Operators(store)
-    accounts = account_app(AccountStore(store), health, operators, max_age_seconds=60)
+    accounts = account_app(Readings(store, max_age_seconds=60), health, operators)
     dashboards = dashboard_app(make_dashboards(store), Health("dashboard_creator"))
     said = []
     with http_client(accounts, key=add_operator(store)) as http:

@@ -11,11 +11,12 @@ import pytest
 
 from brokers.broker import AccountState
 from services.account_data import poller as poller_module
+from services.account_data.hierarchy import FundView, fund_view
 from services.account_data.poller import Poller
 from services.account_data.service import AccountData
 from services.account_data.states import Told
 from services.account_data.store import Wish
-from services.account_data.views import AccountView, FundView, account_view, fund_view
+from services.account_data.views import AccountView, account_view
 from services.domain.broker_accounts import BrokerAccount
 from services.domain.errors import InvalidMessage
 from tests.fakes.broker import FakeBroker

@@ -2,18 +2,20 @@
 
 import json
 from dataclasses import replace
+from datetime import date, timedelta
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from services.domain.errors import InvalidMessage
+from services.portfolio_builder.backtest import metrics
 from services.portfolio_builder.backtest.panel import panel_of
 from services.portfolio_builder.backtest.run import run_study
 from services.portfolio_builder.backtest.splits import walk_forward_splits
 from services.portfolio_builder.constraints import Bounds, Constraints, Method
 from services.portfolio_builder.optimizers.problem import Infeasible
-from services.portfolio_builder.study import History, StudyRequest, WalkForward
+from services.portfolio_builder.study import History, Record, StudyRequest, WalkForward
 from services.portfolio_builder.study_result import Portfolio, StudyResult
 from tests.support.track_records import make_record, make_records, real_records, weekdays
 
@@ -258,8 +260,6 @@ def test_the_nine_records_beat_equal_weights_and_keep_their_drawdown(history):
 def test_the_stored_record_of_the_seed_comes_out_of_its_constant_weights():
     # Its "walk-forward" was one set of weights, fitted to 2025, applied back to 2017: the 34
     # complete windows of 63 days after the first 252, annual by 252 rows.
-    from services.portfolio_builder.backtest import metrics
-
     seed = {
         "SPX_1-D_Opt": 89.358,
         "Com1-Met": 66.628,
@@ -275,3 +275,64 @@ def test_the_stored_record_of_the_seed_comes_out_of_its_constant_weights():
     assert metrics.sharpe(made, 252) == pytest.approx(3.67, abs=5e-3)
     assert metrics.drawdowns_of(made).max() == pytest.approx(0.1486, abs=5e-5)
     assert metrics.volatility(made, 252) == pytest.approx(0.1289, abs=5e-5)
+
+
+def test_the_one_true_walk_forward_of_the_seed_comes_out_of_ours():
+    # max_cagr_v2 of five, stored as 92.06 %, 2.52, 29.03 %, 27.42 %: total 200 %, drawdown 20 %, no
+    # purge, no costs, 34 complete windows, annual by 252 rows. The record does not name
+    # the five; these are one of two sets that give its figures, and the fifth has no weight.
+    five = ("Com1-Met", "Com2-Ag", "Com3-Mkt", "FloridaForex", "SPY")
+    result = study(
+        [each for each in real_records() if each.strategy_id in five],
+        constraints=Constraints(max_drawdown_ratio=0.2),
+        walk_forward=WalkForward(purge_days=0, cost_bps=0),
+        history=BELIEVED,
+    )
+    made = np.array(result.walk_forward.tracks[0].returns)[: 34 * 63]
+    assert metrics.cagr(made, len(made) / 252) == pytest.approx(0.9206, abs=5e-4)
+    assert metrics.sharpe(made, 252) == pytest.approx(2.52, abs=5e-3)
+    assert metrics.drawdowns_of(made).max() == pytest.approx(0.2903, abs=5e-5)
+    assert metrics.volatility(made, 252) == pytest.approx(0.2742, abs=2e-4)
+
+
+def test_estimated_means_lose_to_equal_weights_out_of_sample():
+    # DeMiguel, Garlappi and Uppal (2009): minimum variance > 1/N > sample mean-variance. Their data
+    # is not here; five factor funds, 2014 to 2022, rank the rules in the same order.
+    from skfolio.datasets import load_factors_dataset
+
+    prices = load_factors_dataset()
+    returns = (prices / prices.shift(1) - 1).iloc[1:]
+    days = tuple(each.date() for each in returns.index)
+    records = [Record(name, "live", days, returns[name].to_numpy()) for name in returns]
+
+    def tried(method):
+        return study(
+            records,
+            method=method,
+            constraints=Constraints(max_total_ratio=1, min_total_ratio=1),
+            history=History(shrinkage=0, full_days=1),
+            walk_forward=WalkForward(
+                anchored=False, train_days=1260, test_days=21, purge_days=0, cost_bps=0
+            ),
+        ).walk_forward
+
+    least, means = tried(Method.MIN_VARIANCE), tried(Method.MAX_SHARPE)
+    ranked = [
+        least.tracks[0].figures.sharpe,
+        least.track(Portfolio.EQUAL_WEIGHT).figures.sharpe,
+        means.tracks[0].figures.sharpe,
+    ]
+    assert ranked == sorted(ranked, reverse=True)
+
+
+def test_a_strategy_that_trades_at_weekends_stands_beside_one_that_does_not():
+    start = date(2018, 1, 1)
+    every_day = tuple(start + timedelta(days=each) for each in range(800))
+    records = [make_record("A", 570), make_record("C", 800, dates=every_day)]
+    result = study(records)
+    weekly, always = (each.figures for each in result.strategies)
+    assert weekly.periods_per_year == pytest.approx(261, abs=1)
+    assert always.periods_per_year == pytest.approx(365.25)
+    assert weekly.volatility_ratio == pytest.approx(0.01 * 261**0.5, rel=0.1)
+    assert always.volatility_ratio == pytest.approx(0.01 * 365.25**0.5, rel=0.1)
+    assert result.walk_forward.tracks[0].figures.periods_per_year == pytest.approx(365.25)

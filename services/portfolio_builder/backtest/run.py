@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,12 @@ from services.portfolio_builder.backtest.cross_validation import (
 )
 from services.portfolio_builder.backtest.doubts import doubts_of
 from services.portfolio_builder.backtest.estimating import Estimator, solve_with
-from services.portfolio_builder.backtest.metrics import figures_of, months_of, rolling_sharpe
+from services.portfolio_builder.backtest.metrics import (
+    excess_of,
+    figures_of,
+    months_of,
+    rolling_sharpe,
+)
 from services.portfolio_builder.backtest.overfitting import overfitting_of
 from services.portfolio_builder.backtest.panel import (
     Panel,
@@ -27,7 +32,9 @@ from services.portfolio_builder.backtest.panel import (
     panel_of,
     usable,
 )
+from services.portfolio_builder.backtest.progress import Keep, Parts, Tell
 from services.portfolio_builder.backtest.splits import Folds, Split, walk_forward_splits
+from services.portfolio_builder.backtest.standing import parts_of
 from services.portfolio_builder.backtest.walk_forward import (
     Decision,
     Trial,
@@ -45,7 +52,6 @@ from services.portfolio_builder.study_result import (
     FrontierChoice,
     Portfolio,
     Proposed,
-    StrategyPart,
     StudyResult,
     Track,
     WalkForwardResult,
@@ -55,30 +61,6 @@ from services.portfolio_builder.study_result import (
 CODE_VERSION: Final = "1"
 #: Of the rolling Sharpe ratio: half a year.
 ROLLING_DAYS: Final = 126
-#: Part done (0 to 1) and what is done now; whatever it raises ends the study.
-Tell = Callable[[float, str], None]
-Keep = Callable[[str, JsonValue], None]
-
-
-@dataclass
-class _Parts:
-    """Parts of a study: those that were finished before are not done again."""
-
-    tell: Tell
-    finished: Mapping[str, JsonValue]
-    keep: Keep
-    total: int
-    done: int = 0
-
-    def decision(self, name: str, words: str, make: Callable[[], Decision]) -> Decision:
-        """One decision, through JSON in any case, so that a resumed study cannot differ."""
-        self.tell(self.done / self.total, words)
-        kept = self.finished.get(name)
-        if kept is None:
-            kept = make().model_dump(mode="json")
-            self.keep(name, kept)
-        self.done += 1
-        return Decision.model_validate(kept)
 
 
 @dataclass(frozen=True)
@@ -127,7 +109,7 @@ def run_study(
     held = {each: current[each] for each in request.strategy_ids if current.get(each, 0.0) > 0}
     study = _Study(request, used, panel_of(used), Estimator(request), solve_with, held)
     splits, folds = _splits(study)
-    parts = _Parts(tell, finished, keep, 2 + len(splits or ()) + (len(folds.fits) if folds else 0))
+    parts = Parts(tell, finished, keep, 2 + len(splits or ()) + (len(folds.fits) if folds else 0))
     tell(0.0, "weights from all days")
     estimates, proposed = _propose(study)
     parts.done += 1
@@ -141,7 +123,7 @@ def run_study(
         first_on=study.panel.dates[0],
         last_on=study.panel.dates[-1],
         warnings=(),
-        strategies=_strategies(study, estimates),
+        strategies=parts_of(used, estimates, request.risk_free_ratio),
         current=held,
         proposed=proposed,
         correlation=correlation_of(study.panel),
@@ -220,7 +202,7 @@ def _proposed(study: _Study, ids: Sequence[str], solution: Solution) -> Proposed
             for each in solution.frontier
         ),
         in_sample=figures_of(
-            past,
+            np.maximum(past, -1.0),
             study.panel.dates[start:],
             study.panel.periods_per_year,
             risk_free=study.request.risk_free_ratio,
@@ -228,7 +210,7 @@ def _proposed(study: _Study, ids: Sequence[str], solution: Solution) -> Proposed
     )
 
 
-def _walk_forward(study: _Study, splits: Sequence[Split], parts: _Parts) -> WalkForwardResult:
+def _walk_forward(study: _Study, splits: Sequence[Split], parts: Parts) -> WalkForwardResult:
     request, panel = study.request, study.panel
     choose = Chooser(request, study.estimate, study.solve, with_benchmarks=True)
     decisions: list[Decision] = []
@@ -245,16 +227,16 @@ def _walk_forward(study: _Study, splits: Sequence[Split], parts: _Parts) -> Walk
     tracks = _tracks(study, trial)
     dates = panel.dates[splits[0].test_start :]
     judged = next((each for each in tracks if each.portfolio is Portfolio.WITH_OVERLAYS), tracks[0])
+    periods, rate = panel.periods_per_year, request.risk_free_ratio
     returns = np.array(judged.returns)
-    periods = panel.periods_per_year
     return WalkForwardResult(
-        windows=windows_of(trial, tracks[0], risk_free=request.risk_free_ratio),
+        windows=windows_of(trial, tracks[0], risk_free=rate),
         dates=dates,
         tracks=tracks,
         months=months_of(returns, dates),
         rolling_days=ROLLING_DAYS,
-        rolling_sharpe=rolling_sharpe(returns, ROLLING_DAYS, periods),
-        overfitting=overfitting_of(judged.portfolio, returns, periods, trials=request.trials),
+        rolling_sharpe=rolling_sharpe(excess_of(returns, rate, periods), ROLLING_DAYS, periods),
+        overfitting=overfitting_of(judged, trials=request.trials, risk_free=rate),
     )
 
 
@@ -271,7 +253,7 @@ def _tracks(study: _Study, trial: Trial) -> tuple[Track, ...]:
     return tuple(track_of(trial, each, risk_free=rate, held=study.current) for each in wanted)
 
 
-def _cross_validation(study: _Study, folds: Folds, parts: _Parts) -> CrossValidation:
+def _cross_validation(study: _Study, folds: Folds, parts: Parts) -> CrossValidation:
     choose = Chooser(study.request, study.estimate, study.solve)
     decisions = []
     for number, fit in enumerate(folds.fits, start=1):
@@ -282,35 +264,6 @@ def _cross_validation(study: _Study, folds: Folds, parts: _Parts) -> CrossValida
         words = f"cross-validation {number} of {len(folds.fits)}"
         decisions.append(parts.decision(f"fold-{number:04}", words, decide))
     terms = study.request.walk_forward or WalkForward()
-    return cross_validation_of(study.panel, folds, decisions, terms.purge_days)
-
-
-def _strategies(study: _Study, found: Estimate) -> tuple[StrategyPart, ...]:
-    problem = found.problem
-    caps: dict[str, float] = {}
-    if problem.caps is not None:
-        caps = dict(zip(problem.strategy_ids, problem.caps.tolist(), strict=True))
-    return tuple(_strategy(study, record, found, caps) for record in study.records)
-
-
-def _strategy(
-    study: _Study, record: Record, found: Estimate, caps: Mapping[str, float]
-) -> StrategyPart:
-    strategy_id = record.strategy_id
-    reasons = (found.left_out.get(strategy_id), found.capped.get(strategy_id))
-    return StrategyPart(
-        strategy_id=strategy_id,
-        source=record.source,
-        first_on=record.dates[0],
-        last_on=record.dates[-1],
-        days=len(record.dates),
-        eligible=strategy_id not in found.left_out,
-        cap_ratio=caps.get(strategy_id),
-        notes=tuple(each for each in reasons if each),
-        figures=figures_of(
-            record.returns,
-            record.dates,
-            study.panel.periods_per_year,
-            risk_free=study.request.risk_free_ratio,
-        ),
+    return cross_validation_of(
+        study.panel, folds, decisions, terms.purge_days, study.request.risk_free_ratio
     )

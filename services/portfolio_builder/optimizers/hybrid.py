@@ -99,6 +99,7 @@ class _Sweep:
                 self.latest,
                 cuts=self.cuts,
                 sharpe_floor=floor,
+                few=True,
             )
         except NotSolved:
             return None
@@ -138,7 +139,7 @@ class _Sweep:
             self.region.problem, alpha / self.best_sharpe, (1 - alpha) / self.best_growth
         )
         try:
-            found = ascend(self.region, mixed, point.weights, cuts=self.cuts)
+            found = ascend(self.region, mixed, point.weights, cuts=self.cuts, few=True)
         except NotSolved:
             return point
         if found is None or self.region.excess(found.weights) > TOLERANCE / 10:

@@ -174,3 +174,30 @@ def test_variance_under_every_constraint_is_that_of_a_general_solver(seed):
     found = solve(problem, Method.MIN_VARIANCE)
     assert -found.objective == pytest.approx(np.sqrt(program.value), abs=1e-7)
     assert found.binding
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_weight_ratio": 0.1, "max_drawdown_ratio": 0.05},
+        {"max_weight_ratio": 0.012, "min_total_ratio": 1.2, "max_total_ratio": 1.3},
+    ],
+)
+def test_growth_of_many_strategies_is_that_of_the_exponential_cone_program(limits):
+    # More than are looked at first; the second needs 100 of 120, or no weights keep it.
+    returns = market(120, 200, 11)
+    problem = problem_of(returns, **limits)
+    kept = problem.constraints
+    weights, path, depth = cvxpy.Variable(120), cvxpy.Variable(200), cvxpy.Variable(201)
+    rules = [
+        weights >= 0, weights <= kept.max_weight_ratio, path <= cvxpy.log1p(returns @ weights),
+        cvxpy.sum(weights) <= kept.max_total_ratio, cvxpy.sum(weights) >= kept.min_total_ratio,
+        depth >= 0, depth[1:] >= depth[:-1] - path,
+    ]  # fmt: skip
+    if kept.max_drawdown_ratio is not None:
+        rules.append(depth <= -np.log1p(-kept.max_drawdown_ratio))
+    program = cvxpy.Problem(cvxpy.Maximize(cvxpy.sum(path) / 200), rules)
+    program.solve(solver="CLARABEL")
+    found = solve(problem, Method.MAX_GROWTH)
+    assert found.objective == pytest.approx(program.value * 252, abs=1e-6)
+    assert found.certificate.optimality_gap == pytest.approx(0, abs=1e-7)
