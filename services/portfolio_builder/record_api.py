@@ -122,7 +122,7 @@ def add_record_routes(app: FastAPI, records: TrackRecords, *, max_bytes: int) ->
     @app.get(
         "/api/v1/strategies/{strategy_id}/records/{source}.csv",
         tags=_TAGS,
-        responses={**_READS, 200: {"content": {"text/csv": {}}}},
+        responses={**_READS, 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
         response_class=Response,
     )
     def export_record(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Body, Depends, FastAPI, Header, Query, Response
 from pydantic import Field
 
 from services.common.operators import operator
 from services.common.problems import Refusal, problem_responses
-from services.domain.risk import LimitSet
+from services.domain.risk import LimitSet, TradingHours
 from services.domain.values import Frozen
 from services.portfolio_builder.strategies import Strategies, StrategyList
 from services.portfolio_builder.strategy_terms import SETTABLE, StrategySheet, StrategyView
@@ -39,10 +39,14 @@ class StrategyUpdate(StrategySheet):
     reason: _Reason
 
 
+#: What a limit may be set to, as LimitSet has it; `null` removes it.
+_Limit = bool | int | float | str | TradingHours | None
+
+
 class LimitChanges(Frozen):
     """Limits by name, as in LimitSet; `null` removes one, what is not named stays."""
 
-    limits: dict[str, Any] = Field(min_length=1)
+    limits: dict[str, _Limit] = Field(min_length=1)
     reason: _Reason
 
 
