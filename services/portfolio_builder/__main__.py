@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from fastapi import FastAPI
+
 from services.common.daemon import Process, main
 from services.common.http import serve_http
 from services.common.leases import Lease
@@ -38,11 +42,25 @@ def build(process: Process[PortfolioSettings]) -> None:
     app = create_app(process.health, Operators(store, cache_seconds=KEY_SECONDS))
     add_whatif_routes(app, builder)
     add_strategy_routes(app, Strategies(store))
+    add_record_routes(app, TrackRecords(store), max_bytes=settings.record_max_bytes)
+    live = LiveRecords(store)
+    add_live_routes(app, live)
+    process.add(live)
     max_total_ratio = settings.max_total_allocation_pct / 100
     allocations = Allocations(AllocationStore(store), max_total_ratio=max_total_ratio)
     add_allocation_routes(app, allocations)
-    studies = StudyJobs(store, allocations)
-    add_study_routes(app, studies, max_total_ratio=max_total_ratio)
+    _add_studies(process, store, app, StudyJobs(store, allocations), max_total_ratio)
+    serve_http(process, app)
+
+
+def _add_studies(
+    process: Process[PortfolioSettings],
+    store: Store,
+    app: FastAPI,
+    studies: StudyJobs,
+    max_total_ratio: Decimal,
+) -> None:
+    settings = process.settings
     runner = StudyRunner(
         studies.jobs,
         Lease(store, STUDIES, ttl_seconds=settings.lease_ttl_s),
@@ -55,15 +73,11 @@ def build(process: Process[PortfolioSettings]) -> None:
         Lease(store, REOPTIMIZATION, ttl_seconds=settings.lease_ttl_s),
         cron=settings.reoptimize_cron,
     )
+    add_study_routes(app, studies, max_total_ratio=max_total_ratio)
     add_reoptimization_routes(app, reoptimizer)
     process.health.add("studies", runner.state)
     process.add(runner)
     process.add(reoptimizer)
-    add_record_routes(app, TrackRecords(store), max_bytes=settings.record_max_bytes)
-    live = LiveRecords(store)
-    add_live_routes(app, live)
-    process.add(live)
-    serve_http(process, app)
 
 
 if __name__ == "__main__":

@@ -173,6 +173,19 @@ class RecordStore:
         query = {"strategy_id": strategy_id, "source": LIVE}
         return list(self._store["strategy_returns"].find(query).sort("date", ASCENDING))
 
+    def recorded(self, strategy_ids: Iterable[str]) -> set[str]:
+        """Those of these strategies that have a record."""
+        names = sorted(set(strategy_ids))
+        query = {"current": True, "strategy_id": {"$in": names}}
+        claimed = self._store[_VERSIONS].find(query, {"strategy_id": 1})
+        found = {str(row["strategy_id"]) for row in claimed}
+        live = self._store["strategy_returns"]
+        return found | {
+            name
+            for name in names
+            if name not in found and live.find_one({"strategy_id": name}, {"_id": 1})
+        }
+
     def series(
         self, strategy_ids: Iterable[str], priority: Sequence[str] = PRIORITY
     ) -> list[Series]:

@@ -19,7 +19,6 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.common.audit import audit
 from services.common.clock import utc_now
-from services.common.incidents import raise_incident
 from services.common.leases import Lease
 from services.common.problems import Refusal
 from services.common.store import Document, Store
@@ -27,7 +26,7 @@ from services.domain.errors import ConfigurationError, TransientError
 from services.domain.values import Frozen, Instant
 from services.portfolio_builder.allocations import StrategyId
 from services.portfolio_builder.jobs.documents import JobOrigin, StudyJob
-from services.portfolio_builder.jobs.service import REFUSED_INCIDENT, StudyJobs
+from services.portfolio_builder.jobs.service import StudyJobs
 from services.portfolio_builder.study import StudyRequest
 
 _log = logging.getLogger(__name__)
@@ -151,8 +150,8 @@ class Reoptimizer:
             try:
                 started = self._start(wanted, test_id=test_id, by=BY)
             except Refusal as error:
-                sentence = f"the re-optimization planned for {planned:%Y-%m-%d %H:%M} UTC: {error}"
-                raise_incident(self._store, kind=REFUSED_INCIDENT, key=test_id, sentence=sentence)
+                when = f"{planned:%Y-%m-%d %H:%M} UTC"
+                self._studies.tell_refused(f"the re-optimization planned for {when}: {error}")
         self._seen = planned
         return started
 

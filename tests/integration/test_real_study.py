@@ -8,19 +8,17 @@ from decimal import Decimal
 
 import pytest
 
-from services.common.clock import utc_now
 from services.common.leases import Lease
 from services.common.settings import REPOSITORY
 from services.portfolio_builder.allocation_service import Allocations, Approval, Wish
 from services.portfolio_builder.allocation_store import AllocationStore
-from services.portfolio_builder.jobs.documents import FileName, JobStatus, queued
-from services.portfolio_builder.jobs.inputs import text_of
+from services.portfolio_builder.jobs.documents import FileName, JobStatus
 from services.portfolio_builder.jobs.runner import LEASE, StudyRunner
 from services.portfolio_builder.jobs.service import StudyJobs
 from services.portfolio_builder.study import StudyRequest, WalkForward
 from services.portfolio_builder.study_result import StudyResult
 from tests.support.rows import add_account, add_strategy
-from tests.support.track_records import make_records, real_records
+from tests.support.track_records import make_records, real_records, store_record
 
 pytestmark = pytest.mark.servers
 
@@ -28,18 +26,7 @@ pytestmark = pytest.mark.servers
 def add_records(store, records):
     for record in records:
         add_strategy(store, record.strategy_id)
-        margins = record.margins if record.margins is not None else [0.0] * len(record.dates)
-        store["strategy_returns"].insert_many(
-            {
-                "strategy_id": record.strategy_id,
-                "source": record.source,
-                "date": day.isoformat(),
-                "return": Decimal(repr(float(each))),
-                "margin": Decimal(repr(float(margin))),
-                "equity": Decimal(1),
-            }
-            for day, each, margin in zip(record.dates, record.returns, margins, strict=True)
-        )
+        store_record(store, record)
 
 
 @pytest.fixture
@@ -106,20 +93,16 @@ def test_a_killed_study_finds_what_an_undisturbed_one_finds(store, studies, runn
 
 
 def test_the_nine_real_records_lead_to_an_allocation(store, studies, runner):
-    """As stored inputs: the embedded database takes half a minute to drop as many rows again."""
     records = real_records()
-    names = tuple(record.strategy_id for record in records)
-    for name in names:
-        add_strategy(store, name)
+    add_records(store, records)
     store["current_allocation"].delete_many({})
+    names = tuple(record.strategy_id for record in records)
     request = StudyRequest(
         strategy_ids=names,
         method="HYBRID",
         constraints={"max_drawdown_ratio": 0.2, "max_weight_ratio": 0.35},
     )
-    job = queued("nine", request, by="olga", at=utc_now(), current=(), current_version=0)
-    inputs = studies.jobs.files.save("nine|inputs", text_of(records, {}))
-    studies.jobs.add(job.model_copy(update={"inputs": inputs}), what="STUDY_ASKED")
+    job = studies.start(request, by="olga")
     runner.start()
     done = ended(studies, job)
     assert (done.status, done.error) == (JobStatus.DONE, "")
@@ -137,6 +120,8 @@ def test_the_nine_real_records_lead_to_an_allocation(store, studies, runner):
     approval = Approval(version=0, by="olga", reason="agreed", override="a test")
     approved = studies._allocations.approve(proposal.proposal_id, approval)
     assert (approved.version, approved.ratios) == (1, proposal.ratios)
+    compared = studies._allocations.compare({names[0]: Decimal("0.1")}, last_days=63)
+    assert compared.comparison.aligned is not None
 
 
 def test_constraints_that_stand_against_each_other_fail_with_a_sentence(store, studies, runner):

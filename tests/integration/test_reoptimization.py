@@ -27,6 +27,7 @@ from services.portfolio_builder.scheduled import (
 from services.portfolio_builder.scheduled_api import add_reoptimization_routes
 from tests.support.http import http_client
 from tests.support.rows import add_account, add_operator, add_strategy
+from tests.support.track_records import make_record, store_record
 
 pytestmark = pytest.mark.servers
 
@@ -40,8 +41,7 @@ def studies(store: Store) -> StudyJobs:
     add_account(store)
     for name in ("A", "B"):
         add_strategy(store, name)
-        row = {"strategy_id": name, "source": "backtest", "date": "2024-01-01"}
-        store["strategy_returns"].insert_one(row | {"return": Decimal("0.01")})
+        store_record(store, make_record(name, 30))
     allocations = Allocations(AllocationStore(store), max_total_ratio=Decimal(2))
     return StudyJobs(store, allocations)
 
@@ -101,7 +101,7 @@ def test_before_the_first_planned_time_nothing_starts(studies, make_reoptimizer)
 
 
 def test_what_cannot_start_is_an_incident(store, studies, make_reoptimizer):
-    store["strategy_returns"].delete_many({})
+    store["record_versions"].delete_many({})
     assert make_reoptimizer().look() is None
     found = store["incidents"].find_one({"kind": "REOPTIMIZATION_REFUSED"})
     assert "planned for 2025-03-10 06:00 UTC: no active strategy has a record" in found["sentence"]

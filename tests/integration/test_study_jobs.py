@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -33,6 +32,7 @@ from services.portfolio_builder.study import StudyRequest
 from services.portfolio_builder.study_api import add_study_routes
 from tests.support.http import http_client
 from tests.support.rows import add_account, add_operator, add_strategy
+from tests.support.track_records import make_record, store_record
 
 pytestmark = pytest.mark.servers
 
@@ -41,25 +41,12 @@ NAMES = tuple(f"S{number}" for number in range(6))
 SMALL = (sys.executable, "-m", "tests.support.study_worker")
 
 
-def add_record(store, name, seed=0, days=40):
-    rows = np.random.default_rng(seed).normal(0.001, 0.01, days).tolist()
-    store["strategy_returns"].insert_many(
-        {
-            "strategy_id": name,
-            "source": "backtest",
-            "date": (date(2024, 1, 1) + timedelta(days=number)).isoformat(),
-            "return": Decimal(f"{each:.8f}"),
-        }
-        for number, each in enumerate(rows)
-    )
-
-
 @pytest.fixture
 def studies(store: Store) -> StudyJobs:
     add_account(store)
     for seed, name in enumerate((*NAMES, "bad", "breaks", "dies", "hangs")):
         add_strategy(store, name)
-        add_record(store, name, seed)
+        store_record(store, make_record(name, 40, seed=seed))
     store["current_allocation"].delete_many({})
     allocations = Allocations(AllocationStore(store), max_total_ratio=Decimal(2))
     return StudyJobs(store, allocations)
@@ -248,7 +235,8 @@ def test_a_rerun_finds_the_same_after_the_records_have_changed(store, studies, m
     job = studies.start(request(), by="olga")
     make_runner()
     first = ended(studies, job.test_id)
-    store["strategy_returns"].update_many({}, {"$set": {"return": Decimal("0.5")}})
+    for name in NAMES:
+        store_record(store, make_record(name, 40, seed=99))
     again = ended(studies, studies.rerun(job.test_id, by="otto").test_id)
     assert (again.status, again.identical, again.rerun_of) == (JobStatus.DONE, True, job.test_id)
     assert again.inputs == first.inputs
@@ -302,6 +290,18 @@ def test_a_scheduled_study_that_fails_is_an_incident(store, studies, make_runner
     found = store["incidents"].find_one({"kind": "REOPTIMIZATION_REFUSED"})
     assert "the record of bad is constant" in found["sentence"]
     assert store["allocation_proposals"].count_documents({}) == 0
+    better = studies.start(request(), by="the schedule", propose=True)
+    wait(lambda: studies.one(better.test_id).proposed)
+    found = store["incidents"].find_one({"kind": "REOPTIMIZATION_REFUSED"})
+    assert found["status"] == "CLEARED"
+
+
+def test_a_scheduled_study_that_a_person_cancels_is_no_incident(store, studies, make_runner):
+    job = studies.start(request(), by="the schedule", propose=True)
+    studies.cancel(job.test_id, by="otto")
+    make_runner()
+    wait(lambda: studies.one(job.test_id).proposed)
+    assert store["incidents"].count_documents({}) == 0
 
 
 def test_a_file_that_was_changed_in_the_store_is_not_read(store):
@@ -376,7 +376,7 @@ def test_the_body_of_the_seed_is_a_study_of_ours(http, store):
     assert asked["constraints"]["max_drawdown_ratio"] == 0.06
     store["strategies"].update_one({"_id": "S0"}, {"$set": {"status": "INACTIVE"}})
     store["strategies"].update_one({"_id": "S1"}, {"$set": {"include_in_optimization": False}})
-    store["strategy_returns"].delete_many({"strategy_id": "S2"})
+    store["record_versions"].delete_many({"strategy_id": "S2"})
     every = http.post(f"{TESTS}/run", json={"constructor": "max_cagr"}).json()["request"]
     assert every["strategy_ids"] == ["S3", "S4", "S5", "bad", "breaks", "dies", "hangs"]
 

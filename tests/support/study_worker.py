@@ -10,7 +10,6 @@ import json
 import os
 import sys
 import time
-from datetime import date
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from services.domain.errors import InvalidMessage
 from services.portfolio_builder.allocations import Evidence, ratios_of_weights, rows_of
 from services.portfolio_builder.jobs.documents import FileName, Performance, Summary
 from services.portfolio_builder.jobs.worker import Studied, main
-from services.portfolio_builder.study import Record
+from services.portfolio_builder.record_store import RecordStore
 
 
 def study(asked):
@@ -56,24 +55,6 @@ def study(asked):
     )
 
 
-def load_records(store):
-    def load(strategy_ids):
-        return [
-            Record(
-                name,
-                "backtest",
-                tuple(date.fromisoformat(row["date"]) for row in rows),
-                np.array([float(row["return"]) for row in rows]),
-            )
-            for name in strategy_ids
-            for rows in [
-                list(store["strategy_returns"].find({"strategy_id": name}).sort("date", 1))
-            ]
-        ]
-
-    return load
-
-
 if __name__ == "__main__":
     version = os.environ.get("STUDY_CODE_VERSION", "small-1")
-    sys.exit(main(study, load_records, code_version=version))
+    sys.exit(main(study, lambda store: RecordStore(store).load, code_version=version))

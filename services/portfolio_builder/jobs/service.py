@@ -10,7 +10,7 @@ from pydantic import Field
 from pymongo.errors import DuplicateKeyError
 
 from services.common.clock import utc_now
-from services.common.incidents import raise_incident
+from services.common.incidents import clear_incident, raise_incident
 from services.common.problems import Refusal
 from services.common.store import Document, Store
 from services.domain.values import Frozen, Instant
@@ -27,12 +27,15 @@ from services.portfolio_builder.jobs.documents import (
     rerun,
 )
 from services.portfolio_builder.jobs.store import JobStore
+from services.portfolio_builder.record_store import RecordStore
 from services.portfolio_builder.study import StudyRequest
 
 #: Studies that may wait: each takes seconds to minutes.
 MOST_OPEN: Final = 100
 _LISTED: Final = 10
 REFUSED_INCIDENT: Final = "REOPTIMIZATION_REFUSED"
+#: What it is about: there is one schedule.
+SCHEDULE: Final = "schedule"
 
 
 class Search(Frozen):
@@ -58,6 +61,7 @@ class StudyJobs:
     def __init__(self, store: Store, allocations: Allocations) -> None:
         self._store = store
         self._allocations = allocations
+        self._records = RecordStore(store)
         self.jobs = JobStore(store)
 
     def start(
@@ -131,15 +135,12 @@ class StudyJobs:
             some = ", ".join(map(repr, unknown[:_LISTED]))
             sentence = f"there is no strategy named {some}"
             raise Refusal(422, "UNKNOWN_STRATEGY", sentence, field="strategy_ids")
-        empty = [each for each in strategy_ids if not self._has_record(each)]
+        recorded = self._records.recorded(strategy_ids)
+        empty = [each for each in strategy_ids if each not in recorded]
         if empty:
             some = ", ".join(empty[:_LISTED])
             sentence = f"{some} has no record of daily returns: upload one, or leave it out"
             raise Refusal(422, "RECORD_MISSING", sentence, field="strategy_ids")
-
-    def _has_record(self, strategy_id: str) -> bool:
-        query = {"strategy_id": strategy_id}
-        return self._store["strategy_returns"].find_one(query, {"_id": 1}) is not None
 
     def _check_room(self) -> None:
         waiting = self.jobs.count_open()
@@ -158,7 +159,9 @@ class StudyJobs:
             "include_in_optimization": {"$ne": False},
         }
         found = self._store["strategies"].find(query, {"_id": 1}).sort("_id", 1)
-        names = tuple(str(row["_id"]) for row in found if self._has_record(str(row["_id"])))
+        known = [str(row["_id"]) for row in found]
+        recorded = self._records.recorded(known)
+        names = tuple(each for each in known if each in recorded)
         if not names:
             sentence = "no active strategy has a record of daily returns: upload one"
             raise Refusal(422, "RECORD_MISSING", sentence, field="strategies")
@@ -216,19 +219,23 @@ class StudyJobs:
         """Propose the result of a scheduled study, once; a person hears where that cannot be."""
         proposal_id = None
         try:
-            reason = f"scheduled re-optimization {job.test_id}"
-            wish = _wish(job, by=job.requested_by, reason=reason).model_copy(
-                update={"origin": Origin.SCHEDULE, "proposal_id": f"p_{job.test_id}"}
-            )
-            proposal_id = self._allocations.propose(wish).proposal_id
+            proposal_id = self._propose_scheduled(job).proposal_id
         except Refusal as error:
-            raise_incident(
-                self._store,
-                kind=REFUSED_INCIDENT,
-                key=job.test_id,
-                sentence=f"the scheduled study {job.test_id} led to no proposal: {error}",
-            )
+            if job.status is not JobStatus.CANCELED:  # a person who cancels one knows
+                self.tell_refused(f"the scheduled study {job.test_id} led to no proposal: {error}")
+        else:
+            clear_incident(self._store, kind=REFUSED_INCIDENT, key=SCHEDULE)
         self.jobs.note_proposed(job.test_id, proposal_id=proposal_id)
+
+    def _propose_scheduled(self, job: StudyJob) -> Proposal:
+        reason = f"scheduled re-optimization {job.test_id}"
+        made = {"origin": Origin.SCHEDULE, "proposal_id": f"p_{job.test_id}"}
+        wish = _wish(job, by=job.requested_by, reason=reason).model_copy(update=made)
+        return self._allocations.propose(wish)
+
+    def tell_refused(self, sentence: str) -> None:
+        """Have a person see that a planned study led to nothing; the next proposal clears it."""
+        raise_incident(self._store, kind=REFUSED_INCIDENT, key=SCHEDULE, sentence=sentence)
 
 
 def _wish(job: StudyJob, *, by: str, reason: str) -> Wish:
