@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
@@ -26,6 +26,7 @@ from services.portfolio_builder.records.review import Review, Reviewed, review_o
 from services.portfolio_builder.records.rows import Day, RowView, view_of
 from services.portfolio_builder.records.tables import BadRecord
 
+T = TypeVar("T")
 _SERVICE: Final = "portfolio_builder"
 #: A document holds 16 MB; this leaves room for the review beside the file.
 MOST_STORED_BYTES: Final = 12_000_000
@@ -170,6 +171,9 @@ class TrackRecords:
 
         def work(session: ClientSession) -> tuple[int, bool]:
             self._check(strategy_id, row["source"], session)
+            meanwhile = self._store.confirmed_as(review_id, session)
+            if meanwhile is not None:
+                return meanwhile, False
             return self._keep(row, reviewed, answers, by, session)
 
         number, unchanged = self._transaction(work)
@@ -311,7 +315,7 @@ class TrackRecords:
             raise Refusal(404, "UNKNOWN_STRATEGY", sentence)
         return found
 
-    def _transaction(self, work: Any) -> Any:  # noqa: ANN401 - whatever the work returns
+    def _transaction(self, work: Callable[[ClientSession], T]) -> T:
         try:
             return self._plain.transaction(work)
         except (DuplicateKeyError, TransientError) as error:
