@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Final
+
 from brokers.accounts import Purpose
 from brokers.broker import Broker
 from brokers.factory import BrokerConnection, create_broker
@@ -23,10 +26,15 @@ from services.common.topology import ACCOUNT_DATA_CONFIRMATIONS
 from services.common.vault import Vault
 from services.domain.broker_accounts import BrokerAccount
 
+_SWITCH_SECONDS: Final = 0.0005
+
 
 def build(process: Process[AccountDataSettings]) -> None:
     """Store and brokers → pollers; doorbells → pollers; store → HTTP."""
     settings = process.settings
+    # Pollers decode in threads of their own; an answer over HTTP waits for the interpreter behind
+    # each of them, by default 5 ms.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     store = Store.connect(settings)
     process.on_exit(store.close)
     connection = BrokerConnection(

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from pydantic import Field
+
 from services.account_data.held import rate_of
 from services.domain.accounts import AccountSnapshot
-from services.domain.capital import CapitalFlow
+from services.domain.capital import FLOW_ID, CapitalFlow
 from services.domain.errors import Declined
 from services.domain.risk import EquityJump
 from services.domain.values import ZERO, Exact, Frozen, Instant
@@ -31,7 +33,7 @@ class Payment(Frozen):
         confirm_large: it is meant, although it is more than the account's equity.
     """
 
-    flow_id: str
+    flow_id: str = Field(pattern=FLOW_ID)
     amount: Exact
     currency: str | None = None
     effective_at: Instant | None = None

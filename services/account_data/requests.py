@@ -11,13 +11,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, Val
 from services.account_data.recording import Payment
 from services.common.scopes import faults_of
 from services.domain.accounts import PreviewLeg
+from services.domain.capital import FLOW_ID
 from services.domain.errors import Declined
 from services.domain.instruments import Instrument
 from services.domain.values import Exact, Positive
 from services.domain.words import AccountType, ActiveStatus, InstrumentType, JumpMeaning, Side
 
 _Reason = Annotated[str, Field(min_length=1, max_length=500)]
-_FlowId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
+_FlowId = Annotated[str, Field(pattern=FLOW_ID)]
 _Whole = Annotated[int, Field(ge=-(2**31), le=2**31)]
 _Value = bool | _Whole | float | Annotated[str, Field(max_length=500)] | None
 _SIDES: Final = {"LONG": Side.BUY, "SHORT": Side.SELL, "BUY": Side.BUY, "SELL": Side.SELL}

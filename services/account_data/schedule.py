@@ -17,6 +17,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 _log = logging.getLogger(__name__)
 #: Just after midnight UTC, when days begin: everything is polled once.
 _ROLL_SECOND: Final = 1
+#: Of the time between two calls.
+_JITTER: Final = 0.1
 
 
 class Schedule:
@@ -48,9 +50,18 @@ class Schedule:
         return bool(self._scheduler.running)
 
     def every(self, name: str, seconds: float, work: Callable[[], None]) -> None:
-        """Call `work` every so many seconds, first after as many; replaces an earlier one."""
+        """Call `work` every so many seconds, first after as many; replaces an earlier one.
+
+        Each time a little sooner or later, so that what began together does not stay together.
+        """
         self._scheduler.add_job(
-            work, "interval", seconds=seconds, id=name, name=name, replace_existing=True
+            work,
+            "interval",
+            seconds=seconds,
+            jitter=seconds * _JITTER,
+            id=name,
+            name=name,
+            replace_existing=True,
         )
 
     def at_midnight(self, work: Callable[[], None]) -> None:

@@ -162,7 +162,7 @@ class States:
             said["unrealized_pnl"] = unrealized_pnl(answer.positions)
         accounts.update_one({"_id": account_id}, {"$set": said}, session=session)
         self._keep_positions(told, answer, session)
-        if answer.positions is not None:
+        if answer.positions is not None and _marks_are_due(known, answer, as_of):
             marks = marks_of(known.positions, answer.positions, fills)
             curves.keep_marks(self._store, account_id, marks, as_of, session)
         self._keep_flows(accepted, session)
@@ -317,3 +317,11 @@ class States:
             flow = paid_into(former, accounts, fund.currency)
             look = Look(now, fund.marks.last, fund.currency, fund.marks, flow, more)
             curves.keep(self._store, curves.FUNDS, account_type, look, session)
+
+
+def _marks_are_due(known: Known, answer: Answer, as_of: datetime) -> bool:
+    """Once a minute, and whenever something else is held than before."""
+    before, after = known.positions, answer.positions or ()
+    if known.as_of is None or f"{known.as_of:%Y%m%d%H%M}" != f"{as_of:%Y%m%d%H%M}":
+        return True
+    return {each.instrument.key for each in before} != {each.instrument.key for each in after}

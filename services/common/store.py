@@ -175,6 +175,7 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
             {"partialFilterExpression": {"current": True}},
         ),
     ],
+    "live_reports": [],
     "record_reviews": [
         ([("strategy_id", ASCENDING), ("uploaded_at", DESCENDING)], {}),
         ([("uploaded_at", ASCENDING)], {"expireAfterSeconds": 30 * 86400}),

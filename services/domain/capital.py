@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from services.domain.values import Exact, Frozen, Instant
 from services.domain.words import FlowStatus
+
+#: What an id of a payment may be.
+FLOW_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
 
 
 class CapitalFlow(Frozen):
@@ -23,7 +28,7 @@ class CapitalFlow(Frozen):
         reversed_by: the flow that takes this one back.
     """
 
-    flow_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")
+    flow_id: str = Field(pattern=FLOW_ID)
     account_id: str
     amount: Exact
     currency: str

@@ -1,6 +1,9 @@
 """portfolio_builder: what an admin decides on strategies and allocations, and what it would change.
 
-Port 8003. Reads: signal_store, orders, strategies, strategy_returns, trading_accounts. Writes:
+Port 8003. Reads: signal_store, orders, strategies, strategy_returns, trading_accounts; positions,
+execution_confirmations, daily_marks, equity_history and fund_history (for our own record). Writes:
+strategies, risk_limits (of strategies), record_reviews, record_versions, strategy_returns (our own
+record), live_reports;
 current_allocation, allocation_history, allocation_proposals, allocation_caps; portfolio_tests and
 portfolio_test_files (studies, their inputs and what they found), reoptimization; audit_log,
 incidents (REOPTIMIZATION_REFUSED), leases. Publishes nothing: Cerebro reads the allocation itself.

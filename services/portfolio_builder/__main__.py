@@ -19,7 +19,8 @@ from services.portfolio_builder.api import add_whatif_routes, create_app
 from services.portfolio_builder.jobs.runner import LEASE as STUDIES
 from services.portfolio_builder.jobs.runner import StudyRunner, environment_of
 from services.portfolio_builder.jobs.service import StudyJobs
-from services.portfolio_builder.record_api import add_record_routes
+from services.portfolio_builder.live_records import LiveRecords
+from services.portfolio_builder.record_api import add_live_routes, add_record_routes
 from services.portfolio_builder.scheduled import LEASE as REOPTIMIZATION
 from services.portfolio_builder.scheduled import Reoptimizer
 from services.portfolio_builder.scheduled_api import add_reoptimization_routes
@@ -42,6 +43,9 @@ def build(process: Process[PortfolioSettings]) -> None:
     add_whatif_routes(app, builder)
     add_strategy_routes(app, Strategies(store))
     add_record_routes(app, TrackRecords(store), max_bytes=settings.record_max_bytes)
+    live = LiveRecords(store)
+    add_live_routes(app, live)
+    process.add(live)
     max_total_ratio = settings.max_total_allocation_pct / 100
     allocations = Allocations(AllocationStore(store), max_total_ratio=max_total_ratio)
     add_allocation_routes(app, allocations)

@@ -17,6 +17,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from services.common.operators import operator
 from services.common.problems import Refusal, problem_responses
 from services.domain.values import Frozen
+from services.portfolio_builder.live_comparison import Comparison
+from services.portfolio_builder.live_records import LiveRecords, LiveReport
 from services.portfolio_builder.records.columns import Role
 from services.portfolio_builder.records.questions import Answers
 from services.portfolio_builder.records.rows import RowView
@@ -143,6 +145,35 @@ def add_record_routes(app: FastAPI, records: TrackRecords, *, max_bytes: int) ->
     ) -> tuple[RowView, ...]:
         """Days of one source, oldest first."""
         return records.rows(strategy_id, source, since=since, until=until)
+
+
+def add_live_routes(app: FastAPI, live: LiveRecords) -> None:
+    """Our own record, and the developer's claim beside it."""
+
+    @app.post("/api/v1/strategies/{strategy_id}/live-record", tags=_TAGS, responses=_PROBLEMS)
+    def rebuild_live_record(
+        strategy_id: str,
+        _by: Annotated[str, Depends(operator)],
+        anew: Annotated[
+            bool, Query(description="forget the capital that days were told with before")
+        ] = False,
+    ) -> LiveReport:
+        """Make our own record now, as every night, up to yesterday in UTC."""
+        return live.rebuild(strategy_id, anew=anew)
+
+    @app.get("/api/v1/strategies/{strategy_id}/live-record", tags=_TAGS, responses=_READS)
+    def get_live_report(strategy_id: str, _by: Annotated[str, Depends(operator)]) -> LiveReport:
+        """What the last run came to, and days of which nobody knows what they made."""
+        return live.report(strategy_id)
+
+    @app.get("/api/v1/strategies/{strategy_id}/live-against-claimed", tags=_TAGS, responses=_READS)
+    def get_live_against_claimed(
+        strategy_id: str,
+        _by: Annotated[str, Depends(operator)],
+        source: Annotated[Literal["backtest", "developer_live"], Query()] = "backtest",
+    ) -> Comparison:
+        """Our own record beside a claim, with a verdict in words."""
+        return live.compare(strategy_id, source)
 
 
 def _columns(

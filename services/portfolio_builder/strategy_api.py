@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Body, Depends, FastAPI, Header, Query, Response
@@ -39,14 +40,10 @@ class StrategyUpdate(StrategySheet):
     reason: _Reason
 
 
-#: What a limit may be set to, as LimitSet has it; `null` removes it.
-_Limit = bool | int | float | str | TradingHours | None
-
-
 class LimitChanges(Frozen):
     """Limits by name, as in LimitSet; `null` removes one, what is not named stays."""
 
-    limits: dict[str, _Limit] = Field(min_length=1)
+    limits: dict[str, bool | int | Decimal | str | TradingHours | None] = Field(min_length=1)
     reason: _Reason
 
 

@@ -75,6 +75,11 @@ def untyped(schema, where):
 def test_every_route_of_the_seed_is_there(app):
     names = {name for name, _ in operations(app)}
     assert names >= {
+        "GET /api/v1/strategies",
+        "POST /api/v1/strategies",
+        "GET /api/v1/strategies/{strategy_id}",
+        "PUT /api/v1/strategies/{strategy_id}",
+        "DELETE /api/v1/strategies/{strategy_id}",
         "GET /api/v1/allocations/current",
         "POST /api/v1/allocations/approve",
         "GET /api/v1/portfolio-tests",

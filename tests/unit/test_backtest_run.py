@@ -41,13 +41,13 @@ def study(records, current=None, *, finished=None, keep=None, tell=None, **reque
     )
 
 
-def other_future(records, day, seed):
+def other_future(records, day, seed, *, scale=0.03):
     """The same records to a day, and something else entirely after it."""
     random = np.random.default_rng(seed)
     changed = []
     for each in records:
         later = np.array([one > day for one in each.dates])
-        made_up = random.permutation(random.standard_t(3, len(later)) * 0.03).clip(-0.9, 9)
+        made_up = random.permutation(random.standard_t(3, len(later)) * scale).clip(-0.9, 9)
         changed.append(replace(each, returns=np.where(later, made_up, each.returns)))
     return changed
 
@@ -71,16 +71,23 @@ def test_no_decision_knows_a_later_day(method):
         assert found.windows[-1].out_of_sample != truth.windows[-1].out_of_sample
 
 
-def test_no_day_of_a_track_knows_a_later_one():
+@pytest.mark.parametrize("row", [0, 1, 62, 63, 64, 100])
+def test_no_day_of_a_track_knows_a_later_one(row):
     records = make_records(3, 420)
-    truth = study(records).walk_forward
-    day = truth.dates[100]
-    found = study(other_future(records, day, 1)).walk_forward
+    terms = WalkForward(target_volatility_ratio=0.05, governor=True)
+    asked = {"method": Method.EQUAL_WEIGHT, "history": BELIEVED, "walk_forward": terms}
+    truth = study(records, **asked).walk_forward
+    # Days so wild that an overlay which saw them would cut exposure at once.
+    wild = other_future(records, truth.dates[row], row, scale=0.3)
+    found = study(wild, **asked).walk_forward
     for ours, theirs in zip(truth.tracks, found.tracks, strict=True):
-        assert ours.returns[:101] == theirs.returns[:101]
+        assert ours.returns[: row + 1] == theirs.returns[: row + 1]
         # What is held on the next day is decided before it is known.
-        assert ours.exposure[:102] == theirs.exposure[:102]
-        assert ours.returns[101] != theirs.returns[101]
+        assert ours.exposure[: row + 2] == theirs.exposure[: row + 2]
+        assert ours.returns[row + 1] != theirs.returns[row + 1]
+    overlaid = (each.track(Portfolio.WITH_OVERLAYS) for each in (truth, found))
+    before, after = (each.exposure[row + 2] for each in overlaid)
+    assert after < before
 
 
 def test_a_study_that_was_broken_off_ends_as_if_it_had_not_been():
@@ -190,10 +197,11 @@ def test_the_first_purchase_is_no_turnover():
 
 
 def test_the_current_allocation_is_a_benchmark_and_what_it_has_besides_is_told():
-    result = study(make_records(2, 400), {"A": 0.7, "OTHER": 0.3})
+    result = study(make_records(2, 400), {"A": 0.7, "OTHER": 0.3, "NONE": 0.0})
     current = result.walk_forward.track(Portfolio.CURRENT)
     assert current.exposure == pytest.approx([0.7] * len(current.exposure))
-    assert any("OTHER" in each for each in result.warnings)
+    (told,) = [each for each in result.warnings if "OTHER" in each]
+    assert "NONE" not in told
     assert study(make_records(2, 400)).walk_forward.track(Portfolio.CURRENT) is None
 
 

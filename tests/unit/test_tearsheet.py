@@ -18,7 +18,7 @@ from services.portfolio_builder.exports import (
 from services.portfolio_builder.study import History, StudyRequest, WalkForward
 from services.portfolio_builder.study_result import StudyResult
 from services.portfolio_builder.tearsheet.page import tearsheet
-from services.portfolio_builder.tearsheet.words import number, percent, probability
+from services.portfolio_builder.tearsheet.words import binding_words, number, percent, probability
 from tests.support.track_records import make_record, make_records, weekdays
 
 EVIL = '=<script>alert("1")</script>&$x$'
@@ -156,6 +156,13 @@ def test_figures_are_written_so_that_nothing_is_minus_zero_or_certain():
     assert percent(None) == number(None) == "–"
     assert number(1234.5678) == "1,234.57"
     assert probability(0.9999999) == "above 99.9%"
+
+
+def test_caps_that_bind_are_counted_where_they_are_many():
+    caps = [f"at most 0.1 of {each}" for each in "ABCD"]
+    assert binding_words(["max_total_ratio 2", *caps]) == "max_total_ratio 2; caps of 4 strategies"
+    assert binding_words(caps[:1]) == "at most 0.1 of A"
+    assert binding_words([]) == "nothing"
 
 
 def rows(text):

@@ -130,7 +130,8 @@ def run_study(
         walk_forward=forward,
         cross_validation=crossed,
     )
-    warnings = doubts_of(result, study.panel, set(current) - set(request.strategy_ids))
+    others = {each for each, ratio in current.items() if ratio > 0} - set(request.strategy_ids)
+    warnings = doubts_of(result, study.panel, others)
     tell(1.0, "done")
     return result.model_copy(update={"warnings": warnings})
 

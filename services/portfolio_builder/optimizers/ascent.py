@@ -22,10 +22,8 @@ from services.portfolio_builder.optimizers.region import Cuts, Region, no_cuts
 _GAIN = 1e-9
 #: How far from the candidate the model may stand at the end, in weights.
 _NEAR = 1e-3
-
 #: Rows that are known and have less left than this at the start are used from the start.
 _CLOSE = 1e-6
-
 #: From so many strategies on it is faster to look at some of them first, and how many they are.
 _MANY, _FIRST = 100, 60
 

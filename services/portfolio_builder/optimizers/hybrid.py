@@ -108,7 +108,8 @@ class _Sweep:
         self.iterations += found.iterations
         self.cuts = found.cuts
         self.latest = found.weights
-        return self.point(found.weights)
+        point = self.point(found.weights)
+        return point if self.region.excess(point.weights) <= TOLERANCE else None
 
     def frontier(self) -> list[FrontierPoint]:
         floors = np.linspace(self.grown.sharpe, self.best_sharpe, POINTS)[1:-1]

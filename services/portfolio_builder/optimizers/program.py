@@ -133,7 +133,7 @@ def _sharpest(region: Region, cuts: Cuts, shares: Shares | None, *, free: bool) 
         builder.scale_limits()
     if shares is not None:
         _add_shares(builder, shares)
-    builder.equal(region.problem.mean[None, :], np.array([_best_alone(region)]))
+    builder.equal(region.problem.mean[None, :] / _best_alone(region), np.ones(1))
     return builder
 
 

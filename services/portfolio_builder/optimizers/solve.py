@@ -86,8 +86,11 @@ def _first(region: Region, method: Method, *, second_opinion: bool) -> Found:
         return _METHODS[method](region)
     except NotSolved as error:
         goal = goal_of(region.problem, method, (), 0.0)
-        possible = second_opinion and len(region.lower) <= MOST_STRATEGIES
-        theirs = slsqp(region, goal.score) if goal.score and possible else None
+        # The other methods add rows to the region that are not known where they gave up.
+        least = region.problem.constraints.min_total_ratio
+        whole = method is Method.MAX_GROWTH or (method is Method.MIN_VARIANCE and least > 0)
+        possible = whole and second_opinion and len(region.lower) <= MOST_STRATEGIES
+        theirs = slsqp(region, goal.score) if possible and goal.score is not None else None
         if theirs is None:
             raise
         note = f"only SLSQP found weights: {error}"
@@ -113,7 +116,9 @@ def _certified(
     if theirs is not None:
         second, gap = "SLSQP", value - goal.value(theirs)
         better = gap < -_CLEARLY * max(1.0, abs(value)) or excess > TOLERANCE
-        if better and region.excess(theirs) <= _CLEARLY:
+        # What is limited by a share of a small total is missed by little, but by much of the share.
+        size = min(1.0, float(theirs.sum())) if goal.sizeless else 1.0
+        if better and (found.within or region).excess(theirs) <= _CLEARLY * size:
             solver, second, gap = second, solver, -gap
             weights, value, excess = theirs, goal.value(theirs), region.excess(theirs)
     if not math.isfinite(excess) or excess > TOLERANCE:

@@ -17,6 +17,7 @@ from services.portfolio_builder.tearsheet import charts, tables
 from services.portfolio_builder.tearsheet.charts import HALF, WIDE, Line
 from services.portfolio_builder.tearsheet.style import STYLE
 from services.portfolio_builder.tearsheet.words import (
+    binding_words,
     constraint_words,
     method_words,
     number,
@@ -213,9 +214,8 @@ def _largest(result: StudyResult) -> list[StrategyPart]:
 
 def _proposal(result: StudyResult, shown: Sequence[StrategyPart]) -> str:
     proposed = result.proposed
-    held_back = "; ".join(proposed.binding) or "nothing"
     told = [
-        f"Held back by: {held_back}.",
+        f"Held back by: {binding_words(proposed.binding)}.",
         f"In sample Sharpe {number(proposed.in_sample.sharpe)}, growth "
         f"{percent(proposed.in_sample.cagr_ratio)}, drawdown "
         f"{percent(-proposed.in_sample.max_drawdown_ratio)}, before costs.",

@@ -44,7 +44,7 @@ table.heat td:empty { background: none; }
 footer { margin-top: 28px; padding-top: 10px; border-top: 1px solid var(--line); font-size: 12px;
   color: var(--soft); }
 code { font-size: 12px; overflow-wrap: anywhere; }
-@media (max-width: 760px) {
+@media screen and (max-width: 760px) {
   body { padding: 16px 12px 28px; }
   h1 { font-size: 21px; }
   .columns { grid-template-columns: minmax(0, 1fr); }
@@ -56,7 +56,10 @@ code { font-size: 12px; overflow-wrap: anywhere; }
 @media print {
   body { max-width: none; padding: 0; font-size: 11px; }
   table { font-size: 10px; } th, td { padding: 1px 4px; }
-  h2 { break-after: avoid; } figure, tr { break-inside: avoid; }
+  h2, .legend { break-after: avoid; }
+  section:has(figure), figure, tr, .warnings { break-inside: avoid; }
+  td.text, table.windows td.text { min-width: 0; white-space: normal; }
+  h1 { font-size: 18px; } h2 { margin-top: 14px; }
   .scroll { overflow: visible; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from services.portfolio_builder.constraints import Constraints, Method
@@ -88,6 +89,15 @@ def constraint_words(limits: Constraints) -> list[str]:
         for each in limits.groups
     ]
     return found
+
+
+def binding_words(binding: Sequence[str], most: int = 3) -> str:
+    """What holds weights back; caps of single strategies are counted where they are many."""
+    caps = [each for each in binding if each.startswith("at most ")]
+    if len(caps) <= most:
+        return "; ".join(binding) or "nothing"
+    others = [each for each in binding if each not in caps]
+    return "; ".join([*others, f"caps of {len(caps)} strategies"])
 
 
 def terms_words(terms: WalkForward) -> list[str]:

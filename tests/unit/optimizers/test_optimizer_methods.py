@@ -28,6 +28,28 @@ def test_a_cap_holds_as_a_share_of_what_is_allocated_too():
     assert free.weights.max() / free.weights.sum() > 0.25
 
 
+@pytest.mark.parametrize("seed", [259, 267, 329, 336])
+def test_caps_that_leave_one_portfolio_are_that_portfolio(seed):
+    # A solver that walks through the interior had none here, and gave up on one strategy alone.
+    for count, cap in ((1, 0.5236), (4, 0.25), (5, 0.1)):
+        returns = market(count, 300, seed) + 0.001
+        found = solve(problem_of(returns, max_weight_ratio=cap), Method.MAX_SHARPE)
+        assert found.weights == pytest.approx(cap, rel=1e-5)
+
+
+def test_a_total_changes_the_size_of_the_best_sharpe_and_not_its_direction():
+    whole = solve(problem_of(RETURNS, max_weight_ratio=0.25, max_total_ratio=1), Method.MAX_SHARPE)
+    half = solve(problem_of(RETURNS, max_weight_ratio=0.25, max_total_ratio=0.5), Method.MAX_SHARPE)
+    assert half.weights == pytest.approx(whole.weights / 2, abs=1e-7)
+
+
+def test_a_least_weight_of_next_to_nothing_is_none():
+    bounds = {"S0": Bounds(min_ratio=1e-300, max_ratio=0.25)}
+    free = solve(problem_of(RETURNS, max_weight_ratio=0.25), Method.MAX_SHARPE)
+    found = solve(problem_of(RETURNS, max_weight_ratio=0.25, bounds=bounds), Method.MAX_SHARPE)
+    assert found.weights == pytest.approx(free.weights, abs=1e-9)
+
+
 def test_a_drawdown_changes_the_size_of_the_best_sharpe_and_not_its_direction():
     free = solve(problem_of(RETURNS), Method.MAX_SHARPE).weights
     problem = problem_of(RETURNS, max_drawdown_ratio=0.03)
@@ -128,6 +150,13 @@ def test_the_frontier_goes_from_most_growth_to_most_sharpe(frontier):
     best = solve(problem_of(RETURNS), Method.MAX_SHARPE).objective
     assert frontier[-1].sharpe == pytest.approx(best, abs=1e-6)
     assert len(frontier) == 9
+
+
+def test_every_point_of_the_frontier_keeps_the_constraints(frontier):
+    for point in frontier:
+        assert measure.drawdown(RETURNS @ point.weights) <= 0.1 + 1e-6
+        assert point.weights.max() <= 0.5 + 1e-6
+        assert point.weights.sum() <= 2 + 1e-6
 
 
 def test_along_the_frontier_sharpe_rises_and_growth_falls(frontier):

@@ -75,6 +75,12 @@ def test_edges_have_weights_or_a_word(method, name):
     assert found.certificate.max_violation <= 1e-6
 
 
+@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("limits", [{"max_total_ratio": 0}, {"max_weight_ratio": 0}])
+def test_where_nothing_may_be_allocated_nothing_is(method, limits):
+    assert not solve(problem_of(RETURNS, **limits), method).weights.any()
+
+
 def test_where_all_lose_the_best_is_cash_and_the_notes_say_so():
     found = solve(problem_of(-np.abs(RETURNS)), Method.MAX_SHARPE)
     assert not found.weights.any()
