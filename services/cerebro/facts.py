@@ -38,19 +38,28 @@ class Facts:
 
     def _volatility(self, strategy_id: str) -> Decimal | None:
         """Annual, of the newest part of the strategy's own record; live results before claims."""
-        for source in ("live", "backtest"):
-            query = {"strategy_id": strategy_id, "source": source}
-            found = (
-                self._store["strategy_returns"]
-                .find(query, {"return": 1})
-                .sort("date", DESCENDING)
-                .limit(_RECORD_DAYS)
-            )
-            returns = [row["return"] for row in found if row.get("return") is not None]
-            estimate = volatility_of(returns[::-1])
+        for returns in (self._lived(strategy_id), self._claimed(strategy_id)):
+            estimate = volatility_of(returns)
             if estimate is not None:
                 return estimate
         return None
+
+    def _lived(self, strategy_id: str) -> list[Decimal]:
+        """The newest returns of our own fills, oldest first."""
+        found = (
+            self._store["strategy_returns"]
+            .find({"strategy_id": strategy_id, "source": "live"}, {"return": 1})
+            .sort("date", DESCENDING)
+            .limit(_RECORD_DAYS)
+        )
+        return [row["return"] for row in found if row.get("return") is not None][::-1]
+
+    def _claimed(self, strategy_id: str) -> list[Decimal]:
+        """The newest returns of the developer's backtest, oldest first."""
+        found = self._store["record_versions"].find_one(
+            {"current": True, "strategy_id": strategy_id, "source": "backtest"}, {"recent": 1}
+        )
+        return found["recent"][-_RECORD_DAYS:] if found else []
 
     def unresolved(
         self, account_ids: list[str], session: ClientSession

@@ -15,19 +15,20 @@ class BodyLimit:
 
     Args:
         app: what it stands before.
-        most_bytes: how large the body of a request to this path may be.
+        most_bytes: how large the body of a request to this path may be; None = whoever serves it
+            looks after that.
     """
 
-    def __init__(self, app: ASGIApp, *, most_bytes: Callable[[str], int]) -> None:
+    def __init__(self, app: ASGIApp, *, most_bytes: Callable[[str], int | None]) -> None:
         self._app = app
         self._most_bytes = most_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the whole body, then hand it on."""
-        if scope["type"] != "http":
+        most = self._most_bytes(scope["path"]) if scope["type"] == "http" else None
+        if most is None:
             await self._app(scope, receive, send)
             return
-        most = self._most_bytes(scope["path"])
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > most:
             await _refused(most, int(announced))(scope, receive, send)

@@ -198,7 +198,7 @@ class CerebroSettings(CommonSettings):
         Decimal(60), gt=0, description="seconds that a sender's clock may be ahead of ours"
     )
     reference_cache_s: float = Field(
-        0.5, ge=0, le=5, description="seconds that strategies, allocation and controls are kept"
+        0.5, ge=0, le=1, description="seconds that strategies, allocation and controls are kept"
     )
 
 
@@ -255,6 +255,12 @@ class PortfolioSettings(CommonSettings):
     )
     max_total_allocation_pct: Decimal = Field(
         Decimal(200), gt=0, le=1000, description="percent of equity, all strategies together"
+    )
+    reoptimize_cron: str = Field(
+        "", description="when a study proposes an allocation: five fields, UTC; empty = never"
+    )
+    record_max_bytes: int = Field(
+        10_485_760, ge=1024, le=52_428_800, description="bytes of an uploaded track record"
     )
 
 

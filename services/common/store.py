@@ -151,6 +151,35 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
             {"unique": True},
         )
     ],
+    "portfolio_tests": [
+        ([("requested_at", DESCENDING)], {}),
+        (
+            [("open", ASCENDING), ("requested_at", ASCENDING)],
+            {"partialFilterExpression": {"open": True}},
+        ),
+        ([("propose", ASCENDING)], {"partialFilterExpression": {"propose": True}}),
+    ],
+    "portfolio_test_files": [
+        ([("key", ASCENDING), ("number", ASCENDING)], {}),
+        ([("part_of", ASCENDING)], {}),
+    ],
+    "reoptimization": [],
+    # A claim of a developer is one document; its days are compressed in it.
+    "record_versions": [
+        (
+            [("strategy_id", ASCENDING), ("source", ASCENDING), ("number", DESCENDING)],
+            {"unique": True},
+        ),
+        (
+            [("current", ASCENDING), ("strategy_id", ASCENDING)],
+            {"partialFilterExpression": {"current": True}},
+        ),
+    ],
+    "live_reports": [],
+    "record_reviews": [
+        ([("strategy_id", ASCENDING), ("uploaded_at", DESCENDING)], {}),
+        ([("uploaded_at", ASCENDING)], {"expireAfterSeconds": 30 * 86400}),
+    ],
     "strategies": [
         ([("credentials.key_hash", ASCENDING)], {}),
         ([("credentials.credential_id", ASCENDING)], {}),

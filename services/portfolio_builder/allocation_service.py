@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError
 
 from services.common.clock import utc_now
 from services.common.problems import Refusal
-from services.domain.values import Frozen
+from services.domain.values import ZERO, Frozen
 from services.portfolio_builder.allocation_store import AllocationStore
 from services.portfolio_builder.allocations import (
     Allocation,
@@ -30,6 +30,7 @@ from services.portfolio_builder.allocations import (
     Verdict,
     in_percent,
     judge,
+    left_out,
     objections_to,
     rows_of,
 )
@@ -152,18 +153,19 @@ class Allocations:
 
     def _made(self, wish: Wish, session: ClientSession) -> Proposal:
         verdict = self._permitted(wish.ratios, session)
+        current = self._store.current(session)
         return Proposal(
             proposal_id=wish.proposal_id or f"p_{uuid.uuid4().hex[:16]}",
             origin=wish.origin,
             allocations=rows_of(wish.ratios),
-            base_version=self._store.current(session).version,
+            base_version=current.version,
             proposed_by=wish.by,
             proposed_at=utc_now(),
             reason=wish.reason.strip(),
             evidence=wish.evidence,
             reverts_to=wish.reverts_to,
             objections=objections_to(wish.evidence),
-            warnings=verdict.warnings,
+            warnings=(*verdict.warnings, *left_out(current.ratios, wish.ratios)),
         )
 
     def _permitted(self, ratios: Mapping[str, Decimal], session: ClientSession) -> Verdict:
@@ -191,14 +193,15 @@ class Allocations:
         current = self._store.current()
         verdict = self._judged(ratios)
         before = current.ratios
-        records = self._store.records(before.keys() | ratios.keys())
-        whole = {name: ratios.get(name, Decimal(0)) for name in before.keys() | ratios.keys()}
+        whole = {name: ratios.get(name, ZERO) for name in before.keys() | ratios.keys()}
+        used = [name for name, ratio in whole.items() if ratio or before.get(name)]
+        records = self._store.records(used)
         return Compared(
             version=current.version,
             comparison=compare(before, ratios, records, last_days=last_days),
             objections=objections,
             faults=verdict.faults,
-            warnings=verdict.warnings,
+            warnings=(*verdict.warnings, *left_out(before, ratios)),
             what_if={"allocations": dict(sorted(whole.items()))},
         )
 
@@ -282,7 +285,7 @@ class Allocations:
             proposal_id=proposal.proposal_id,
             reverts_to=proposal.reverts_to,
             override=override if proposal.objections else "",
-            warnings=verdict.warnings,
+            warnings=(*verdict.warnings, *left_out(current.ratios, proposal.ratios)),
         )
         decided = {
             "status": ProposalStatus.APPROVED,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -20,10 +19,9 @@ from services.portfolio_builder.allocations import (
     ProposalStatus,
 )
 from services.portfolio_builder.comparison import Past
+from services.portfolio_builder.record_store import RecordStore
 
 _CURRENT = "current"
-#: Whose word counts more: what we traded, what the developer traded, what was simulated.
-_SOURCES = ("live", "developer_live", "backtest")
 T = TypeVar("T")
 
 
@@ -32,6 +30,7 @@ class AllocationStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._records = RecordStore(store)
 
     def transaction(self, work: Callable[[ClientSession], T]) -> T:
         """All or nothing. Raises: TransientError."""
@@ -131,21 +130,11 @@ class AllocationStore:
         return {str(row["_id"]) for row in found}
 
     def records(self, strategy_ids: Collection[str]) -> dict[str, Past]:
-        """The daily record of each strategy that has one.
-
-        Of each day the row that counts most: our own fills before the developer's, both before a
-        backtest.
-        """
-        rows: dict[str, dict[date, tuple[int, float]]] = {}
-        query = {"strategy_id": {"$in": sorted(strategy_ids)}}
-        fields = {"_id": 0, "strategy_id": 1, "source": 1, "date": 1, "return": 1}
-        for row in self._store["strategy_returns"].find(query, fields):
-            rank = _SOURCES.index(row["source"]) if row["source"] in _SOURCES else len(_SOURCES)
-            days = rows.setdefault(row["strategy_id"], {})
-            day = date.fromisoformat(str(row["date"])[:10])
-            if row.get("return") is not None and rank < days.get(day, (len(_SOURCES), 0.0))[0]:
-                days[day] = (rank, float(row["return"]))
-        return {name: _past(days) for name, days in rows.items() if days}
+        """The daily record of each strategy that has one."""
+        return {
+            each.strategy_id: Past(each.source, dict(zip(each.dates, each.returns, strict=True)))
+            for each in self._records.series(strategy_ids)
+        }
 
     def audit(self, what: str, *, by: str, facts: dict[str, Any], session: ClientSession) -> None:
         """Record who did what, in the same transaction."""
@@ -159,9 +148,3 @@ def _known(row: Document) -> Known:
     }
     archived = row.get("archived_at") is not None
     return Known("ARCHIVED" if archived else str(row.get("status", "ACTIVE")), weights)
-
-
-def _past(days: dict[date, tuple[int, float]]) -> Past:
-    used = sorted({rank for rank, _ in days.values()})
-    source = " and ".join(_SOURCES[rank] for rank in used)
-    return Past(source, {day: value for day, (_, value) in sorted(days.items())})

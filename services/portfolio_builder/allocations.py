@@ -309,6 +309,15 @@ def _warnings(ratios: Mapping[str, Decimal], strategies: Mapping[str, Known]) ->
     return found
 
 
+def left_out(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> tuple[str, ...]:
+    """Who has something and is not even named: it may have been forgotten."""
+    return tuple(
+        f"{name} has {in_percent(ratio)} now, is not named, and gets nothing"
+        for name, ratio in sorted(before.items())
+        if ratio and name not in after
+    )
+
+
 def objections_to(evidence: Evidence | None) -> tuple[str, ...]:
     """Why a proposal of a study may be approved with a written override only.
 

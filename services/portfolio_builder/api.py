@@ -20,6 +20,11 @@ _PROBLEMS = problem_responses(401, 422, 500, 503)
 _MOST_BYTES = 1_048_576
 
 
+def _most_bytes(path: str) -> int | None:
+    """Uploads of records have a limit of their own."""
+    return None if path.endswith("/records") else _MOST_BYTES
+
+
 class WhatIfQuestion(Change):
     """What is to be otherwise, and of which signals.
 
@@ -42,7 +47,7 @@ def create_app(health: Health, operators: Operators) -> FastAPI:
         responses=_PROBLEMS,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.add_middleware(BodyLimit, most_bytes=lambda _path: _MOST_BYTES)
+    app.add_middleware(BodyLimit, most_bytes=_most_bytes)
     add_problems(app)
     admit_operators(app, operators)
     add_routes(app, health)

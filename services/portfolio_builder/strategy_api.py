@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Annotated
 
 from fastapi import Body, Depends, FastAPI, Header, Query, Response
 from pydantic import Field
 
 from services.common.operators import operator
 from services.common.problems import Refusal, problem_responses
-from services.domain.risk import LimitSet
+from services.domain.risk import LimitSet, TradingHours
 from services.domain.values import Frozen
 from services.portfolio_builder.strategies import Strategies, StrategyList
 from services.portfolio_builder.strategy_terms import SETTABLE, StrategySheet, StrategyView
@@ -42,7 +43,7 @@ class StrategyUpdate(StrategySheet):
 class LimitChanges(Frozen):
     """Limits by name, as in LimitSet; `null` removes one, what is not named stays."""
 
-    limits: dict[str, Any] = Field(min_length=1)
+    limits: dict[str, bool | int | Decimal | str | TradingHours | None] = Field(min_length=1)
     reason: _Reason
 
 

@@ -35,6 +35,24 @@ class Record:
     margins: Vector | None = None
 
 
+class History(Frozen):
+    """How much history a strategy needs to be given weight, and how far its record is believed.
+
+    Attributes:
+        least_days: of its record, to take part at all.
+        full_days: for the whole of its cap; with fewer in proportion.
+        silent_days: calendar days without a return after which it takes part no longer.
+        backtest_part: of the cap of what was never traded.
+        shrinkage: of Sharpe ratios to their mean: 0 = none, 1 = all the same.
+    """
+
+    least_days: Annotated[int, Field(ge=20, le=10_000)] = 252
+    full_days: Days = 756
+    silent_days: Days = 21
+    backtest_part: Annotated[float, Field(ge=0, le=1)] = 0.5
+    shrinkage: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
 class WalkForward(Frozen):
     """How a method is tried on days that it has not seen.
 
@@ -81,6 +99,7 @@ class StudyRequest(Frozen):
         constraints: what they keep.
         alpha_ratio: of the hybrid: 1 = only Sharpe ratio, 0 = only growth.
         risk_free_ratio: annual; 0 for records of what is traded on margin.
+        history: how much of it a strategy needs.
         walk_forward: how it is tried; None = only the weights are wanted.
         cross_validation: whether purged cross-validation is wanted too.
         from_on: only days from then on.
@@ -94,6 +113,7 @@ class StudyRequest(Frozen):
     constraints: Constraints = Constraints()
     alpha_ratio: Annotated[float, Field(ge=0, le=1)] = 0.5
     risk_free_ratio: Annotated[float, Field(ge=-0.1, le=0.5)] = 0.0
+    history: History = History()
     walk_forward: WalkForward | None = WalkForward()
     cross_validation: bool = False
     from_on: date | None = None

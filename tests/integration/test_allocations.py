@@ -5,11 +5,9 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from datetime import date, timedelta
 from decimal import Decimal
 
 import httpx2 as httpx
-import numpy as np
 import pytest
 
 from services.cerebro.service import Cerebro, Patience
@@ -35,6 +33,7 @@ from tests.support.rows import (
     allow_trading,
     exit_fields,
 )
+from tests.support.track_records import make_record, store_record
 
 pytestmark = pytest.mark.servers
 
@@ -185,6 +184,17 @@ def test_a_proposal_trades_nothing_until_a_person_approves_it(http, store):
     assert "APPROVED by olga" in again.json()["message"]
 
 
+def test_a_proposal_that_forgets_a_strategy_says_so(http):
+    approve(http, 0, A=50)
+    proposed = http.post(PROPOSALS, json={"allocations": {"B": "0.3"}, "reason": "x"}).json()
+    words = ["A has 50 % now, is not named, and gets nothing"]
+    assert proposed["warnings"] == words
+    path = f"{PROPOSALS}/{proposed['proposal_id']}"
+    assert http.get(f"{path}/comparison").json()["warnings"] == words
+    approved = http.post(f"{path}/approve", json={"version": 1, "reason": "meant"}).json()
+    assert approved["warnings"] == words
+
+
 def test_a_rejected_proposal_keeps_the_reason_and_cannot_be_approved(http):
     proposed = http.post(PROPOSALS, json={"allocations": {"A": "0.3"}, "reason": "less"}).json()
     path = f"{PROPOSALS}/{proposed['proposal_id']}"
@@ -330,22 +340,9 @@ def test_an_approval_that_dies_half_way_leaves_nothing(store, allocations, monke
     assert everything(store) == before
 
 
-def add_record(store, name, seed, days=300):
-    rows = np.random.default_rng(seed).normal(0.001, 0.01, days)
-    store["strategy_returns"].insert_many(
-        {
-            "strategy_id": name,
-            "source": "backtest",
-            "date": (date(2024, 1, 1) + timedelta(days=n)).isoformat(),
-            "return": Decimal(f"{each:.8f}"),
-        }
-        for n, each in enumerate(rows.tolist())
-    )
-
-
 def test_a_proposal_is_compared_with_what_trades(http, store):
-    add_record(store, "A", 1)
-    add_record(store, "B", 2)
+    store_record(store, make_record("A", 300, seed=1))
+    store_record(store, make_record("B", 300, seed=2))
     approve(http, 0, A=50)
     body = {"allocations": {"A": "0.2", "B": "0.3"}, "reason": "spread"}
     proposed = http.post(PROPOSALS, json=body).json()
@@ -368,14 +365,14 @@ def test_a_proposal_is_compared_with_what_trades(http, store):
 
 
 def test_our_own_fills_count_before_a_claim(store, allocations):
-    add_record(store, "A", 1)
-    on = "2024-01-05"
-    row = {"strategy_id": "A", "source": "live", "date": on, "return": Decimal("0.5")}
+    record = make_record("A", 300)
+    store_record(store, record)
+    on = record.dates[5]
+    row = {"strategy_id": "A", "source": "live", "date": on.isoformat(), "return": Decimal("0.5")}
     store["strategy_returns"].insert_one(row)
     past = AllocationStore(store).records({"A", "B"})
     assert set(past) == {"A"}
-    assert past["A"].source == "live and backtest"
-    assert past["A"].returns[date(2024, 1, 5)] == 0.5
+    assert past["A"].returns[on] == 0.5
     assert len(past["A"].returns) == 300
 
 

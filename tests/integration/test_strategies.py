@@ -221,6 +221,13 @@ def test_limits_of_a_strategy_are_set_and_shown(store, http):
     body = {"limits": {"max_open_positions": 3}, "reason": "few"}
     assert http.put(f"{URL}/Com1-Met/limits", json=body).json()["max_open_positions"] == 3
     assert http.get(f"{URL}/Com1-Met").json()["limits"]["max_open_positions"] == 3
+    hours = {"timezone": "America/New_York", "opens": "09:30", "closes": "16:00"}
+    kinds = {"trading_hours": hours, "restricted": True, "max_daily_loss_ratio": "0.02"}
+    for value in ({**kinds, "max_order_quantity": 7.5}, dict.fromkeys(kinds)):
+        changed = http.put(f"{URL}/Com1-Met/limits", json={"limits": value, "reason": "x"})
+        assert changed.status_code == 200, changed.text
+    assert changed.json()["max_order_quantity"] == "7.5"
+    assert (changed.json()["trading_hours"], changed.json()["restricted"]) == (None, False)
     wrong = http.put(f"{URL}/Com1-Met/limits", json={"limits": {"max_opn": 3}, "reason": "few"})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "BAD_LIMITS")
     assert http.put(f"{URL}/nobody/limits", json=body).status_code == 404

@@ -2,11 +2,14 @@
 
 import csv
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from services.portfolio_builder.record_store import RecordStore
+from services.portfolio_builder.records.rows import Day
 from services.portfolio_builder.study import Record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -55,3 +58,19 @@ def _real(path):
         returns=np.array([float(row["return"]) for row in rows]),
         margins=np.array(margins),
     )
+
+
+def store_record(store, record):
+    """Keep a record as a confirmed upload is kept."""
+    margins = [None] * len(record.dates) if record.margins is None else record.margins.tolist()
+    days = [
+        Day(day, Decimal(repr(ratio)), None, None, *_held(margin))
+        for day, ratio, margin in zip(record.dates, record.returns.tolist(), margins, strict=True)
+    ]
+    row = {"strategy_id": record.strategy_id, "source": record.source}
+    store.transaction(lambda session: RecordStore(store).add_version(row, days, session))
+
+
+def _held(margin):
+    """Margin and equity of a day."""
+    return (None, None) if margin is None else (Decimal(repr(margin)), Decimal(1))

@@ -16,6 +16,7 @@ from services.portfolio_builder.allocations import (
     Known,
     StrategyCap,
     judge,
+    left_out,
     objections_to,
     ratios_of_weights,
     shares_of_accounts,
@@ -100,6 +101,12 @@ def test_what_is_odd_but_allowed_is_told(ratios, sentence):
     verdict = judged(ratios)
     assert verdict.faults == ()
     assert sentence in "; ".join(verdict.warnings)
+
+
+def test_who_is_forgotten_is_told_and_who_is_set_to_zero_is_not():
+    before = {"A": Decimal("0.2"), "B": Decimal("0.1"), "Idle": Decimal(0)}
+    after = {"B": Decimal(0)}
+    assert left_out(before, after) == ("A has 20 % now, is not named, and gets nothing",)
 
 
 def test_shares_of_accounts_follow_the_weights():

@@ -1,16 +1,18 @@
 """How much may be luck: the worked example of the paper, a thousand worthless strategies."""
 
+from datetime import date, timedelta
+
 import numpy as np
 import pytest
 
-from services.portfolio_builder.backtest.metrics import drawdowns_of, sharpe
+from services.portfolio_builder.backtest.metrics import drawdowns_of, figures_of, sharpe
 from services.portfolio_builder.backtest.overfitting import (
     bootstrap_drawdowns,
     deflated_sharpe,
     expected_max_sharpe,
     overfitting_of,
 )
-from services.portfolio_builder.study_result import Portfolio
+from services.portfolio_builder.study_result import Portfolio, Track
 
 
 @pytest.mark.parametrize(("trials", "probability"), [(100, 0.9004), (46, 0.9505)])
@@ -33,14 +35,41 @@ def test_the_best_of_a_thousand_worthless_strategies_looks_good():
     assert expected == pytest.approx(best, rel=0.25)
 
 
+def track(returns):
+    start = date(2020, 1, 1)
+    dates = [start + timedelta(days=each) for each in range(len(returns))]
+    series = tuple(returns.tolist())
+    return Track(
+        portfolio=Portfolio.METHOD,
+        figures=figures_of(returns, dates, 252),
+        returns=series,
+        equity=series,
+        exposure=series,
+        margin_ratio=None,
+        turnover=series,
+        costs=series,
+        turnover_ratio=0,
+        ruined_on=None,
+    )
+
+
 def test_one_trial_deflates_nothing_and_each_more_does():
-    returns = np.random.default_rng(1).standard_normal(1000) * 0.01 + 0.0005
-    found = [
-        overfitting_of(Portfolio.METHOD, returns, 252, trials=each).dsr for each in (1, 10, 1000)
-    ]
-    plain = overfitting_of(Portfolio.METHOD, returns, 252, trials=1)
-    assert plain.dsr == plain.psr
-    assert found[0] > found[1] > found[2]
+    made = track(np.random.default_rng(1).standard_normal(1000) * 0.01 + 0.0005)
+    one, ten, many = (overfitting_of(made, trials=each, risk_free=0) for each in (1, 10, 1000))
+    assert one.dsr == one.psr
+    assert one.dsr > ten.dsr > many.dsr
+
+
+def test_what_cash_earns_is_no_skill():
+    made = track(np.random.default_rng(1).standard_normal(1000) * 0.001 + 0.03 / 252)
+    free = overfitting_of(made, trials=1, risk_free=0)
+    assert overfitting_of(made, trials=1, risk_free=0.03).psr < free.psr
+
+
+def test_a_day_that_lost_everything_is_the_worst_drawdown():
+    returns = np.full(50, 0.01)
+    returns[10] = -1.0
+    assert bootstrap_drawdowns(returns, seed=1, paths=50).max() == pytest.approx(1.0)
 
 
 def test_a_seed_gives_the_same_paths_and_another_seed_others():

@@ -87,6 +87,19 @@ def test_a_strategy_has_no_return_before_it_began_and_none_after_it_ended():
     assert panel.margins is None
 
 
+def test_margin_stays_while_a_market_is_closed():
+    margins = np.array([0.1, 0.2, 0.3])
+    days = weekdays(6)
+    open_days = (days[1], days[2], days[4])
+    panel = panel_of(
+        [
+            make_record("A", 6, margins=np.zeros(6)),
+            make_record("B", 3, dates=open_days, margins=margins),
+        ]
+    )
+    assert panel.margins[:, 1].tolist() == [0, 0.1, 0.2, 0.2, 0.3, 0]
+
+
 def test_a_cut_keeps_nothing_outside_of_it():
     days = weekdays(10)
     cut = between([make_record("A", 10), make_record("B", 2)], days[3], days[5])
@@ -113,8 +126,9 @@ def test_correlation_is_of_common_days_and_none_where_it_says_nothing():
     still = replace(two, strategy_id="D", returns=np.zeros(600))
     few = replace(two, strategy_id="E", dates=two.dates[:10], returns=two.returns[:10])
     table = correlation_of(panel_of([one, two, late, still, few]))
-    assert table[0][1] == pytest.approx(np.corrcoef(one.returns, two.returns)[0, 1])
-    assert table[0][2] == pytest.approx(np.corrcoef(one.returns[500:], two.returns[500:])[0, 1])
+    assert table[0][1] == pytest.approx(np.corrcoef(one.returns, two.returns)[0, 1], abs=1e-6)
+    common = np.corrcoef(one.returns[500:], two.returns[500:])[0, 1]
+    assert table[0][2] == pytest.approx(common, abs=1e-6)
     assert table[1][2] == pytest.approx(1.0)
     assert table[0][3] is None
     assert table[0][4] is None

@@ -2,21 +2,25 @@
 
 import json
 from dataclasses import replace
+from datetime import date, timedelta
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from services.domain.errors import InvalidMessage
+from services.portfolio_builder.backtest import metrics
 from services.portfolio_builder.backtest.panel import panel_of
 from services.portfolio_builder.backtest.run import run_study
 from services.portfolio_builder.backtest.splits import walk_forward_splits
 from services.portfolio_builder.constraints import Bounds, Constraints, Method
 from services.portfolio_builder.optimizers.problem import Infeasible
-from services.portfolio_builder.study import StudyRequest, WalkForward
+from services.portfolio_builder.study import History, Record, StudyRequest, WalkForward
 from services.portfolio_builder.study_result import Portfolio, StudyResult
 from tests.support.track_records import make_record, make_records, real_records, weekdays
 
+#: Caps of young records and mere backtests are not what these tests are about.
+BELIEVED = History(full_days=1, backtest_part=1)
 QUARTERS = WalkForward(test_days=63, target_volatility_ratio=0.1, governor=True)
 
 
@@ -37,13 +41,13 @@ def study(records, current=None, *, finished=None, keep=None, tell=None, **reque
     )
 
 
-def other_future(records, day, seed):
+def other_future(records, day, seed, *, scale=0.03):
     """The same records to a day, and something else entirely after it."""
     random = np.random.default_rng(seed)
     changed = []
     for each in records:
         later = np.array([one > day for one in each.dates])
-        made_up = random.permutation(random.standard_t(3, len(later)) * 0.03).clip(-0.9, 9)
+        made_up = random.permutation(random.standard_t(3, len(later)) * scale).clip(-0.9, 9)
         changed.append(replace(each, returns=np.where(later, made_up, each.returns)))
     return changed
 
@@ -67,16 +71,23 @@ def test_no_decision_knows_a_later_day(method):
         assert found.windows[-1].out_of_sample != truth.windows[-1].out_of_sample
 
 
-def test_no_day_of_a_track_knows_a_later_one():
+@pytest.mark.parametrize("row", [0, 1, 62, 63, 64, 100])
+def test_no_day_of_a_track_knows_a_later_one(row):
     records = make_records(3, 420)
-    truth = study(records).walk_forward
-    day = truth.dates[100]
-    found = study(other_future(records, day, 1)).walk_forward
+    terms = WalkForward(target_volatility_ratio=0.05, governor=True)
+    asked = {"method": Method.EQUAL_WEIGHT, "history": BELIEVED, "walk_forward": terms}
+    truth = study(records, **asked).walk_forward
+    # Days so wild that an overlay which saw them would cut exposure at once.
+    wild = other_future(records, truth.dates[row], row, scale=0.3)
+    found = study(wild, **asked).walk_forward
     for ours, theirs in zip(truth.tracks, found.tracks, strict=True):
-        assert ours.returns[:101] == theirs.returns[:101]
+        assert ours.returns[: row + 1] == theirs.returns[: row + 1]
         # What is held on the next day is decided before it is known.
-        assert ours.exposure[:102] == theirs.exposure[:102]
-        assert ours.returns[101] != theirs.returns[101]
+        assert ours.exposure[: row + 2] == theirs.exposure[: row + 2]
+        assert ours.returns[row + 1] != theirs.returns[row + 1]
+    overlaid = (each.track(Portfolio.WITH_OVERLAYS) for each in (truth, found))
+    before, after = (each.exposure[row + 2] for each in overlaid)
+    assert after < before
 
 
 def test_a_study_that_was_broken_off_ends_as_if_it_had_not_been():
@@ -139,6 +150,19 @@ def test_a_strategy_has_no_weight_before_it_is_old_enough():
     assert result.strategies[2].first_on == young.dates[0]
 
 
+def test_a_window_that_rolls_judges_the_age_of_a_strategy_by_its_whole_record():
+    rolling = WalkForward(anchored=False, train_days=100, test_days=100)
+    young = make_record("Y", 360, dates=weekdays(700)[340:])
+    records = [*make_records(2, 700), young]
+    result = study(records, walk_forward=rolling, method=Method.EQUAL_WEIGHT)
+    windows = result.walk_forward.windows
+    # 100, 200 and 300 rows are known: 252 are needed, of which the last 100 are learned from.
+    assert [bool(each.why_not) for each in windows] == [True, True, False, False, False, False]
+    assert windows[2].in_sample.days == 100
+    # Only before the last window, at row 600, Y has 260 days; 252 are needed.
+    assert [each.weights["Y"] > 0 for each in windows] == [False] * 5 + [True]
+
+
 def test_a_window_without_a_solution_keeps_the_former_weights_and_says_so():
     # At least half of equity is in A, which loses 30 % in a day: no weights lose less than 14 %
     # while a window looks back on that day.
@@ -149,9 +173,9 @@ def test_a_window_without_a_solution_keeps_the_former_weights_and_says_so():
         bounds={"A": Bounds(min_ratio=0.5, max_ratio=1)}, max_drawdown_ratio=0.14
     )
     with pytest.raises(Infeasible, match="max_drawdown_ratio"):
-        study(records, constraints=constraints)
+        study(records, constraints=constraints, history=BELIEVED)
     rolling = WalkForward(anchored=False, train_days=252, test_days=63)
-    result = study(records, constraints=constraints, walk_forward=rolling)
+    result = study(records, constraints=constraints, walk_forward=rolling, history=BELIEVED)
     windows = result.walk_forward.windows
     unsolved = [each.number for each in windows if each.why_not]
     day = records[0].dates[330]
@@ -163,9 +187,8 @@ def test_a_window_without_a_solution_keeps_the_former_weights_and_says_so():
 
 
 def test_the_first_purchase_is_no_turnover():
-    result = study(
-        make_records(3, 450), constraints=Constraints(max_weight_ratio=0.6, max_turnover_ratio=0.1)
-    )
+    limits = Constraints(max_weight_ratio=0.6, max_turnover_ratio=0.1)
+    result = study(make_records(3, 450), constraints=limits, history=BELIEVED)
     windows = result.walk_forward.windows
     assert sum(windows[0].weights.values()) > 0.5
     for before, after in pairwise(windows):
@@ -174,10 +197,11 @@ def test_the_first_purchase_is_no_turnover():
 
 
 def test_the_current_allocation_is_a_benchmark_and_what_it_has_besides_is_told():
-    result = study(make_records(2, 400), {"A": 0.7, "OTHER": 0.3})
+    result = study(make_records(2, 400), {"A": 0.7, "OTHER": 0.3, "NONE": 0.0})
     current = result.walk_forward.track(Portfolio.CURRENT)
     assert current.exposure == pytest.approx([0.7] * len(current.exposure))
-    assert any("OTHER" in each for each in result.warnings)
+    (told,) = [each for each in result.warnings if "OTHER" in each]
+    assert "NONE" not in told
     assert study(make_records(2, 400)).walk_forward.track(Portfolio.CURRENT) is None
 
 
@@ -209,9 +233,9 @@ def test_a_request_that_cannot_be_answered_is_refused_in_a_sentence(request_of, 
 
 
 def test_records_that_are_all_too_short_are_refused_in_a_sentence():
-    with pytest.raises(InvalidMessage, match="no strategy can be given weight"):
+    with pytest.raises(InvalidMessage, match="no strategy can take part"):
         study(make_records(2, 40), walk_forward=None)
-    with pytest.raises(InvalidMessage, match="no strategy can be given weight"):
+    with pytest.raises(InvalidMessage, match="no strategy can take part"):
         study(make_records(1, 1), walk_forward=None)
 
 
@@ -227,11 +251,13 @@ def test_odd_records_are_answered_and_told(method):
     assert sum(result.proposed.weights.values()) <= 2 + 1e-6
 
 
-def test_the_nine_records_beat_equal_weights_and_keep_their_drawdown():
+@pytest.mark.parametrize("history", [History(), BELIEVED])
+def test_the_nine_records_beat_equal_weights_and_keep_their_drawdown(history):
     result = study(
         real_records(),
         constraints=Constraints(max_weight_ratio=0.35, max_drawdown_ratio=0.2),
         walk_forward=WalkForward(target_volatility_ratio=0.12, governor=True),
+        history=history,
     )
     overlaid = result.walk_forward.track(Portfolio.WITH_OVERLAYS).figures
     equal = result.walk_forward.track(Portfolio.EQUAL_WEIGHT).figures
@@ -242,8 +268,6 @@ def test_the_nine_records_beat_equal_weights_and_keep_their_drawdown():
 def test_the_stored_record_of_the_seed_comes_out_of_its_constant_weights():
     # Its "walk-forward" was one set of weights, fitted to 2025, applied back to 2017: the 34
     # complete windows of 63 days after the first 252, annual by 252 rows.
-    from services.portfolio_builder.backtest import metrics
-
     seed = {
         "SPX_1-D_Opt": 89.358,
         "Com1-Met": 66.628,
@@ -259,3 +283,64 @@ def test_the_stored_record_of_the_seed_comes_out_of_its_constant_weights():
     assert metrics.sharpe(made, 252) == pytest.approx(3.67, abs=5e-3)
     assert metrics.drawdowns_of(made).max() == pytest.approx(0.1486, abs=5e-5)
     assert metrics.volatility(made, 252) == pytest.approx(0.1289, abs=5e-5)
+
+
+def test_the_one_true_walk_forward_of_the_seed_comes_out_of_ours():
+    # max_cagr_v2 of five, stored as 92.06 %, 2.52, 29.03 %, 27.42 %: total 200 %, drawdown 20 %, no
+    # purge, no costs, 34 complete windows, annual by 252 rows. The record does not name
+    # the five; these are one of two sets that give its figures, and the fifth has no weight.
+    five = ("Com1-Met", "Com2-Ag", "Com3-Mkt", "FloridaForex", "SPY")
+    result = study(
+        [each for each in real_records() if each.strategy_id in five],
+        constraints=Constraints(max_drawdown_ratio=0.2),
+        walk_forward=WalkForward(purge_days=0, cost_bps=0),
+        history=BELIEVED,
+    )
+    made = np.array(result.walk_forward.tracks[0].returns)[: 34 * 63]
+    assert metrics.cagr(made, len(made) / 252) == pytest.approx(0.9206, abs=5e-4)
+    assert metrics.sharpe(made, 252) == pytest.approx(2.52, abs=5e-3)
+    assert metrics.drawdowns_of(made).max() == pytest.approx(0.2903, abs=5e-5)
+    assert metrics.volatility(made, 252) == pytest.approx(0.2742, abs=2e-4)
+
+
+def test_estimated_means_lose_to_equal_weights_out_of_sample():
+    # DeMiguel, Garlappi and Uppal (2009): minimum variance > 1/N > sample mean-variance. Their data
+    # is not here; five factor funds, 2014 to 2022, rank the rules in the same order.
+    from skfolio.datasets import load_factors_dataset
+
+    prices = load_factors_dataset()
+    returns = (prices / prices.shift(1) - 1).iloc[1:]
+    days = tuple(each.date() for each in returns.index)
+    records = [Record(name, "live", days, returns[name].to_numpy()) for name in returns]
+
+    def tried(method):
+        return study(
+            records,
+            method=method,
+            constraints=Constraints(max_total_ratio=1, min_total_ratio=1),
+            history=History(shrinkage=0, full_days=1),
+            walk_forward=WalkForward(
+                anchored=False, train_days=1260, test_days=21, purge_days=0, cost_bps=0
+            ),
+        ).walk_forward
+
+    least, means = tried(Method.MIN_VARIANCE), tried(Method.MAX_SHARPE)
+    ranked = [
+        least.tracks[0].figures.sharpe,
+        least.track(Portfolio.EQUAL_WEIGHT).figures.sharpe,
+        means.tracks[0].figures.sharpe,
+    ]
+    assert ranked == sorted(ranked, reverse=True)
+
+
+def test_a_strategy_that_trades_at_weekends_stands_beside_one_that_does_not():
+    start = date(2018, 1, 1)
+    every_day = tuple(start + timedelta(days=each) for each in range(800))
+    records = [make_record("A", 570), make_record("C", 800, dates=every_day)]
+    result = study(records)
+    weekly, always = (each.figures for each in result.strategies)
+    assert weekly.periods_per_year == pytest.approx(261, abs=1)
+    assert always.periods_per_year == pytest.approx(365.25)
+    assert weekly.volatility_ratio == pytest.approx(0.01 * 261**0.5, rel=0.1)
+    assert always.volatility_ratio == pytest.approx(0.01 * 365.25**0.5, rel=0.1)
+    assert result.walk_forward.tracks[0].figures.periods_per_year == pytest.approx(365.25)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Protocol
 
-from services.portfolio_builder.backtest.walk_forward import Decision, Weights
+from services.portfolio_builder.backtest.walk_forward import Decision
 from services.portfolio_builder.constraints import Constraints, Method
+from services.portfolio_builder.optimizers.estimates import Estimate
 from services.portfolio_builder.optimizers.problem import (
     Infeasible,
     InvalidProblem,
@@ -24,23 +27,19 @@ _FULL = Constraints(max_total_ratio=1, min_total_ratio=1, max_weight_ratio=1)
 BENCHMARK_STRATEGIES = 100
 
 
-@dataclass(frozen=True)
-class Estimates:
-    """What is known of the future from records of the past.
+class Estimates(Protocol):
+    """What is known from records, under constraints, of weights held now."""
 
-    Attributes:
-        problem: of the strategies that are old enough; None = there is none.
-        left_out: why a strategy is not in it, in a sentence.
-        capped: why one may have only so much, in a sentence.
-    """
-
-    problem: Problem | None
-    left_out: dict[str, str] = field(default_factory=dict)
-    capped: dict[str, str] = field(default_factory=dict)
+    def __call__(
+        self,
+        records: Sequence[Record],
+        constraints: Constraints,
+        held: Mapping[str, float],
+        since: date | None = None,
+    ) -> Estimate:
+        """See `estimating.Estimator`."""
 
 
-#: Of records, constraints and the weights held now.
-Estimate = Callable[[Sequence[Record], Constraints, Weights], Estimates]
 Solve = Callable[[Problem, Method, float], Solution]
 
 
@@ -53,24 +52,27 @@ class Chooser:
     """
 
     request: StudyRequest
-    estimate: Estimate
+    estimate: Estimates
     solve: Solve
     with_benchmarks: bool = False
 
-    def __call__(self, records: Sequence[Record], before: Decision | None) -> Decision:
-        """Weights from these records; the former ones where there are none."""
+    def __call__(
+        self, records: Sequence[Record], before: Decision | None, since: date | None = None
+    ) -> Decision:
+        """Weights from these records; the former ones where there are none.
+
+        Args:
+            records: cut off before the decision.
+            before: what was decided last.
+            since: only days from then on are learned from.
+        """
         held = before.weights if before else {}
-        constraints = self.request.constraints
-        if not held:
-            # What is bought first is no turnover: with a cap it would take years to be invested.
-            constraints = constraints.model_copy(update={"max_turnover_ratio": None})
+        constraints = at_first(self.request.constraints, held)
         try:
-            found = self.estimate(records, constraints, held)
-        except InvalidProblem as error:
+            found = self.estimate(records, constraints, held, since)
+        except (Infeasible, InvalidProblem) as error:
             return self._unsolved(str(error), before)
-        if found.problem is None:
-            return self._unsolved(f"no strategy is old enough: {_joined(found.left_out)}", before)
-        benchmarks = self._benchmarks(found.problem, before) if self.with_benchmarks else {}
+        benchmarks = self._benchmarks(found.problem, before)
         ids = found.problem.strategy_ids
         try:
             solution = self.solve(found.problem, self.request.method, self.request.alpha_ratio)
@@ -88,6 +90,8 @@ class Chooser:
     def _benchmarks(
         self, problem: Problem, before: Decision | None
     ) -> dict[Portfolio, dict[str, float]]:
+        if not self.with_benchmarks:
+            return {}
         ids = problem.strategy_ids
         found = {Portfolio.EQUAL_WEIGHT: dict.fromkeys(ids, 1.0 / len(ids))}
         if len(ids) > BENCHMARK_STRATEGIES:
@@ -108,24 +112,8 @@ class Chooser:
         return Decision(weights=before.weights, why_not=why, benchmarks=before.benchmarks)
 
 
-def _joined(reasons: dict[str, str], most: int = 3) -> str:
-    found = list(reasons.values())
-    more = f", and {len(found) - most} more" if len(found) > most else ""
-    return "; ".join(found[:most]) + more
-
-
-def narrowed(constraints: Constraints, strategy_ids: Sequence[str]) -> Constraints:
-    """Constraints without what names strategies that do not take part."""
-    taking_part = set(strategy_ids)
-    groups = [
-        each.model_copy(
-            update={"strategy_ids": tuple(one for one in each.strategy_ids if one in taking_part)}
-        )
-        for each in constraints.groups
-    ]
-    return constraints.model_copy(
-        update={
-            "bounds": {one: each for one, each in constraints.bounds.items() if one in taking_part},
-            "groups": tuple(each for each in groups if each.strategy_ids),
-        }
-    )
+def at_first(constraints: Constraints, held: Mapping[str, float]) -> Constraints:
+    """What is bought while nothing is held is no turnover: it would take years to be invested."""
+    if any(each > 0 for each in held.values()):
+        return constraints
+    return constraints.model_copy(update={"max_turnover_ratio": None})

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.portfolio_builder.backtest.metrics import drawdowns_of, sharpe
+from services.portfolio_builder.backtest.metrics import drawdowns_of, excess_of, sharpe
 from services.portfolio_builder.backtest.panel import Panel
 from services.portfolio_builder.backtest.splits import Folds, Rows, purged_folds
 from services.portfolio_builder.backtest.walk_forward import Decision, vector_of
@@ -59,7 +59,11 @@ def moved_together(panel: Panel, records: Sequence[Record], rows: Rows) -> list[
 
 
 def cross_validation_of(
-    panel: Panel, folds: Folds, decisions: Sequence[Decision], purge_days: int
+    panel: Panel,
+    folds: Folds,
+    decisions: Sequence[Decision],
+    purge_days: int,
+    risk_free: float,
 ) -> CrossValidation:
     """What each path made: days of each fold under the weights of a fit that had not seen it."""
     weights = [vector_of(each.weights, panel.strategy_ids) for each in decisions]
@@ -69,12 +73,13 @@ def cross_validation_of(
         )
         for path in folds.paths
     ]
+    periods = panel.periods_per_year
     return CrossValidation(
         folds=FOLDS,
         test_folds=TEST_FOLDS,
         purge_days=purge_days,
         embargo_days=EMBARGO_DAYS,
-        sharpe=tuple(sharpe(each, panel.periods_per_year) for each in paths),
+        sharpe=tuple(sharpe(excess_of(each, risk_free, periods), periods) for each in paths),
         max_drawdown_ratio=tuple(
             float(drawdowns_of(np.maximum(each, -1.0)).max()) for each in paths
         ),

@@ -15,6 +15,14 @@ from services.portfolio_builder.study_result import (
 
 #: A deflated Sharpe ratio below is not distinguishable from luck at the usual level.
 CONFIDENT = 0.95
+_NAMES = {
+    Portfolio.METHOD: "the method",
+    Portfolio.WITH_OVERLAYS: "the method with overlays",
+    Portfolio.EQUAL_WEIGHT: "equal weight",
+    Portfolio.CURRENT: "the current allocation",
+    Portfolio.RISK_PARITY: "risk parity",
+    Portfolio.HRP: "HRP",
+}
 
 
 def doubts_of(result: StudyResult, panel: Panel, others: AbstractSet[str]) -> tuple[str, ...]:
@@ -41,7 +49,7 @@ def _of_walk_forward(result: StudyResult, forward: WalkForwardResult) -> list[st
     judged = forward.judged
     figures = judged.figures
     found = [
-        f"{_named(each)} lost everything on {each.ruined_on}."
+        f"Out of sample {_named(each)} lost everything on {each.ruined_on}."
         for each in forward.tracks
         if each.ruined_on
     ]
@@ -117,7 +125,7 @@ def _of_records(result: StudyResult) -> list[str]:
 
 
 def _named(track: Track) -> str:
-    return track.portfolio.value.lower().replace("_", " ")
+    return _NAMES[track.portfolio]
 
 
 def _two(value: float | None) -> str:

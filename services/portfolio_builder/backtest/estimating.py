@@ -1,56 +1,82 @@
-"""What the study asks of the estimates and optimizers, in its own words. Pure."""
+"""What a study asks of the estimates and of the optimizers. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf
 
-from services.portfolio_builder.backtest.choose import Estimates, narrowed
-from services.portfolio_builder.backtest.panel import panel_of
-from services.portfolio_builder.backtest.walk_forward import Weights
+from services.portfolio_builder.backtest.panel import between
 from services.portfolio_builder.constraints import Constraints, Method
-from services.portfolio_builder.optimizers.problem import Problem, Solution
+from services.portfolio_builder.optimizers.estimates import (
+    Circumstances,
+    Estimate,
+    HistoryRules,
+    estimate,
+)
+from services.portfolio_builder.optimizers.problem import Problem, Solution, Vector
 from services.portfolio_builder.optimizers.solve import solve
-from services.portfolio_builder.study import Record
+from services.portfolio_builder.study import Record, StudyRequest
 
 
-def estimate_at(records: Sequence[Record], constraints: Constraints, held: Weights) -> Estimates:
-    """A problem of strategies that are old enough on the last day of the records."""
-    last = max(each.dates[-1] for each in records)
-    left_out = {
-        each.strategy_id: f"{each.strategy_id} has {len(each.dates)} days, 252 are needed."
-        for each in records
-        if len(each.dates) < 252 or (last - each.dates[-1]).days > 21
-    }
-    used = [each for each in records if each.strategy_id not in left_out]
-    if not used:
-        return Estimates(None, left_out)
-    panel = panel_of(used)
-    common = panel.returns[~np.isnan(panel.returns).any(axis=1)]
-    vols = np.array([np.nanstd(each, ddof=1) for each in panel.returns.T])
-    scaled = (common - common.mean(0)) / np.maximum(common.std(0), 1e-12)
-    cov, _ = ledoit_wolf(scaled)
-    d = np.sqrt(np.diag(cov))
-    corr = cov / np.outer(d, d)
-    a = panel.periods_per_year
-    sr = np.nanmean(panel.returns, axis=0) / np.maximum(vols, 1e-12)
-    mean = (0.5 * sr + 0.5 * sr.mean()) * vols * a
-    margins = None if panel.margins is None else np.nan_to_num(panel.margins)
-    return Estimates(
-        Problem(
-            strategy_ids=panel.strategy_ids,
-            returns=panel.path,
-            mean=mean,
-            covariance=corr * np.outer(vols, vols) * a,
-            periods_per_year=a,
-            margins=margins,
-            current=np.array([held.get(each, 0.0) for each in panel.strategy_ids]),
-            constraints=narrowed(constraints, panel.strategy_ids),
-        ),
-        left_out,
-    )
+@dataclass(frozen=True)
+class Estimator:
+    """Estimates on the terms of one request."""
+
+    request: StudyRequest
+
+    def __call__(
+        self,
+        records: Sequence[Record],
+        constraints: Constraints,
+        held: Mapping[str, float],
+        since: date | None = None,
+    ) -> Estimate:
+        """What can be known on the morning after the last day of the records.
+
+        Args:
+            records: cut off before the decision.
+            constraints: of strategies that may be left out too.
+            held: weights now, by strategy.
+            since: only days from then on are learned from, but how old a strategy is, and so
+                whether it takes part and how far, goes by its whole record.
+
+        Raises:
+            InvalidProblem: no strategy can take part, or records do not fit together.
+            Infeasible: a strategy that cannot take part must be given something.
+        """
+        on = max(each.dates[-1] for each in records) + timedelta(days=1)
+        known = Circumstances(
+            constraints=constraints,
+            current=held,
+            risk_free_ratio=self.request.risk_free_ratio,
+        )
+        rules = HistoryRules(**self.request.history.model_dump())
+        whole = estimate(records, on, known, rules=rules)
+        if since is None:
+            return whole
+        window = estimate(
+            [
+                each
+                for each in between(records, since, on)
+                if each.strategy_id not in whole.left_out
+            ],
+            on,
+            replace(known, constraints=whole.problem.constraints),
+            rules=replace(rules, least_days=2, full_days=1, backtest_part=1.0, calendar_part=1.0),
+        )
+        problem = replace(window.problem, caps=_caps_of(whole, window.problem.strategy_ids))
+        left_out = whole.left_out | window.left_out
+        return Estimate(problem, window.days, left_out, whole.capped)
+
+
+def _caps_of(whole: Estimate, strategy_ids: Sequence[str]) -> Vector | None:
+    if whole.problem.caps is None:
+        return None
+    caps = dict(zip(whole.problem.strategy_ids, whole.problem.caps, strict=True))
+    return np.array([caps[each] for each in strategy_ids])
 
 
 def solve_with(problem: Problem, method: Method, alpha_ratio: float) -> Solution:

@@ -68,6 +68,12 @@ def sortino(returns: Vector, periods: float) -> float | None:
     return float(np.mean(returns) / downside * np.sqrt(periods))
 
 
+def excess_of(returns: Vector, risk_free: float, periods: float) -> Vector:
+    """Returns above what cash earns, an annual ratio."""
+    excess: Vector = returns - ((1.0 + risk_free) ** (1.0 / periods) - 1.0)
+    return excess
+
+
 def value_at_risk(returns: Vector, confidence: float = 0.95) -> float:
     """Loss of a day that a share of 1 − confidence of the days exceeds; negative for a gain."""
     return float(-np.quantile(returns, 1.0 - confidence))
@@ -173,7 +179,7 @@ def figures_of(
         periods: returns a year.
         risk_free: annual, taken off for Sharpe ratio, Sortino ratio and their probability.
     """
-    excess = returns - ((1.0 + risk_free) ** (1.0 / periods) - 1.0)
+    excess = excess_of(returns, risk_free, periods)
     growth = cagr(returns, years_of(dates))
     drawdown = worst_drawdown(returns, dates)
     shape = moments(returns)

@@ -12,18 +12,19 @@ from statistics import NormalDist
 import numpy as np
 
 from services.portfolio_builder.backtest.metrics import (
-    moments,
+    excess_of,
     probabilistic_sharpe,
-    sharpe,
     sharpe_probability,
 )
 from services.portfolio_builder.optimizers.problem import Vector
-from services.portfolio_builder.study_result import Overfitting, Portfolio
+from services.portfolio_builder.study_result import Overfitting, Track
 
 #: Euler's constant.
 GAMMA = 0.5772156649015329
 #: Of the random numbers, in every study, so that it can be done again.
 SEED = 20160104
+#: A day that lost more left nothing; its logarithm would be of no use.
+RUIN = 1.0 - 1e-9
 #: Resampled paths, and the mean length of the stretches of days they are made of.
 PATHS, STRETCH_DAYS = 1000, 21
 
@@ -65,7 +66,7 @@ def bootstrap_drawdowns(returns: Vector, *, seed: int, paths: int = PATHS) -> Ve
     random = np.random.default_rng(seed)
     days = len(returns)
     found = np.empty(paths)
-    steps = np.log1p(returns)
+    steps = np.log1p(np.maximum(returns, -RUIN))
     for path in range(paths):
         new = random.random(days) < 1.0 / STRETCH_DAYS
         new[0] = True
@@ -79,28 +80,23 @@ def bootstrap_drawdowns(returns: Vector, *, seed: int, paths: int = PATHS) -> Ve
     return found
 
 
-def overfitting_of(
-    portfolio: Portfolio, returns: Vector, periods: float, *, trials: int, seed: int = SEED
-) -> Overfitting:
-    """How much the returns of the test days may owe to luck.
+def overfitting_of(track: Track, *, trials: int, risk_free: float, seed: int = SEED) -> Overfitting:
+    """How much the test days of a portfolio may owe to luck.
 
     The variance among trials is that of the Sharpe ratio of returns that are worth nothing,
     1 ÷ (days − 1): what other studies showed is not known here.
     """
-    days = len(returns)
-    expected = expected_max_sharpe(1.0 / max(days - 1, 1), trials)
-    ratio, shape = sharpe(returns, periods), moments(returns)
-    known = ratio is not None and shape is not None
+    periods = track.figures.periods_per_year
+    returns = np.array(track.returns)
+    excess = excess_of(returns, risk_free, periods)
+    expected = expected_max_sharpe(1.0 / max(len(returns) - 1, 1), trials) * math.sqrt(periods)
+    drawdowns = bootstrap_drawdowns(returns, seed=seed)
     return Overfitting(
-        portfolio=portfolio,
-        psr=probabilistic_sharpe(returns, periods),
+        portfolio=track.portfolio,
+        psr=probabilistic_sharpe(excess, periods),
         trials=trials,
-        expected_max_sharpe=expected * math.sqrt(periods),
-        dsr=probabilistic_sharpe(returns, periods, expected * math.sqrt(periods))
-        if known
-        else None,
+        expected_max_sharpe=expected,
+        dsr=probabilistic_sharpe(excess, periods, expected),
         bootstrap_seed=seed,
-        bootstrap_drawdown_95_ratio=float(
-            np.quantile(bootstrap_drawdowns(returns, seed=seed), 0.95)
-        ),
+        bootstrap_drawdown_95_ratio=float(np.quantile(drawdowns, 0.95)),
     )

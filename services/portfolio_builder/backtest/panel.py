@@ -34,7 +34,8 @@ class Panel:
     Attributes:
         dates: T days on which any strategy reported.
         returns: T × N; NaN before a strategy began and after it ended, 0 where it was closed.
-        margins: T × N likewise, a ratio of capital; None = not known of all strategies.
+        margins: T × N ratios of capital, 0 where a strategy did not exist, and as before where it
+            was closed; None = not known of all strategies.
     """
 
     strategy_ids: tuple[str, ...]
@@ -154,7 +155,9 @@ def panel_of(records: Sequence[Record]) -> Panel:
         returns[own[0] : own[-1] + 1, column] = 0.0
         returns[own, column] = record.returns
         if record.margins is not None:
-            margins[own, column] = record.margins
+            # What is held while a market is closed still takes margin.
+            latest = np.searchsorted(own, np.arange(own[0], own[-1] + 1), side="right") - 1
+            margins[own[0] : own[-1] + 1, column] = record.margins[latest]
     known = all(each.margins is not None for each in records)
     return Panel(
         tuple(each.strategy_id for each in records), dates, returns, margins if known else None
@@ -179,7 +182,7 @@ def _bytes(values: Vector) -> bytes:
 def correlation_of(panel: Panel) -> tuple[tuple[float | None, ...], ...]:
     """Correlation of each two strategies on their common days; None of too few, or where still.
 
-    For people to look at; optimizers have their own, shrunk estimate.
+    To six digits, for people to look at; optimizers have their own, shrunk estimate.
     """
     alive = (~np.isnan(panel.returns)).astype(np.float64)
     path = panel.path
@@ -192,7 +195,9 @@ def correlation_of(panel: Panel) -> tuple[tuple[float | None, ...], ...]:
         found = np.clip(covariance / np.sqrt(variance * variance.T), -1.0, 1.0)
     moving = (variance > STILL) & (variance.T > STILL)
     found[(days < COMMON_DAYS) | ~moving] = np.nan
-    return tuple(tuple(None if np.isnan(each) else float(each) for each in row) for row in found)
+    return tuple(
+        tuple(None if np.isnan(each) else round(float(each), 6) for each in row) for row in found
+    )
 
 
 def oddities_of(panel: Panel) -> list[str]:

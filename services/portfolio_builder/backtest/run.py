@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 import numpy as np
 from pydantic import JsonValue
 
 from services.domain.errors import InvalidMessage
-from services.portfolio_builder.backtest.choose import Chooser, Estimate, Estimates, Solve
+from services.portfolio_builder.backtest.choose import Chooser, Estimates, Solve, at_first
 from services.portfolio_builder.backtest.cross_validation import (
     cross_validation_of,
     folds_of,
     moved_together,
 )
 from services.portfolio_builder.backtest.doubts import doubts_of
-from services.portfolio_builder.backtest.estimating import estimate_at, solve_with
-from services.portfolio_builder.backtest.metrics import figures_of, months_of, rolling_sharpe
+from services.portfolio_builder.backtest.estimating import Estimator, solve_with
+from services.portfolio_builder.backtest.metrics import (
+    excess_of,
+    figures_of,
+    months_of,
+    rolling_sharpe,
+)
 from services.portfolio_builder.backtest.overfitting import overfitting_of
 from services.portfolio_builder.backtest.panel import (
     Panel,
-    between,
     correlation_of,
     hash_of,
     panel_of,
     usable,
 )
+from services.portfolio_builder.backtest.progress import Keep, Parts, Tell
 from services.portfolio_builder.backtest.splits import Folds, Split, walk_forward_splits
+from services.portfolio_builder.backtest.standing import parts_of
 from services.portfolio_builder.backtest.walk_forward import (
     Decision,
     Trial,
@@ -38,6 +43,7 @@ from services.portfolio_builder.backtest.walk_forward import (
     track_of,
     windows_of,
 )
+from services.portfolio_builder.optimizers.estimates import Estimate
 from services.portfolio_builder.optimizers.problem import InvalidProblem, Solution
 from services.portfolio_builder.study import Record, StudyRequest, WalkForward
 from services.portfolio_builder.study_result import (
@@ -46,7 +52,6 @@ from services.portfolio_builder.study_result import (
     FrontierChoice,
     Portfolio,
     Proposed,
-    StrategyPart,
     StudyResult,
     Track,
     WalkForwardResult,
@@ -56,30 +61,6 @@ from services.portfolio_builder.study_result import (
 CODE_VERSION: Final = "1"
 #: Of the rolling Sharpe ratio: half a year.
 ROLLING_DAYS: Final = 126
-#: Part done (0 to 1) and what is done now; whatever it raises ends the study.
-Tell = Callable[[float, str], None]
-Keep = Callable[[str, JsonValue], None]
-
-
-@dataclass
-class _Parts:
-    """Parts of a study: those that were finished before are not done again."""
-
-    tell: Tell
-    finished: Mapping[str, JsonValue]
-    keep: Keep
-    total: int
-    done: int = 0
-
-    def decision(self, name: str, words: str, make: Callable[[], Decision]) -> Decision:
-        """One decision, through JSON in any case, so that a resumed study cannot differ."""
-        self.tell(self.done / self.total, words)
-        kept = self.finished.get(name)
-        if kept is None:
-            kept = make().model_dump(mode="json")
-            self.keep(name, kept)
-        self.done += 1
-        return Decision.model_validate(kept)
 
 
 @dataclass(frozen=True)
@@ -89,7 +70,7 @@ class _Study:
     request: StudyRequest
     records: list[Record]
     panel: Panel
-    estimate: Estimate
+    estimate: Estimates
     solve: Solve
     current: Weights
 
@@ -126,9 +107,9 @@ def run_study(
     used = usable(records, request.strategy_ids, from_on=request.from_on, today=request.asked_on)
     _check_names(request)
     held = {each: current[each] for each in request.strategy_ids if current.get(each, 0.0) > 0}
-    study = _Study(request, used, panel_of(used), estimate_at, solve_with, held)
+    study = _Study(request, used, panel_of(used), Estimator(request), solve_with, held)
     splits, folds = _splits(study)
-    parts = _Parts(tell, finished, keep, 2 + len(splits or ()) + (len(folds.fits) if folds else 0))
+    parts = Parts(tell, finished, keep, 2 + len(splits or ()) + (len(folds.fits) if folds else 0))
     tell(0.0, "weights from all days")
     estimates, proposed = _propose(study)
     parts.done += 1
@@ -142,14 +123,15 @@ def run_study(
         first_on=study.panel.dates[0],
         last_on=study.panel.dates[-1],
         warnings=(),
-        strategies=_strategies(study, estimates),
+        strategies=parts_of(used, estimates, request.risk_free_ratio),
         current=held,
         proposed=proposed,
         correlation=correlation_of(study.panel),
         walk_forward=forward,
         cross_validation=crossed,
     )
-    warnings = doubts_of(result, study.panel, set(current) - set(request.strategy_ids))
+    others = {each for each, ratio in current.items() if ratio > 0} - set(request.strategy_ids)
+    warnings = doubts_of(result, study.panel, others)
     tell(1.0, "done")
     return result.model_copy(update={"warnings": warnings})
 
@@ -173,29 +155,24 @@ def _splits(study: _Study) -> tuple[list[Split] | None, Folds | None]:
     return splits, folds_of(days, (terms or WalkForward()).purge_days)
 
 
-def _propose(study: _Study) -> tuple[Estimates, Proposed]:
+def _propose(study: _Study) -> tuple[Estimate, Proposed]:
     request = study.request
-    records = between(study.records, _learned_from(study), study.panel.dates[-1])
-    constraints = request.constraints
-    if not study.current:
-        constraints = constraints.model_copy(update={"max_turnover_ratio": None})
+    constraints = at_first(request.constraints, study.current)
+    since = study.panel.dates[_learned_from(study)] if _learned_from(study) else None
     try:
-        found = study.estimate(records, constraints, study.current)
-        if found.problem is None:
-            reasons = " ".join(found.left_out.values())
-            raise InvalidMessage(f"no strategy can be given weight: {reasons}")
+        found = study.estimate(study.records, constraints, study.current, since)
         solution = study.solve(found.problem, request.method, request.alpha_ratio)
     except InvalidProblem as error:
         raise InvalidMessage(str(error)) from error
     return found, _proposed(study, found.problem.strategy_ids, solution)
 
 
-def _learned_from(study: _Study) -> date:
-    """The first day that weights of today are learned from: as far back as a window looks."""
-    dates, terms = study.panel.dates, study.request.walk_forward
+def _learned_from(study: _Study) -> int:
+    """The first row that weights of today are learned from: as far back as a window looks."""
+    terms = study.request.walk_forward
     if terms is None or terms.anchored:
-        return dates[0]
-    return dates[max(len(dates) - terms.train_days, 0)]
+        return 0
+    return max(len(study.panel.dates) - terms.train_days, 0)
 
 
 def _proposed(study: _Study, ids: Sequence[str], solution: Solution) -> Proposed:
@@ -204,7 +181,7 @@ def _proposed(study: _Study, ids: Sequence[str], solution: Solution) -> Proposed
         return {each: given.get(each, 0.0) for each in study.strategies}
 
     weights = by_strategy(solution.weights.tolist())
-    start = study.panel.dates.index(_learned_from(study))
+    start = _learned_from(study)
     past = study.panel.path[start:] @ np.array([weights[each] for each in study.strategies])
     certificate = solution.certificate
     return Proposed(
@@ -226,7 +203,7 @@ def _proposed(study: _Study, ids: Sequence[str], solution: Solution) -> Proposed
             for each in solution.frontier
         ),
         in_sample=figures_of(
-            past,
+            np.maximum(past, -1.0),
             study.panel.dates[start:],
             study.panel.periods_per_year,
             risk_free=study.request.risk_free_ratio,
@@ -234,7 +211,7 @@ def _proposed(study: _Study, ids: Sequence[str], solution: Solution) -> Proposed
     )
 
 
-def _walk_forward(study: _Study, splits: Sequence[Split], parts: _Parts) -> WalkForwardResult:
+def _walk_forward(study: _Study, splits: Sequence[Split], parts: Parts) -> WalkForwardResult:
     request, panel = study.request, study.panel
     choose = Chooser(request, study.estimate, study.solve, with_benchmarks=True)
     decisions: list[Decision] = []
@@ -251,16 +228,16 @@ def _walk_forward(study: _Study, splits: Sequence[Split], parts: _Parts) -> Walk
     tracks = _tracks(study, trial)
     dates = panel.dates[splits[0].test_start :]
     judged = next((each for each in tracks if each.portfolio is Portfolio.WITH_OVERLAYS), tracks[0])
+    periods, rate = panel.periods_per_year, request.risk_free_ratio
     returns = np.array(judged.returns)
-    periods = panel.periods_per_year
     return WalkForwardResult(
-        windows=windows_of(trial, tracks[0], risk_free=request.risk_free_ratio),
+        windows=windows_of(trial, tracks[0], risk_free=rate),
         dates=dates,
         tracks=tracks,
         months=months_of(returns, dates),
         rolling_days=ROLLING_DAYS,
-        rolling_sharpe=rolling_sharpe(returns, ROLLING_DAYS, periods),
-        overfitting=overfitting_of(judged.portfolio, returns, periods, trials=request.trials),
+        rolling_sharpe=rolling_sharpe(excess_of(returns, rate, periods), ROLLING_DAYS, periods),
+        overfitting=overfitting_of(judged, trials=request.trials, risk_free=rate),
     )
 
 
@@ -277,7 +254,7 @@ def _tracks(study: _Study, trial: Trial) -> tuple[Track, ...]:
     return tuple(track_of(trial, each, risk_free=rate, held=study.current) for each in wanted)
 
 
-def _cross_validation(study: _Study, folds: Folds, parts: _Parts) -> CrossValidation:
+def _cross_validation(study: _Study, folds: Folds, parts: Parts) -> CrossValidation:
     choose = Chooser(study.request, study.estimate, study.solve)
     decisions = []
     for number, fit in enumerate(folds.fits, start=1):
@@ -288,35 +265,6 @@ def _cross_validation(study: _Study, folds: Folds, parts: _Parts) -> CrossValida
         words = f"cross-validation {number} of {len(folds.fits)}"
         decisions.append(parts.decision(f"fold-{number:04}", words, decide))
     terms = study.request.walk_forward or WalkForward()
-    return cross_validation_of(study.panel, folds, decisions, terms.purge_days)
-
-
-def _strategies(study: _Study, estimates: Estimates) -> tuple[StrategyPart, ...]:
-    problem = estimates.problem
-    caps: dict[str, float] = {}
-    if problem is not None and problem.caps is not None:
-        caps = dict(zip(problem.strategy_ids, problem.caps.tolist(), strict=True))
-    return tuple(_strategy(study, record, estimates, caps) for record in study.records)
-
-
-def _strategy(
-    study: _Study, record: Record, estimates: Estimates, caps: Mapping[str, float]
-) -> StrategyPart:
-    strategy_id = record.strategy_id
-    reasons = (estimates.left_out.get(strategy_id), estimates.capped.get(strategy_id))
-    return StrategyPart(
-        strategy_id=strategy_id,
-        source=record.source,
-        first_on=record.dates[0],
-        last_on=record.dates[-1],
-        days=len(record.dates),
-        eligible=strategy_id not in estimates.left_out,
-        cap_ratio=caps.get(strategy_id),
-        notes=tuple(each for each in reasons if each),
-        figures=figures_of(
-            record.returns,
-            record.dates,
-            study.panel.periods_per_year,
-            risk_free=study.request.risk_free_ratio,
-        ),
+    return cross_validation_of(
+        study.panel, folds, decisions, terms.purge_days, study.request.risk_free_ratio
     )

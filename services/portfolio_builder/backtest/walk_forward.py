@@ -6,8 +6,10 @@ what came of it is then simulated in one path over all windows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
 
 import numpy as np
 from pydantic import Field
@@ -47,8 +49,13 @@ class Decision(Frozen):
     benchmarks: dict[Portfolio, dict[str, Number]] = Field(default_factory=dict)
 
 
-#: From records that end before the decision, and the decision before it, if there was one.
-Choose = Callable[[Sequence[Record], Decision | None], Decision]
+class Choose(Protocol):
+    """Decides from records that end before the decision, and knows the decision before it."""
+
+    def __call__(
+        self, records: Sequence[Record], before: Decision | None, since: date | None = None
+    ) -> Decision:
+        """See `choose.Chooser`."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,9 @@ def decide_window(
     panel: Panel, records: Sequence[Record], split: Split, choose: Choose, before: Decision | None
 ) -> Decision:
     """What is decided from the training days of a window, and from nothing else."""
-    first, last = panel.dates[split.train_start], panel.dates[split.train_stop - 1]
-    return choose(between(records, first, last), before)
+    last = panel.dates[split.train_stop - 1]
+    since = panel.dates[split.train_start] if split.train_start else None
+    return choose(between(records, panel.dates[0], last), before, since)
 
 
 def track_of(trial: Trial, portfolio: Portfolio, *, risk_free: float, held: Weights) -> Track:

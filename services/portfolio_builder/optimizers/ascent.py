@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.portfolio_builder.optimizers.cutting import MOST_ROUNDS, Found
 from services.portfolio_builder.optimizers.problem import Matrix, NotSolved, Vector
@@ -21,9 +22,10 @@ from services.portfolio_builder.optimizers.region import Cuts, Region, no_cuts
 _GAIN = 1e-9
 #: How far from the candidate the model may stand at the end, in weights.
 _NEAR = 1e-3
-
 #: Rows that are known and have less left than this at the start are used from the start.
 _CLOSE = 1e-6
+#: From so many strategies on it is faster to look at some of them first, and how many they are.
+_MANY, _FIRST = 100, 60
 
 
 class Concave(Protocol):
@@ -49,6 +51,7 @@ def ascend(
     *,
     cuts: Cuts | None = None,
     sharpe_floor: float | None = None,
+    few: bool = False,
 ) -> Found | None:
     """Weights of the region where the function is largest; None where the region is empty.
 
@@ -58,6 +61,7 @@ def ascend(
         start: where the function is defined; need not be in the region.
         cuts: rows of the region that are known already.
         sharpe_floor: the least Sharpe ratio; None = none.
+        few: most weights will be 0, so that of many strategies some may be looked at first.
 
     Raises:
         NotSolved: it does not converge.
@@ -65,10 +69,11 @@ def ascend(
     known = no_cuts(len(start)) if cuts is None else cuts
     active = Cuts(known.broken_by(start, -_CLOSE).rows, known.tail)
     weights = start
+    columns = _likely(region, function, start) if few and len(start) > _MANY else None
     for number in range(1, MOST_ROUNDS + 1):
         slope, curve = function.slope(weights), function.curve(weights)
         aim = Aim(-slope - curve @ weights, curve, sharpe_floor)
-        candidate = minimize(region, active, aim)
+        candidate = minimize(region, active, aim, columns)
         if candidate is None:
             return None
         broken = known.broken_by(candidate)
@@ -84,3 +89,10 @@ def ascend(
             return Found(candidate, number, known)
         weights = weights + part * step
     raise NotSolved(f"no weights after {MOST_ROUNDS} steps: the last gained {gain:.2g}")
+
+
+def _likely(region: Region, function: Concave, start: Vector) -> NDArray[np.bool_]:
+    """Strategies that must have a weight, have one already, or promise most at the start."""
+    columns: NDArray[np.bool_] = (region.lower > 0) | (start > 1e-9)
+    columns[np.argsort(-function.slope(start))[:_FIRST]] = True
+    return columns

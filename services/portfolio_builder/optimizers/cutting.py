@@ -32,6 +32,8 @@ class Found:
             where that is not known.
         within: the region with the rows that the method has added to it; None = none were.
         solver: whose weights these are.
+        rivaled: the weights are to be the best for the goal of the method, so that another solver
+            may find better ones.
     """
 
     weights: Vector
@@ -41,6 +43,7 @@ class Found:
     bound: float | None = None
     within: Region | None = None
     solver: str = "CLARABEL"
+    rivaled: bool = True
 
 
 def cut_until_kept(

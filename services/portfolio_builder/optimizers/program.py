@@ -10,17 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import clarabel
 import numpy as np
-from scipy import sparse
-from scipy.optimize import linprog
+from numpy.typing import NDArray
 
-from services.portfolio_builder.optimizers.problem import Matrix, NotSolved, Vector
+from services.portfolio_builder.optimizers.check import STILL
+from services.portfolio_builder.optimizers.conic import Builder, linear_gain, placed, solve
+from services.portfolio_builder.optimizers.problem import Matrix, Vector
 from services.portfolio_builder.optimizers.region import Cuts, Region, Rows
-
-_EMPTY = ("PrimalInfeasible", "AlmostPrimalInfeasible")
-#: Of optimality and of rows: what is wanted, and what is taken where that cannot be had.
-_TOLERANCES = (1e-10, 1e-8)
 
 
 @dataclass(frozen=True)
@@ -51,18 +47,28 @@ class Shares:
     rows: Rows
 
 
-def minimize(region: Region, cuts: Cuts, aim: Aim) -> Vector | None:
+def minimize(
+    region: Region, cuts: Cuts, aim: Aim, columns: NDArray[np.bool_] | None = None
+) -> Vector | None:
     """The best weights, or None where there are none.
+
+    Args:
+        region: what is allowed, with `cuts`.
+        cuts: what is known of the part of it that is not rows.
+        aim: what is minimized.
+        columns: weights to begin with, where few of many will not be 0; marks those that are taken
+            in later. None = all at once.
 
     Raises:
         NotSolved: CLARABEL gave up.
     """
-    builder = _Builder(len(region.lower))
+    builder = Builder(len(region.lower))
     _add_region(builder, region, cuts)
     if aim.sharpe_floor is not None:
         mean = region.problem.mean / aim.sharpe_floor
         builder.cone(np.vstack((mean, region.factor.T)), np.zeros(len(mean) + 1))
-    return _solve(builder, aim)
+    found = solve(builder, aim.gradient, aim.hessian, columns)
+    return None if found is None else found[: builder.count]
 
 
 def most_gain(region: Region, cuts: Cuts, slope: Vector, weights: Vector) -> float | None:
@@ -72,9 +78,9 @@ def most_gain(region: Region, cuts: Cuts, slope: Vector, weights: Vector) -> flo
     points: so this linear program bounds what is left to gain of a function with this slope. None
     where HiGHS cannot say.
     """
-    builder = _Builder(len(region.lower))
+    builder = Builder(len(region.lower))
     _add_region(builder, region, cuts)
-    return _linear_gain(builder, slope, weights)
+    return linear_gain(builder, slope, weights)
 
 
 def sharpest(region: Region, cuts: Cuts, shares: Shares | None, *, free: bool) -> Vector | None:
@@ -90,10 +96,11 @@ def sharpest(region: Region, cuts: Cuts, shares: Shares | None, *, free: bool) -
         NotSolved: CLARABEL gave up.
     """
     builder = _sharpest(region, cuts, shares, free=free)
-    found = _solve(builder, Aim(np.zeros(builder.count), region.problem.covariance))
-    if found is None or builder.scaled is None or builder.last is None:
-        return found
-    weights: Vector = found / max(float(builder.last[builder.scaled]), 1e-300)
+    found = solve(builder, np.zeros(builder.count), region.problem.covariance)
+    if found is None:
+        return None
+    size = 1.0 if builder.scaled is None else max(float(found[builder.scaled]), 1e-300)
+    weights: Vector = found[: builder.count] / size
     return weights
 
 
@@ -102,85 +109,43 @@ def most_sharpe(
 ) -> float | None:
     """A Sharpe ratio that none of what `sharpest` may choose from is above; by HiGHS.
 
-    y'Σy is convex, so that it is at least its tangent at y, where mean'y = 1. None where HiGHS
-    cannot say.
+    y'Σy is convex, so that it is at least its tangent at y, where mean'y is fixed. None where
+    HiGHS cannot say.
     """
     problem = region.problem
-    unit = weights / float(problem.mean @ weights)
+    size = _best_alone(region)
+    unit = weights * size / float(problem.mean @ weights)
     slope = -2 * problem.covariance @ unit
-    gain = _linear_gain(_sharpest(region, cuts, shares, free=free), slope, unit)
+    gain = linear_gain(_sharpest(region, cuts, shares, free=free), slope, unit)
     if gain is None:
         return None
     least = float(unit @ problem.covariance @ unit) - max(gain, 0.0)
-    return 1 / math.sqrt(least) if least > 0 else None
+    return size / math.sqrt(least) if least > 0 else None
 
 
-def _sharpest(region: Region, cuts: Cuts, shares: Shares | None, *, free: bool) -> _Builder:
+def _sharpest(region: Region, cuts: Cuts, shares: Shares | None, *, free: bool) -> Builder:
     count = len(region.lower)
-    builder = _Builder(count)
+    builder = Builder(count)
     if free:
-        builder.at_most(-sparse.identity(count), np.zeros(count))
+        builder.at_most(-np.eye(count), np.zeros(count))
     else:
         _add_region(builder, region, cuts)
         builder.scale_limits()
     if shares is not None:
         _add_shares(builder, shares)
-    builder.equal(region.problem.mean[None, :], np.ones(1))
+    builder.equal(region.problem.mean[None, :] / _best_alone(region), np.ones(1))
     return builder
 
 
-class _Builder:
-    """Rows of a conic program, whose first variables are the weights."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.columns = count
-        self.scaled: int | None = None
-        self.last: Vector | None = None
-        self.cones: list[tuple[str, sparse.csc_matrix, Vector]] = []
-
-    def more(self, count: int) -> int:
-        """New variables; answers where they begin."""
-        self.columns += count
-        return self.columns - count
-
-    def at_most(self, matrix: object, limits: Vector) -> None:
-        self.cones.append(("at_most", sparse.csc_matrix(matrix), limits))
-
-    def equal(self, matrix: object, limits: Vector) -> None:
-        self.cones.append(("equal", sparse.csc_matrix(matrix), limits))
-
-    def cone(self, matrix: Matrix, offset: Vector) -> None:
-        """(matrix @ x + offset) lies in the second-order cone."""
-        self.cones.append(("cone", sparse.csc_matrix(-matrix), offset))
-
-    def wide(self, blocks: list[sparse.csc_matrix]) -> sparse.csc_matrix:
-        """Rows of all the variables, one block below the other."""
-        for block in blocks:
-            block.resize(block.shape[0], self.columns)
-        return sparse.csc_matrix(sparse.vstack(blocks))
-
-    def scale_limits(self) -> None:
-        """A variable k: what was limited by b is limited by b·k from here on."""
-        self.scaled = self.more(1)
-        scaled = []
-        for kind, matrix, limits in self.cones:
-            wide = sparse.hstack(
-                (
-                    matrix,
-                    sparse.csc_matrix((matrix.shape[0], self.scaled - matrix.shape[1])),
-                    sparse.csc_matrix(-limits[:, None]),
-                )
-            )
-            scaled.append((kind, sparse.csc_matrix(wide), np.zeros(len(limits))))
-        self.cones = scaled
-        sign = sparse.csc_matrix(([-1.0], ([0], [self.scaled])), shape=(1, self.columns))
-        self.at_most(sign, np.zeros(1))
+def _best_alone(region: Region) -> float:
+    """The best Sharpe ratio of one strategy: it makes y'Σy at most about 1."""
+    spread = np.sqrt(np.maximum(np.diag(region.problem.covariance), STILL))
+    return max(float((region.problem.mean / spread).max()), STILL)
 
 
-def _add_region(builder: _Builder, region: Region, cuts: Cuts) -> None:
+def _add_region(builder: Builder, region: Region, cuts: Cuts) -> None:
     count, limits = builder.count, region.problem.constraints
-    one = sparse.identity(count)
+    one = np.eye(count)
     builder.at_most(one, region.upper)
     builder.at_most(-one, -region.lower)
     builder.at_most(region.rows.matrix, region.rows.limits)
@@ -189,124 +154,37 @@ def _add_region(builder: _Builder, region: Region, cuts: Cuts) -> None:
     if cuts.tail:
         _add_tail(builder, region, sorted(cuts.tail))
     if limits.max_turnover_ratio is not None:
-        now = region.current()
-        builder.more(count)  # z ≥ |w − now|
-        builder.at_most(sparse.hstack((one, -one)), now)
-        builder.at_most(sparse.hstack((-one, -one)), -now)
-        ones = sparse.csc_matrix(np.concatenate((np.zeros(count), np.ones(count)))[None, :])
-        builder.at_most(ones, np.array([limits.max_turnover_ratio]))
+        now, away = region.current(), builder.more(count)  # away ≥ |w − now|
+        builder.at_most(placed({0: one, away: -one}), now)
+        builder.at_most(placed({0: -one, away: -one}), -now)
+        sums = placed({away: np.ones((1, count))})
+        builder.at_most(sums, np.array([limits.max_turnover_ratio]))
     if limits.max_volatility_ratio is not None:
         offset = np.zeros(count + 1)
         offset[0] = limits.max_volatility_ratio
         builder.cone(np.vstack((np.zeros(count), region.factor.T)), offset)
 
 
-def _add_tail(builder: _Builder, region: Region, days: list[int]) -> None:
+def _add_tail(builder: Builder, region: Region, days: list[int]) -> None:
     """least + Σ beyond / k ≤ CVaR, beyond ≥ −r'w − least and ≥ 0, with k days in the tail."""
     limits, returns = region.problem.constraints, region.problem.returns
     if limits.max_cvar_ratio is None:
         return
     count, counted = len(days), len(returns) * (1 - limits.cvar_confidence_ratio)
-    least = builder.more(1 + count)
-    gap = sparse.csc_matrix((count, least - builder.count))
-    ones = sparse.csc_matrix(np.ones((count, 1)))
-    one = sparse.identity(count)
+    least, beyond = builder.more(1), builder.more(count)
+    one, column = np.eye(count), np.ones((count, 1))
     none = np.zeros(count)
-    builder.at_most(sparse.hstack((-returns[days], gap, -ones, -one)), none)
-    builder.at_most(sparse.hstack((sparse.csc_matrix((count, least + 1)), -one)), none)
-    mean = np.zeros((1, least + 1 + count))
-    mean[0, least], mean[0, least + 1 :] = 1.0, 1 / counted
+    builder.at_most(placed({0: -returns[days], least: -column, beyond: -one}), none)
+    builder.at_most(placed({beyond: -one}), none)
+    mean = placed({least: np.ones((1, 1)), beyond: np.full((1, count), 1 / counted)})
     builder.at_most(mean, np.array([limits.max_cvar_ratio]))
 
 
-def _add_shares(builder: _Builder, shares: Shares) -> None:
-    count = builder.count
+def _add_shares(builder: Builder, shares: Shares) -> None:
+    count, rows = builder.count, shares.rows
     total = builder.more(1)
-    gap = sparse.csc_matrix((count, total - count))
-    one = sparse.identity(count)
-    builder.at_most(
-        sparse.hstack((one, gap, sparse.csc_matrix(-shares.of_each[:, None]))), np.zeros(count)
-    )
-    rows = shares.rows
-    gap = sparse.csc_matrix((len(rows), total - count))
-    limits = sparse.csc_matrix(-rows.limits[:, None])
-    builder.at_most(sparse.hstack((rows.matrix, gap, limits)), np.zeros(len(rows)))
-    sums = sparse.csc_matrix(np.ones((1, count)))
-    gap = sparse.csc_matrix((1, total - count))
-    builder.equal(sparse.hstack((sums, gap, sparse.csc_matrix([[-1.0]]))), np.zeros(1))
-
-
-def _solve(builder: _Builder, aim: Aim) -> Vector | None:
-    wide = builder.columns
-    hessian = np.zeros((builder.count, builder.count)) if aim.hessian is None else aim.hessian
-    quadratic = sparse.csc_matrix(np.triu(hessian))
-    quadratic.resize(wide, wide)
-    gradient = np.zeros(wide)
-    gradient[: builder.count] = aim.gradient
-    cones = {
-        "at_most": clarabel.NonnegativeConeT,
-        "equal": clarabel.ZeroConeT,
-        "cone": clarabel.SecondOrderConeT,
-    }
-    left = builder.wide([matrix for _, matrix, _ in builder.cones])
-    right = np.concatenate([limits for _, _, limits in builder.cones])
-    kinds = [cones[kind](matrix.shape[0]) for kind, matrix, _ in builder.cones]
-    status = ""
-    for tolerance in _TOLERANCES:
-        solver = clarabel.DefaultSolver(
-            quadratic, gradient, left, right, kinds, _settings(tolerance)
-        )
-        found = solver.solve()
-        status = str(found.status)
-        if status in _EMPTY:
-            return None
-        if status == "Solved" or (status == "AlmostSolved" and tolerance == _TOLERANCES[-1]):
-            builder.last = np.array(found.x)
-            weights: Vector = builder.last[: builder.count]
-            return weights
-    raise NotSolved(f"CLARABEL found no weights: {status}")
-
-
-def _linear_gain(builder: _Builder, slope: Vector, weights: Vector) -> float | None:
-    count = builder.count
-    limited: list[tuple[sparse.csc_matrix, Vector]] = []
-    equal: list[tuple[sparse.csc_matrix, Vector]] = []
-    for kind, matrix, limits in builder.cones:
-        if kind == "cone":
-            limited.append(_tangent(matrix, limits, weights))
-        else:
-            (limited if kind == "at_most" else equal).append((matrix, limits))
-    cost = np.zeros(builder.columns)
-    cost[:count] = -slope
-    found = linprog(
-        cost,
-        A_ub=builder.wide([matrix for matrix, _ in limited]),
-        b_ub=np.concatenate([limits for _, limits in limited]),
-        A_eq=builder.wide([matrix for matrix, _ in equal]) if equal else None,
-        b_eq=np.concatenate([limits for _, limits in equal]) if equal else None,
-        bounds=(None, None),
-        method="highs",
-    )
-    return -float(found.fun) - float(slope @ weights) if found.status == 0 else None
-
-
-def _tangent(
-    matrix: sparse.csc_matrix, offset: Vector, weights: Vector
-) -> tuple[sparse.csc_matrix, Vector]:
-    """The row t ≥ û'u that touches t ≥ |u| where these weights are."""
-    there = offset - matrix[:, : len(weights)] @ weights
-    along = there[1:] / max(float(np.linalg.norm(there[1:])), 1e-300)
-    row = np.concatenate(([1.0], -along))[None, :]
-    return sparse.csc_matrix(row @ matrix), row @ offset
-
-
-def _settings(tolerance: float) -> clarabel.DefaultSettings:
-    settings = clarabel.DefaultSettings()
-    settings.verbose = False
-    settings.max_iter = 100
-    settings.max_threads = 1
-    settings.tol_feas = tolerance
-    settings.tol_gap_abs = settings.tol_gap_rel = tolerance
-    settings.reduced_tol_feas = 1e-7
-    settings.reduced_tol_gap_abs = settings.reduced_tol_gap_rel = 1e-7
-    return settings
+    one = np.eye(count)
+    builder.at_most(placed({0: one, total: -shares.of_each[:, None]}), np.zeros(count))
+    builder.at_most(placed({0: rows.matrix, total: -rows.limits[:, None]}), np.zeros(len(rows)))
+    sums = placed({0: np.ones((1, count)), total: -np.ones((1, 1))})
+    builder.equal(sums, np.zeros(1))

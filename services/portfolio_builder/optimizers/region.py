@@ -29,6 +29,8 @@ CUT = 1e-9
 STEEP = 0.5
 #: Windows of drawdown that are cut at once.
 WINDOWS = 12
+#: A least weight below is none.
+_NEGLIGIBLE = 1e-12
 #: A constraint is said to bind where it has less than this part of its limit left.
 BINDS = 1e-5
 
@@ -247,6 +249,7 @@ def region_of(problem: Problem) -> Region:
     count = len(ids)
     bounds = [limits.bounds.get(each) for each in ids]
     lower = np.array([each.min_ratio if each else 0.0 for each in bounds])
+    lower[lower < _NEGLIGIBLE] = 0.0
     upper = np.array([each.max_ratio if each else limits.max_weight_ratio for each in bounds])
     if problem.caps is not None:
         upper = np.minimum(upper, problem.caps)

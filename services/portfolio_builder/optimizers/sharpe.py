@@ -7,7 +7,7 @@ that the caps let be allocated where that is less. Then the direction is made as
 total and risk limits let it.
 
 Where a least weight, a least total or a turnover ties size to direction, one program finds both:
-min y'Σy with mean'y = 1, y = k·w, k ≥ 0, w in the region.
+min y'Σy with mean'y fixed, y = k·w, k ≥ 0, w in the region.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from services.portfolio_builder.optimizers.cutting import (
 from services.portfolio_builder.optimizers.program import Aim, Shares, most_sharpe, sharpest
 from services.portfolio_builder.optimizers.region import Region, Rows, no_cuts
 
+#: Caps that add up to no more than what is shared leave one portfolio, and a solver no room: it is
+#: given this part more. The caps of equity are kept as they are.
+_ROOM = 1e-6
 NO_SHARES = (
     "caps are kept as ratios of equity only: as shares of what is allocated too they leave no "
     "weights that earn more than cash"
@@ -54,7 +57,7 @@ def max_sharpe(region: Region, *, relative_caps: bool = True) -> Found:
     if found is None and shares is not None:
         feasible(member(region), region)
         found = _direction(region, None)
-        notes = (*notes, NO_SHARES)
+        notes = notes if found is None else (*notes, NO_SHARES)
     if found is None:
         feasible(member(region), region)
         return _nothing_to_gain(region, notes)
@@ -77,20 +80,19 @@ def without_still(region: Region) -> tuple[Region, tuple[str, ...]]:
 
 
 def _shares(region: Region) -> Shares | None:
-    total = feasible(largest_total(_rows_only(region)), region)
-    reference = min(1.0, float(total.weights.sum()))
-    if reference <= 0:
+    alone = _caps_only(region)
+    total = feasible(largest_total(alone), region)
+    most = float(total.weights.sum())
+    if most <= 0:
         return None
-    groups = [at for at, name in enumerate(region.rows.names) if name.startswith("group ")]
-    rows = Rows(
-        region.rows.matrix[groups],
-        region.rows.limits[groups] / reference,
-        tuple(region.rows.names[at] for at in groups),
-    )
+    reference = 1.0 if most > 1 + _ROOM else most * (1 - _ROOM)
+    groups = alone.rows
+    rows = Rows(groups.matrix, groups.limits / reference, groups.names)
     return Shares(region.upper / reference, rows)
 
 
-def _rows_only(region: Region) -> Region:
+def _caps_only(region: Region) -> Region:
+    """The region as if only bounds and groups limited it."""
     free = {
         "max_volatility_ratio": None,
         "max_drawdown_ratio": None,
@@ -99,7 +101,9 @@ def _rows_only(region: Region) -> Region:
         "max_turnover_ratio": None,
     }
     constraints = region.problem.constraints.model_copy(update=free)
-    return replace(region, problem=replace(region.problem, constraints=constraints))
+    caps = np.array([name.startswith("group ") for name in region.rows.names])
+    problem = replace(region.problem, constraints=constraints)
+    return replace(region, problem=problem, rows=region.rows.only(caps))
 
 
 def _direction(region: Region, shares: Shares | None) -> Found | None:
@@ -141,4 +145,4 @@ def _nothing_to_gain(region: Region, notes: tuple[str, ...]) -> Found:
         return Found(np.zeros(count), 0, no_cuts(count), (*notes, why + "nothing is allocated"))
     found = optimum(region, Aim(np.zeros(count), region.problem.covariance))
     note = why + "what must be allocated has the least variance"
-    return replace(feasible(found, region), notes=(*notes, note))
+    return replace(feasible(found, region), notes=(*notes, note), rivaled=False)

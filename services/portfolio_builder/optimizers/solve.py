@@ -25,7 +25,7 @@ from services.portfolio_builder.optimizers.problem import (
     Solution,
     Vector,
 )
-from services.portfolio_builder.optimizers.region import Region, region_of
+from services.portfolio_builder.optimizers.region import Region, no_cuts, region_of
 from services.portfolio_builder.optimizers.second import MOST_STRATEGIES, slsqp
 from services.portfolio_builder.optimizers.sharpe import max_sharpe
 from services.portfolio_builder.optimizers.variance import min_variance
@@ -40,6 +40,8 @@ _METHODS: dict[Method, Callable[[Region], Found]] = {
 }
 #: The second solver is believed where it misses constraints by no more and is better by more.
 _CLEARLY = 1e-8
+#: What an interior-point solver leaves of a weight of 0.
+_NOTHING = 1e-10
 
 
 def solve(
@@ -65,7 +67,7 @@ def solve(
     if method is Method.HYBRID:
         found, frontier = hybrid(region, alpha_ratio)
     else:
-        found = _METHODS[method](region)
+        found = _first(region, method, second_opinion=second_opinion)
     goal = goal_of(problem, method, frontier, alpha_ratio)
     weights, certificate = _certified(region, found, goal, second_opinion=second_opinion)
     return Solution(
@@ -76,6 +78,24 @@ def solve(
         frontier=frontier,
         notes=found.notes,
     )
+
+
+def _first(region: Region, method: Method, *, second_opinion: bool) -> Found:
+    """What the method finds, or where it gives up, what the second solver does."""
+    try:
+        return _METHODS[method](region)
+    except NotSolved as error:
+        goal = goal_of(region.problem, method, (), 0.0)
+        # The other methods add rows to the region that are not known where they gave up.
+        least = region.problem.constraints.min_total_ratio
+        whole = method is Method.MAX_GROWTH or (method is Method.MIN_VARIANCE and least > 0)
+        possible = whole and second_opinion and len(region.lower) <= MOST_STRATEGIES
+        theirs = slsqp(region, goal.score) if possible and goal.score is not None else None
+        if theirs is None:
+            raise
+        note = f"only SLSQP found weights: {error}"
+        none = no_cuts(len(region.lower))
+        return Found(_rounded(region, theirs), 0, none, (note,), solver="SLSQP")
 
 
 def _certified(
@@ -90,12 +110,15 @@ def _certified(
     value, excess = goal.value(weights), region.excess(weights)
     solver, second, gap = found.solver, "", None
     theirs = None
-    if second_opinion and goal.score is not None and len(weights) <= MOST_STRATEGIES:
+    few = len(weights) <= MOST_STRATEGIES
+    if second_opinion and few and found.rivaled and solver != "SLSQP":
         theirs = _asked(region, found, goal)
     if theirs is not None:
         second, gap = "SLSQP", value - goal.value(theirs)
         better = gap < -_CLEARLY * max(1.0, abs(value)) or excess > TOLERANCE
-        if better and region.excess(theirs) <= _CLEARLY:
+        # What is limited by a share of a small total is missed by little, but by much of the share.
+        size = min(1.0, float(theirs.sum())) if goal.sizeless else 1.0
+        if better and (found.within or region).excess(theirs) <= _CLEARLY * size:
             solver, second, gap = second, solver, -gap
             weights, value, excess = theirs, goal.value(theirs), region.excess(theirs)
     if not math.isfinite(excess) or excess > TOLERANCE:
@@ -106,7 +129,7 @@ def _certified(
 
 def _asked(region: Region, found: Found, goal: Goal) -> Vector | None:
     within = found.within or region
-    weights = slsqp(within, goal.score) if goal.score else None
+    weights = slsqp(within, goal.score) if goal.score is not None else None
     if weights is None:
         return None
     if goal.sizeless and cash_is_free(region) and weights.sum() > 0:
@@ -116,6 +139,6 @@ def _asked(region: Region, found: Found, goal: Goal) -> Vector | None:
 
 def _rounded(region: Region, weights: Vector) -> Vector:
     """The weights without what a solver leaves of rounding."""
-    whole = np.where(np.abs(weights) < 1e-12, 0.0, weights)
+    whole = np.where(np.abs(weights) < _NOTHING, 0.0, weights)
     inside: Vector = np.clip(whole, region.lower, region.upper)
     return inside

@@ -6,11 +6,13 @@ above 0, else 1, or the most that can be allocated where the constraints do not 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from services.portfolio_builder.optimizers import measure
+from services.portfolio_builder.optimizers.check import STILL
 from services.portfolio_builder.optimizers.conflict import feasible
 from services.portfolio_builder.optimizers.cutting import Found, largest_total, optimum
 from services.portfolio_builder.optimizers.program import Aim, most_gain
@@ -24,7 +26,9 @@ def min_variance(region: Region) -> Found:
         Infeasible: no weights keep the constraints.
         NotSolved: the solver gave up.
     """
-    aim = Aim(np.zeros(len(region.lower)), region.problem.covariance)
+    covariance = region.problem.covariance
+    typical = max(float(np.diag(covariance).mean()), STILL)
+    aim = Aim(np.zeros(len(region.lower)), covariance / typical)
     if region.problem.constraints.min_total_ratio > 0:
         return _bounded(feasible(optimum(region, aim), region), region)
     whole = _at_least(region, 1.0)
@@ -45,9 +49,10 @@ def _bounded(found: Found, region: Region) -> Found:
     found = replace(found, within=region)
     if risk <= 0:
         return found
-    slope = -(covariance @ found.weights) / risk
-    gain = most_gain(region, found.cuts, slope, found.weights)
-    return found if gain is None else replace(found, bound=max(gain, 0.0) - risk)
+    gain = most_gain(region, found.cuts, -2 * (covariance @ found.weights), found.weights)
+    if gain is None:
+        return found
+    return replace(found, bound=-math.sqrt(max(risk**2 - max(gain, 0.0), 0.0)))
 
 
 def _at_least(region: Region, total: float) -> Region:

@@ -15,7 +15,7 @@ from matplotlib import dates as mdates
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 INK, FAINT, GRID = "#333a44", "#6d7682", "#e4e8ed"
 #: The salt makes ids the same in each run; text stays text, in the font of the page.
@@ -31,6 +31,7 @@ _STYLE: Final[dict[Any, Any]] = {
     "xtick.color": FAINT,
     "ytick.color": FAINT,
 }
+_PERCENT = FuncFormatter(lambda value, _: f"{value * 100:.6g}%".replace("-", "−"))
 #: Inches; the page scales them.
 WIDE, HALF, HEIGHT = 11.0, 5.6, 2.5
 
@@ -81,7 +82,7 @@ def lines(
         if kind == "log":
             _log_axis(axes, series)
         elif kind == "percent":
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+            axes.yaxis.set_major_formatter(_PERCENT)
         return _svg(figure, name)
 
 
@@ -97,7 +98,7 @@ def drawdowns(name: str, dates: Sequence[date], series: Sequence[Line], *, width
             axes.plot(days, values, color=each.color, linewidth=each.width, linestyle=each.dash)
         _date_axis(axes, dates)
         axes.set_ylim(top=0)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.yaxis.set_major_formatter(_PERCENT)
         return _svg(figure, name)
 
 
@@ -113,7 +114,7 @@ def stacked(
         )
         _date_axis(axes, dates)
         axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.yaxis.set_major_formatter(_PERCENT)
         return _svg(figure, name)
 
 
@@ -126,7 +127,7 @@ def frontier(name: str, points: Sequence[tuple[float, float]], chosen: tuple[flo
         axes.plot(*chosen, color="#b3402a", marker="D", markersize=6)
         axes.set_xlabel("Sharpe ratio")
         axes.set_ylabel("growth a year")
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.yaxis.set_major_formatter(_PERCENT)
         return _svg(figure, name)
 
 
@@ -162,7 +163,7 @@ def _log_axis(axes: Axes, series: Sequence[Line]) -> None:
         ticks = ticks[::2]
     axes.yaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _svg(figure: Figure, name: str) -> str:

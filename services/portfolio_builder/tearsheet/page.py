@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from services.portfolio_builder.study_result import (
+    Certified,
     Portfolio,
     StrategyPart,
     StudyResult,
@@ -16,11 +17,13 @@ from services.portfolio_builder.tearsheet import charts, tables
 from services.portfolio_builder.tearsheet.charts import HALF, WIDE, Line
 from services.portfolio_builder.tearsheet.style import STYLE
 from services.portfolio_builder.tearsheet.words import (
+    binding_words,
     constraint_words,
     method_words,
     number,
     percent,
     portfolio_name,
+    probability,
     terms_words,
     text,
 )
@@ -145,20 +148,22 @@ def _paths(result: StudyResult, forward: WalkForwardResult) -> str:
     rolling = charts.lines(
         "rolling", forward.dates, [Line(forward.rolling_sharpe, LOOKS[tracks[0].portfolio][0])]
     )
-    judged = portfolio_name(tracks[0].portfolio, method)
     exposure = charts.lines("exposure", forward.dates, _used(tracks[0]), kind="percent")
-    frontier = _frontier(result)
-    return "\n".join(
-        [
-            _section("Equity", f'{legend}<figure class="wide scroll">{equity}</figure>', "multiples of the start, log"),
-            '<div class="columns">',
-            _section("Drawdown", f"<figure>{losses}</figure>", "from the peak so far"),
-            _section("Rolling Sharpe ratio", f"<figure>{rolling}</figure>", f"{forward.rolling_days} days, {judged}"),
-            _section("Exposure and margin", f"{_legend(_USED)}<figure>{exposure}</figure>", "of equity"),
-            frontier,
-            "</div>",
-        ]
-    )  # fmt: skip
+    judged = portfolio_name(tracks[0].portfolio, method)
+    window = f"{forward.rolling_days} days, {judged}"
+    columns = [
+        _section("Drawdown", _figure(losses), "from the peak so far"),
+        _section("Rolling Sharpe ratio", _figure(rolling), window),
+        _section("Exposure and margin", _legend(_USED) + _figure(exposure), "of equity"),
+        _frontier(result),
+    ]
+    whole = _section("Equity", legend + _figure(equity, "wide scroll"), "multiples of 1, log")
+    return f'{whole}\n<div class="columns">\n{"".join(columns)}\n</div>'
+
+
+def _figure(drawing: str, kind: str = "") -> str:
+    name = f' class="{kind}"' if kind else ""
+    return f"<figure{name}>{drawing}</figure>"
 
 
 _USED = [("Exposure", "#17406d", "-"), ("Margin in use", "#c9762b", "-")]
@@ -209,18 +214,12 @@ def _largest(result: StudyResult) -> list[StrategyPart]:
 
 def _proposal(result: StudyResult, shown: Sequence[StrategyPart]) -> str:
     proposed = result.proposed
-    certificate = proposed.certificate
-    solved = f"{certificate.solver}, {certificate.iterations} problems"
-    if certificate.second_solver:
-        gap = "" if certificate.gap is None else f", gap {certificate.gap:.1e}"
-        solved += f", checked by {certificate.second_solver}{gap}"
-    held_back = "; ".join(proposed.binding) or "nothing"
     told = [
-        f"Held back by: {held_back}.",
+        f"Held back by: {binding_words(proposed.binding)}.",
         f"In sample Sharpe {number(proposed.in_sample.sharpe)}, growth "
         f"{percent(proposed.in_sample.cagr_ratio)}, drawdown "
         f"{percent(-proposed.in_sample.max_drawdown_ratio)}, before costs.",
-        f"Solved by {solved}; constraints kept to {certificate.max_violation:.0e}.",
+        _certified(proposed.certificate),
         *proposed.notes,
     ]
     more = len(shown) - tables.MOST_ROWS
@@ -229,6 +228,16 @@ def _proposal(result: StudyResult, shown: Sequence[StrategyPart]) -> str:
     notes = f'<p class="lead">{text(" ".join(told))}</p>'
     table = tables.weights(result, shown[: tables.MOST_ROWS])
     return _section("Proposed weights", table + notes, "of equity")
+
+
+def _certified(certificate: Certified) -> str:
+    told = f"Solved by {certificate.solver} in {certificate.iterations} convex problems"
+    if certificate.second_solver:
+        told += f", checked by {certificate.second_solver}"
+    if certificate.gap is not None:
+        told += f" with a gap of {certificate.gap:.0e}".replace("-", "−")
+    missed = certificate.max_violation
+    return f"{told}; constraints are kept {f'to {missed:.0e}' if missed > 0 else 'exactly'}."
 
 
 def _weights_over_time(result: StudyResult, forward: WalkForwardResult) -> str:
@@ -253,7 +262,7 @@ def _weights_over_time(result: StudyResult, forward: WalkForwardResult) -> str:
     if not layers:
         return ""
     drawing = charts.stacked("weights", dates, layers)
-    inside = f'{_legend(entries)}<figure class="wide scroll">{drawing}</figure>'
+    inside = _legend(entries) + _figure(drawing, "wide scroll")
     moved = [
         sum(abs(after.weights[name] - before.weights[name]) for name in means)
         for before, after in pairwise(windows)
@@ -281,10 +290,10 @@ def _luck(result: StudyResult) -> str:
     if forward:
         luck = forward.overfitting
         told += [
-            ("Probability that the true Sharpe ratio is above 0", percent(luck.psr)),
+            ("Probability that the true Sharpe ratio is above 0", probability(luck.psr)),
             ("Studies tried", f"{luck.trials:,}"),
             ("Sharpe ratio that the best would show by luck", number(luck.expected_max_sharpe)),
-            ("Probability that the true one is above that", percent(luck.dsr)),
+            ("Probability that the true one is above that", probability(luck.dsr)),
             (
                 "Drawdown that 1 of 20 resampled paths exceeds",
                 percent(-luck.bootstrap_drawdown_95_ratio),

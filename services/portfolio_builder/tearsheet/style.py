@@ -31,29 +31,35 @@ th, td { padding: 3px 8px; text-align: right; white-space: nowrap; }
 thead th { font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--line);
   vertical-align: bottom; white-space: normal; }
 th:first-child, td.text, th.text { text-align: left; }
-tbody th { font-weight: 400; }
-td.text { white-space: normal; min-width: 180px; }
+tbody th { font-weight: 400; position: sticky; left: 0; background: inherit; }
+tbody tr { background: #fff; }
+td.text { white-space: normal; min-width: 220px; }
+table.windows td.text { min-width: 380px; }
 tbody tr:nth-child(even) { background: var(--tint); }
 td.first, th.first { font-weight: 600; color: var(--navy); }
 tr.flag td, tr.flag th { color: var(--warn); }
 table.heat { table-layout: auto; } table.heat td { text-align: center; padding: 3px 4px; }
-table.heat tbody tr { background: none; }
+table.heat tbody tr { background: #fff; }
 table.heat td:empty { background: none; }
 footer { margin-top: 28px; padding-top: 10px; border-top: 1px solid var(--line); font-size: 12px;
   color: var(--soft); }
 code { font-size: 12px; overflow-wrap: anywhere; }
-@media (max-width: 760px) {
+@media screen and (max-width: 760px) {
   body { padding: 16px 12px 28px; }
   h1 { font-size: 21px; }
   .columns { grid-template-columns: minmax(0, 1fr); }
   dl { grid-template-columns: minmax(0, 1fr); gap: 0; } dd { margin-bottom: 6px; }
   .wide svg { width: 760px; }
   th, td { padding: 3px 6px; }
+  td.text { min-width: 420px; } table.windows td.text { min-width: 680px; }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 11px; }
   table { font-size: 10px; } th, td { padding: 1px 4px; }
-  h2 { break-after: avoid; } figure, tr { break-inside: avoid; }
+  h2, .legend { break-after: avoid; }
+  section:has(figure), figure, tr, .warnings { break-inside: avoid; }
+  td.text, table.windows td.text { min-width: 0; white-space: normal; }
+  h1 { font-size: 18px; } h2 { margin-top: 14px; }
   .scroll { overflow: visible; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

@@ -15,6 +15,7 @@ from services.portfolio_builder.study_result import (
 )
 from services.portfolio_builder.tearsheet.words import (
     NONE,
+    binding_words,
     number,
     percent,
     portfolio_name,
@@ -189,8 +190,8 @@ def weights(result: StudyResult, shown: Sequence[StrategyPart]) -> str:
                 percent(-own.max_drawdown_ratio if own else None),
             ]
         )
-        notes = f"{part.source}, {part.first_on} to {part.last_on}. {' '.join(part.notes)}"
-        cells.append(f'<td class="text">{text(notes.strip())}</td>')
+        notes = "; ".join([f"{part.source}, {part.first_on} to {part.last_on}", *part.notes])
+        cells.append(f'<td class="text">{text(notes)}</td>')
         rows.append(_row(text(part.strategy_id), cells, flag=not part.eligible))
     totals = [sum(each.values()) for each in (result.proposed.weights, result.current)]
     change = percent(totals[0] - totals[1], sign=True)
@@ -219,6 +220,6 @@ def windows(found: Sequence[Window]) -> str:
             ]
         )
         why = f"No solution, former weights kept: {each.why_not}" if each.why_not else ""
-        cells.append(f'<td class="text">{text(why or "; ".join(each.binding) or NONE)}</td>')
+        cells.append(f'<td class="text">{text(why or binding_words(each.binding))}</td>')
         rows.append(_row(str(each.number), cells, flag=bool(each.why_not)))
-    return table(head, rows)
+    return table(head, rows, "windows")

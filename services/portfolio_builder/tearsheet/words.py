@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from services.portfolio_builder.constraints import Constraints, Method
@@ -43,6 +44,13 @@ def percent(value: float | None, digits: int = 1, *, sign: bool = False) -> str:
     return f"{shown:{'+' if sign and shown else ''},.{digits}f}%".replace("-", "−")
 
 
+def probability(value: float | None) -> str:
+    """A percentage that is never certain."""
+    if value is not None and value > 0.999:
+        return "above 99.9%"
+    return percent(value)
+
+
 def number(value: float | None, digits: int = 2) -> str:
     """A plain figure."""
     if value is None:
@@ -81,6 +89,15 @@ def constraint_words(limits: Constraints) -> list[str]:
         for each in limits.groups
     ]
     return found
+
+
+def binding_words(binding: Sequence[str], most: int = 3) -> str:
+    """What holds weights back; caps of single strategies are counted where they are many."""
+    caps = [each for each in binding if each.startswith("at most ")]
+    if len(caps) <= most:
+        return "; ".join(binding) or "nothing"
+    others = [each for each in binding if each not in caps]
+    return "; ".join([*others, f"caps of {len(caps)} strategies"])
 
 
 def terms_words(terms: WalkForward) -> list[str]:

@@ -1,0 +1,1 @@
+"""Studies as jobs: queued over HTTP, run by a worker process, resumed after any death."""
