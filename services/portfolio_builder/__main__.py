@@ -66,6 +66,7 @@ def _add_studies(
         Lease(store, STUDIES, ttl_seconds=settings.lease_ttl_s),
         environment=environment_of(settings.mt_home),
         after=studies.after,
+        on_death=process.fail,
     )
     reoptimizer = Reoptimizer(
         store,

@@ -143,6 +143,7 @@ def test_bad_input_is_answered_with_a_sentence_and_changes_nothing(http, store, 
     answer = http.post(APPROVE, json=whole)
     assert answer.status_code == 422
     assert words in answer.json()["message"]
+    assert len(answer.content) < 3000
     assert not any(everything(store).values())
 
 

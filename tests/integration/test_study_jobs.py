@@ -181,6 +181,17 @@ def test_a_study_that_cannot_be_done_says_why_at_once(studies, make_runner, name
     assert words in failed.error
 
 
+def test_a_study_that_cannot_be_read_does_not_stop_the_others(store, studies, make_runner):
+    broken = studies.start(request(), by="olga")
+    job = studies.start(request(), by="olga")
+    update = {"$set": {"requested_by": None}}
+    store["portfolio_tests"].update_one({"_id": broken.test_id}, update)
+    make_runner()
+    assert ended(studies, job.test_id).status is JobStatus.DONE
+    row = store["portfolio_tests"].find_one({"_id": broken.test_id})
+    assert (row["status"], "open" in row) == ("FAILED", False)
+
+
 def test_a_waiting_study_is_canceled_at_once(studies):
     job = studies.start(request(), by="olga")
     canceled = studies.cancel(job.test_id, by="otto")
