@@ -10,8 +10,9 @@ import pytest
 
 from services.common.leases import Lease
 from services.common.settings import REPOSITORY
-from services.portfolio_builder.allocation_service import Allocations, Approval, Wish
+from services.portfolio_builder.allocation_service import Allocations
 from services.portfolio_builder.allocation_store import AllocationStore
+from services.portfolio_builder.allocations import Approval, Wish
 from services.portfolio_builder.jobs.documents import FileName, JobStatus
 from services.portfolio_builder.jobs.runner import LEASE, StudyRunner
 from services.portfolio_builder.jobs.service import StudyJobs

@@ -20,6 +20,7 @@ from services.common.settings import REPOSITORY
 from services.common.store import Store
 from services.domain.errors import InvalidMessage
 from services.portfolio_builder.allocation_api import add_allocation_routes
+from services.portfolio_builder.allocation_caps import AllocationCaps
 from services.portfolio_builder.allocation_service import Allocations
 from services.portfolio_builder.allocation_store import AllocationStore
 from services.portfolio_builder.api import create_app
@@ -341,7 +342,7 @@ def test_a_file_larger_than_a_document_is_kept_in_pieces(store):
 def http(store: Store, studies: StudyJobs) -> Iterator[httpx.Client]:
     app = create_app(Health("portfolio_builder"), Operators(store))
     allocations = Allocations(AllocationStore(store), max_total_ratio=Decimal(2))
-    add_allocation_routes(app, allocations)
+    add_allocation_routes(app, allocations, AllocationCaps(AllocationStore(store)))
     add_study_routes(app, studies, max_total_ratio=Decimal(2))
     with http_client(app, key=add_operator(store, "olga")) as client:
         yield client
