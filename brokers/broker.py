@@ -163,6 +163,9 @@ class MarginQuote(Frozen):
 #: cursor to resume after it. Must be idempotent: a report may come again after a reconnect.
 ReportHandler = Callable[[OrderReport, str], None]
 
+#: Called from a thread of the adapter, once a second at most.
+AccountHandler = Callable[[], None]
+
 
 class Broker(ABC):
     """One account at one broker."""
@@ -329,6 +332,18 @@ class Broker(ABC):
         """
         named = ", ".join(leg.instrument.symbol for leg in legs)
         raise UnsupportedOrder(f"this broker previews no margin, asked of {named}")
+
+    def stream_account(self, handler: AccountHandler) -> bool:
+        """Start telling `handler` whenever the broker says by itself that figures have changed.
+
+        Returns at once; goes on over reconnects until `close`. Brokers that push figures override
+        it; what they push may be incomplete, so that it is a bell, and `account_state` is asked.
+
+        Returns: whether this broker pushes figures.
+
+        Raises: BrokerUnavailable.
+        """
+        return False
 
     @abstractmethod
     def stream_reports(self, handler: ReportHandler, *, after: str | None) -> None:

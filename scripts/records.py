@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     compare = add("compare", "our own record beside a claim")
     for command in (upload, compare):
         command.add_argument("--source", choices=CLAIMS, default=CLAIMS[0])
-    for command in (upload, confirm):
+    for command in (upload, confirm, live):
         add_signature(command, reason=False)
     add_signature(back)
     return parser
@@ -207,7 +207,9 @@ def _take_back(store: Store, arguments: argparse.Namespace) -> None:
 
 
 def _live(store: Store, arguments: argparse.Namespace) -> None:
-    report = LiveRecords(store).rebuild(arguments.strategy_id, anew=arguments.anew)
+    report = LiveRecords(store).rebuild(
+        arguments.strategy_id, anew_by=arguments.by if arguments.anew else None
+    )
     currency = report.currency or ""
     print(
         f"{report.days} days up to {report.until}, {report.pnl:,.2f} {currency}; "

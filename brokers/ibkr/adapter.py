@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from brokers.broker import (
+    AccountHandler,
     AccountState,
     Broker,
     BrokerPosition,
@@ -29,6 +30,7 @@ from brokers.ibkr.pacing import MESSAGES_PER_SECOND
 from brokers.ibkr.placing import Placing
 from brokers.ibkr.session import Session
 from brokers.ibkr.streams import Reader, Streams
+from brokers.ibkr.window import Bell, Window
 from services.domain.accounts import PreviewLeg
 from services.domain.instruments import Instrument
 from services.domain.orders import Execution, Order, OrderReport, OrderTerms
@@ -60,6 +62,7 @@ class _Parts(NamedTuple):
     changing: Changing
     asking: Asking
     streams: Streams
+    window: Window
 
 
 class IbkrBroker(Broker):
@@ -186,6 +189,12 @@ class IbkrBroker(Broker):
         """By IB's own what-if; several legs are asked about as one combo."""
         return self._ask(lambda parts: parts.asking.preview(legs))
 
+    def stream_account(self, handler: AccountHandler) -> bool:
+        """By the account window; from then on positions have their prices."""
+        bell = Bell(f"figures-{self.account_id}", handler)
+        self._run(lambda parts: _listen(parts, bell), BrokerUnavailable)
+        return True
+
     def stream_reports(self, handler: ReportHandler, *, after: str | None) -> None:
         """Tell everything that the gateway still has, and every change from now on.
 
@@ -218,12 +227,14 @@ class IbkrBroker(Broker):
         if self._made is None:
             session = Session(self._link, self._account_type, self._timeout)
             catalog = Catalog(session.line, self._link.broker_account, self._called)
+            window = Window(session.line, self._link.broker_account)
             self._made = _Parts(
                 session,
                 Placing(session, catalog),
                 Changing(session, catalog),
-                Asking(session, catalog),
+                Asking(session, catalog, window),
                 Streams(session, catalog),
+                window,
             )
         return await work(self._made)
 
@@ -251,6 +262,11 @@ async def _connected(parts: _Parts, account_id: str) -> None:
     await parts.asking.account_state(account_id)
 
 
+async def _listen(parts: _Parts, bell: Bell) -> None:
+    parts.session.on_up = parts.window.open
+    await parts.window.add(bell)
+
+
 async def _server_time(parts: _Parts) -> datetime:
     await parts.session.ready()
     return await parts.session.line.server_time()
@@ -258,4 +274,5 @@ async def _server_time(parts: _Parts) -> datetime:
 
 async def _close(parts: _Parts) -> None:
     parts.streams.stop()
+    parts.window.stop()
     parts.session.close()

@@ -31,6 +31,7 @@ from brokers.ibkr.pacing import Rank
 from brokers.ibkr.reports import all_executions, open_orders_of, report_of
 from brokers.ibkr.session import Session
 from brokers.ibkr.tracks import RIPE_SECONDS, Track
+from brokers.ibkr.window import Window
 from services.domain.accounts import PreviewLeg
 from services.domain.instruments import Instrument
 from services.domain.orders import Execution, OrderReport
@@ -47,7 +48,8 @@ _WOULD_NOT_TAKE: Final = frozenset({Meaning.REFUSED, Meaning.REFUSED_UNLESS_SHOW
 class Asking:
     """Asks the gateway; for one event loop."""
 
-    def __init__(self, session: Session, catalog: Catalog) -> None:
+    def __init__(self, session: Session, catalog: Catalog, window: Window) -> None:
+        self._window = window
         self._session = session
         self._line = session.line
         self._catalog = catalog
@@ -138,7 +140,7 @@ class Asking:
         await self._session.ready()
         rows = await held_by(self._line, self._session.link.broker_account)
         await self._catalog.learn(each.contract for each in rows)
-        return positions_of(rows, self._catalog.name)
+        return positions_of(rows, self._catalog.name, self._window.price_of)
 
     async def account_state(self, account_id: str) -> AccountState:
         """The account's figures. Raises: BrokerUnavailable."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from brokers.broker import AccountState, BrokerPosition
+from brokers.broker import AccountState, BrokerPosition, CurrencyBalance
 from brokers.errors import BrokerUnavailable
 from brokers.ibkr import answers as of
 from brokers.ibkr.api import Contract
@@ -43,8 +43,18 @@ async def held_by(line: Line, account: str) -> list[Held]:
     ]
 
 
-def positions_of(rows: Iterable[Held], names: Names) -> list[BrokerPosition]:
-    """Positions by the names of our books; IB's cost of what has a multiplier is of a contract."""
+def positions_of(
+    rows: Iterable[Held],
+    names: Names,
+    price_of: Callable[[int], Decimal | None] = lambda _number: None,
+) -> list[BrokerPosition]:
+    """Positions by the names of our books; IB's cost of what has a multiplier is of a contract.
+
+    Args:
+        rows: of the account.
+        names: what our books call a contract.
+        price_of: what was pushed of a contract's price, by IB's number of it.
+    """
     found: dict[str, BrokerPosition] = {}
     for row in rows:
         instrument = names(row.contract)
@@ -53,6 +63,7 @@ def positions_of(rows: Iterable[Held], names: Names) -> list[BrokerPosition]:
             instrument=instrument,
             quantity=row.quantity,
             average_price=max(row.cost / times, ZERO),
+            market_price=price_of(row.contract.conId),
         )
         found[instrument.key] = _together(found.get(instrument.key), position)
     return [each for each in found.values() if each.quantity]
@@ -68,7 +79,7 @@ def _together(one: BrokerPosition | None, other: BrokerPosition) -> BrokerPositi
 
 
 def state_of(
-    account_id: str, rows: Iterable[tuple[str, str, str, str]], as_of: datetime
+    account_id: str, rows: Sequence[tuple[str, str, str, str]], as_of: datetime
 ) -> AccountState:
     """The account from rows of account, tag, value and currency.
 
@@ -105,9 +116,27 @@ def state_of(
             for unit, rate in rates.items()
             if unit not in {"", _BASE, currency} and rate > 0
         },
+        balances=_balances(rows),
     )
 
 
+def _balances(rows: Iterable[tuple[str, str, str, str]]) -> dict[str, CurrencyBalance]:
+    """By currency, where its cash is told."""
+    told: dict[str, dict[str, Decimal]] = {}
+    for _, tag, text, unit in rows:
+        value = decimal_of(text) if tag in _BY_CURRENCY and unit not in {"", _BASE} else None
+        if value is not None:
+            told.setdefault(unit, {})[_BY_CURRENCY[tag]] = value
+    return {unit: CurrencyBalance(**amounts) for unit, amounts in told.items() if "cash" in amounts}
+
+
+#: Tags of the ledger, which has a row of each for every currency.
+_BY_CURRENCY: Final = {
+    "CashBalance": "cash",
+    "NetLiquidationByCurrency": "equity",
+    "UnrealizedPnL": "unrealized_pnl",
+    "RealizedPnL": "realized_pnl",
+}
 _EQUITY: Final = "NetLiquidation"
 _FIGURES: Final = (
     _EQUITY,

@@ -16,6 +16,7 @@ from brokers.ibkr.api import Client
 from brokers.ibkr.book import Book, Moment
 from brokers.ibkr.link import IbkrLink
 from brokers.ibkr.pacing import Pacer, Rank
+from brokers.ibkr.pushed import Pushed
 from brokers.ibkr.wire import Link, Wire
 
 _OPENING: Final = "the connection"
@@ -35,6 +36,7 @@ class Line:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._client: Client | None = None
         self._wire: Wire | None = None
+        self.pushed = Pushed()
         self._next_id = 1
 
     @property
@@ -53,7 +55,7 @@ class Line:
         Raises: OSError, TimeoutError; BrokerUnavailable: the gateway does not take us.
         """
         self._answers = Answers()
-        self._wire = Wire(self._book, self._answers, self._events, now)
+        self._wire = Wire(self._book, self._answers, self._events, now, self.pushed)
         self._client = client = Client(self._wire)
         client.MaxRequests = 0  # what is written is sent: the library keeps nothing back
         opening = asyncio.create_task(

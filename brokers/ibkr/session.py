@@ -46,6 +46,8 @@ class Session:
         self.line = Line(link, self.book, self, timeout=timeout_seconds)
         #: Called with each order of which something was said.
         self.on_change: Callable[[Track], None] = lambda _track: None
+        #: Done anew with each connection, as long as it lives.
+        self.on_up: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._account_type = account_type
         self._watches: set[Watch[Any]] = set()
         #: All who need the connection wait for the same attempt.
@@ -153,6 +155,8 @@ class Session:
             self.link.broker_account,
         )
         self.start(self._heartbeat())
+        if self.on_up is not None:
+            self.start(self.on_up())
 
     def _check_account(self) -> None:
         self._refused = missing_account(self.link, self.line.accounts) or mixture(

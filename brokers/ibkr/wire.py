@@ -17,6 +17,7 @@ from brokers.ibkr.api import CommissionReport, Contract, ContractDetails, Execut
 from brokers.ibkr.api import Order as IbOrder
 from brokers.ibkr.book import Book, Moment
 from brokers.ibkr.codes import Meaning, meaning_of
+from brokers.ibkr.pushed import Pushed
 from brokers.ibkr.tracks import Refusal, Track
 
 _NO_ORDER: Final = -1
@@ -43,12 +44,18 @@ class Wire:
     defaultTimezone = UTC
 
     def __init__(
-        self, book: Book, answers: Answers, link: Link, moment: Callable[[], Moment]
+        self,
+        book: Book,
+        answers: Answers,
+        link: Link,
+        moment: Callable[[], Moment],
+        pushed: Pushed,
     ) -> None:
         self._book = book
         self._answers = answers
         self._link = link
         self._moment = moment
+        self._pushed = pushed
         self.accounts: list[str] = []
         self.valid_id = 0
 
@@ -163,6 +170,28 @@ class Wire:
     def accountUpdateMultiEnd(self, request: int) -> None:
         """All figures are told."""
         self._answers.end(request)
+
+    def updateAccountValue(self, tag: str, value: str, currency: str, account: str) -> None:
+        """One figure of the account window."""
+        self._pushed.changed = True
+
+    def updatePortfolio(  # noqa: PLR0913, PLR0917 - the library's call
+        self,
+        contract: Contract,
+        size: float,
+        price: float,
+        value: float,
+        cost: float,
+        unrealized: float,
+        realized: float,
+        account: str,
+    ) -> None:
+        """What one position is worth, by the account window."""
+        self._pushed.priced(account, contract.conId, price)
+
+    def updateAccountTime(self, timestamp: str) -> None:
+        """The account window is up to date."""
+        self._pushed.tell()
 
     def contractDetails(self, request: int, details: ContractDetails) -> None:
         """One contract that fits."""

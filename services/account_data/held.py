@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from brokers.broker import AccountState, BrokerPosition
+from brokers.broker import AccountState, BrokerPosition, CurrencyBalance
 from services.domain.instruments import Instrument
 from services.domain.orders import Execution
 from services.domain.values import ZERO, Exact, Frozen, NonNegative, Positive
@@ -69,6 +69,13 @@ def _valued(position: BrokerPosition, rate: Decimal | None) -> HeldPosition:
 def rate_of(currency: str, account_currency: str, rates: Mapping[str, Decimal]) -> Decimal | None:
     """What one unit of a currency is worth in the account's; None = nobody knows."""
     return Decimal(1) if currency == account_currency else rates.get(currency)
+
+
+def balances_of(state: AccountState) -> dict[str, CurrencyBalance]:
+    """By currency; where the broker keeps none apart, all is in the account's own."""
+    if state.balances:
+        return state.balances
+    return {state.currency: CurrencyBalance(cash=state.cash, equity=state.equity)}
 
 
 def unrealized_pnl(positions: Sequence[HeldPosition]) -> Decimal | None:

@@ -73,6 +73,8 @@ class Poller:
         #: None until the first answer: an earlier process may have left an incident open.
         self._incident_open: bool | None = None
         self._doubted: str | None = None
+        #: Whether its broker tells by itself that figures have changed.
+        self._pushes = False
         self._is_wanted = is_wanted
         self._rung = False
         #: Polls begun and done, for whoever waits for one.
@@ -243,6 +245,8 @@ class Poller:
             self._broker = self._open_broker(self.account)
         if not self._broker.is_connected():
             self._broker.connect()
+            if not self._pushes:
+                self._pushes = self._broker.stream_account(self.ring)
             most = self._broker.capabilities.messages_per_second
             self._bucket = None if most is None else Bucket(most * DATA_SHARE, time.monotonic)
         self._await_turn()

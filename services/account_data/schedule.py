@@ -1,7 +1,7 @@
 """When accounts are polled: one job of APScheduler each, which rings the account's own thread.
 
 The jobs do nothing else: a job that asked a broker would hold one of the scheduler's few threads as
-long as the broker hangs, and delay the other accounts (docs/decisions/0016).
+long as the broker hangs, and delay the other accounts (docs/decisions/0018).
 """
 
 from __future__ import annotations

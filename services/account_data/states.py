@@ -19,6 +19,7 @@ from services.account_data.curves import Look
 from services.account_data.fund import fund_of, paid_into
 from services.account_data.held import (
     HeldPosition,
+    balances_of,
     closed,
     held,
     marks_of,
@@ -155,6 +156,7 @@ class States:
             "marks": accepted.marks and to_document(accepted.marks),
             "jump": accepted.jump and to_document(accepted.jump),
             "flow_total": known.flow_total + accepted.flow,
+            "balances": {name: to_document(each) for name, each in balances_of(state).items()},
             "unexplained_cash": answer.cash,
             "realized_pnl": realized_pnl(state),
         }

@@ -153,13 +153,13 @@ def add_live_routes(app: FastAPI, live: LiveRecords) -> None:
     @app.post("/api/v1/strategies/{strategy_id}/live-record", tags=_TAGS, responses=_PROBLEMS)
     def rebuild_live_record(
         strategy_id: str,
-        _by: Annotated[str, Depends(operator)],
+        by: Annotated[str, Depends(operator)],
         anew: Annotated[
             bool, Query(description="forget the capital that days were told with before")
         ] = False,
     ) -> LiveReport:
         """Make our own record now, as every night, up to yesterday in UTC."""
-        return live.rebuild(strategy_id, anew=anew)
+        return live.rebuild(strategy_id, anew_by=by if anew else None)
 
     @app.get("/api/v1/strategies/{strategy_id}/live-record", tags=_TAGS, responses=_READS)
     def get_live_report(strategy_id: str, _by: Annotated[str, Depends(operator)]) -> LiveReport:

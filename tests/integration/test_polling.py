@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -257,14 +258,15 @@ def poll_once(store, broker):
 
 def test_positions_and_the_last_price_of_the_day_are_stored(store):
     add(store, "Mock-1")
-    broker = ScriptedBroker(make_state())
-    for price in ("103", "104"):
+    for minutes, price in ((3, "103"), (2, "104")):
+        at = utc_now() - timedelta(minutes=minutes)
+        broker = ScriptedBroker(make_state(as_of=at))
         broker.held = held(price)
         poll_once(store, broker)
     stored = store["account_positions"].find_one({"_id": "Mock-1"})
     (position,) = stored["positions"]
     assert (position["market_value"], position["unrealized_pnl"]) == (1040, 40)
-    (mark,) = store["daily_marks"].find()
+    *_, mark = store["daily_marks"].find().sort("date", 1)  # two, where midnight was between
     day = f"{mark['as_of']:%Y-%m-%d}"
     assert mark == {
         "_id": f"Mock-1|{SPY.key}|{day}",
@@ -313,3 +315,17 @@ def test_a_day_has_its_first_highest_lowest_and_last_equity(store):
         assert found == [100, 104, 97, 101, 0, "USD"]
     assert rows[-1]["close"] == 101
     assert store["fund_history"].find_one({"account_type": "PAPER"})["close"] == 101
+
+
+# Brokers that push
+
+
+def test_a_broker_that_pushes_rings_by_itself(store, begin, gapless):
+    add(store, "A")
+    broker = ScriptedBroker(make_state("A"))
+    broker.connected, broker.pushes = False, True
+    broker.connect = lambda: setattr(broker, "connected", True)
+    begin({"A": broker}, seconds=600)
+    wait_until(lambda: broker.asked == 1)
+    broker.bell()
+    wait_until(lambda: broker.asked == 2)

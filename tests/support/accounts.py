@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from brokers.broker import AccountState, BrokerPosition, MarginQuote, Quote
+from brokers.broker import AccountHandler, AccountState, BrokerPosition, MarginQuote, Quote
 from services.common.broker_accounts import BrokerAccounts
 from services.common.clock import utc_now
 from services.common.settings import CommonSettings
@@ -52,6 +52,8 @@ class ScriptedBroker:
         margins: what it says of previews, one after the other; the test fills it.
         previewed: the legs it was asked to preview.
         held: its positions, or why it does not tell them.
+        connected: whether it need not be connected to.
+        pushes: whether it rings `bell` by itself; the test does.
     """
 
     def __init__(self, *answers: AccountState | Exception) -> None:
@@ -62,10 +64,20 @@ class ScriptedBroker:
         self.margins: list[MarginQuote | Exception] = []
         self.previewed: list[Sequence[PreviewLeg]] = []
         self.closed = False
+        self.connected = True
+        self.pushes = False
+        self.bell: AccountHandler | None = None
         self.held: Sequence[BrokerPosition] | Exception = []
 
     def is_connected(self) -> bool:
-        return True
+        return self.connected
+
+    def connect(self) -> None:
+        """There is nothing to connect to."""
+
+    def stream_account(self, handler: AccountHandler) -> bool:
+        self.bell = handler
+        return self.pushes
 
     def account_state(self) -> AccountState:
         self.asked += 1

@@ -82,10 +82,6 @@ class Limited(ScriptedBroker):
     """Says once it is connected that it takes one call in twenty seconds."""
 
     capabilities = FakeBroker.capabilities.model_copy(update={"messages_per_second": 0.05})
-    connected = False
-
-    def is_connected(self) -> bool:
-        return self.connected
 
     def connect(self) -> None:
         self.connected = True
@@ -93,6 +89,7 @@ class Limited(ScriptedBroker):
 
 def test_a_broker_is_asked_no_more_than_a_fifth_of_what_it_takes():
     broker = Limited(make_state())
+    broker.connected = False
     account = BrokerAccount("Mock-1", "MOCK")
     poller = Poller(account, Recorder(), lambda _: broker, poll_seconds=0.01)
     poller.start()

@@ -421,6 +421,29 @@ def test_books_that_differ_stop_that_instrument_in_that_account_only():
     assert differing("other").key != differing().key
 
 
+def doubted(account_id=ACCOUNT):
+    return RiskLock(
+        scope=Scope.ACCOUNT,
+        scope_id=account_id,
+        rule=LockRule.EQUITY_JUMP,
+        sentence=f"equity of account {account_id} went from 100 to 0",
+        locked_at=NOW,
+    )
+
+
+def test_an_equity_that_nothing_explains_stops_the_entries_of_its_account_by_name():
+    decision = entered(locks=(doubted(),))
+    assert decision.code == "EQUITY_JUMP"
+    assert "from 100 to 0, until a person confirms what it was" in decision.reason
+    assert quantities(entered(locks=(doubted("other"),)))
+
+
+def test_an_equity_that_nothing_explains_stops_no_exit():
+    account = make_account_context(positions=(make_position("18"),))
+    leave = make_signal(make_leg(side=Side.SELL), intent=Intent.EXIT)
+    assert quantities(decide(leave, make_context(account, locks=(doubted(),)))) == [18]
+
+
 def test_books_that_differ_stop_no_exit():
     account = make_account_context(positions=(make_position("18"),))
     leave = make_signal(make_leg(side=Side.SELL), intent=Intent.EXIT)

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.marks import daily_pnl, drawdown_ratio, marked, rebased, reset
+from services.domain.marks import (
+    Seen,
+    daily_pnl,
+    drawdown_ratio,
+    marked,
+    rebased,
+    replayed,
+    reset,
+)
 from services.domain.risk import EquityMarks
 
 #: A Monday.
@@ -212,3 +220,64 @@ def test_a_fund_of_other_accounts_is_as_sound_as_before(history, equity):
     marks = rebased(lived(history), equity)
     assert sound(marks)
     assert marks.last == equity
+
+
+# What is paid in and out
+
+
+def test_a_deposit_keeps_the_ratios_and_the_days_gain_in_money():
+    lost = marked(seen("100"), Decimal(90), MONDAY)
+    paid = marked(lost, Decimal(190), MONDAY, flow=Decimal(100))
+    assert daily_pnl(paid, MONDAY) == -10
+    assert drawdown_ratio(paid) == pytest.approx(Decimal("0.1"))
+    # the day's start grows with the account, so that its loss in percent stays 10 of 100
+    assert 1 - paid.day_low / paid.day_start == pytest.approx(Decimal("0.1"))
+    after = marked(paid, Decimal(171), MONDAY)
+    assert daily_pnl(after, MONDAY) == -29
+    assert drawdown_ratio(after) == pytest.approx(Decimal("0.19"))
+
+
+def test_a_payment_of_a_new_day_belongs_to_the_new_day():
+    marks = marked(seen("100"), Decimal(155), MONDAY + DAY, flow=Decimal(50))
+    assert (daily_pnl(marks, MONDAY + DAY), marks.peak) == (5, 155)
+    assert marks.return_base == 150
+
+
+def test_a_payment_is_no_part_of_the_days_return():
+    before = volatile("0.15")  # 101 after 100
+    paid = marked(before, Decimal(202), MONDAY, flow=Decimal(101))
+    assert paid.return_base == 200
+    without = marked(before, Decimal(101), MONDAY + DAY)
+    assert marked(paid, Decimal(202), MONDAY + DAY).variance == without.variance
+
+
+def test_an_account_that_is_emptied_begins_again():
+    empty = marked(seen("100"), Decimal(0), MONDAY, flow=Decimal(-100))
+    assert (daily_pnl(empty, MONDAY), drawdown_ratio(empty)) == (0, None)
+    filled = marked(empty, Decimal(50), MONDAY, flow=Decimal(50))
+    assert (daily_pnl(filled, MONDAY), drawdown_ratio(filled), filled.peak) == (0, 0, 50)
+
+
+@given(histories, st.decimals(min_value=-500, max_value=10_000, places=2).filter(bool))
+def test_a_payment_alone_moves_neither_gain_nor_drawdown(history, flow):
+    marks = lived(history)
+    paid = marked(marks, marks.last + flow, history[-1][1], flow=flow)
+    day = datetime.fromisoformat(marks.day).replace(tzinfo=UTC)
+    assert daily_pnl(paid, day) == daily_pnl(marks, day)
+    assert paid.max_drawdown_ratio >= marks.max_drawdown_ratio
+    if marks.last > 0 and marks.last + flow > 0:
+        assert drawdown_ratio(paid) == pytest.approx(drawdown_ratio(marks), abs=Decimal("1e-12"))
+
+
+def test_looks_gone_through_again_make_the_marks_that_would_have_been():
+    minute = timedelta(minutes=1)
+    looks = [
+        Seen(MONDAY + minute, Decimal(95)),
+        Seen(MONDAY + 2 * minute, Decimal(145), flow=Decimal(50)),
+        Seen(MONDAY + 3 * minute, Decimal(130), accepted=True),
+        Seen(MONDAY + 4 * minute, Decimal(260), rebased=True),
+    ]
+    marks = replayed(seen("100"), looks)
+    # accepted at 145, then 15 of it lost, then twice as large without a gain
+    assert (marks.peak, marks.last) == (290, 260)
+    assert drawdown_ratio(marks) == pytest.approx(Decimal(15) / 145)

@@ -486,6 +486,61 @@ def test_any_bytes_are_read_or_refused_in_words(content):
         json.dumps(found.review.model_dump(mode="json"), allow_nan=False)
 
 
+#: Numbers and days at the edges of what they are kept in.
+ODD = [
+    "0",
+    "1",
+    "-1",
+    "0.01",
+    "-0.02",
+    "1e-999",
+    "1e999",
+    "-0." + "9" * 40,
+    "9" * 5000,
+    "1e15",
+    "1e-15",
+    "NaN",
+    "-inf",
+    "",
+    "%",
+    "()",
+    "1%",
+    "−1",
+    "1,5",
+    "1.234.567,8",
+    "٣",
+    "²",
+    "1e5%",
+]
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.tuples(*[st.sampled_from(ODD)] * 3), min_size=2, max_size=6),
+    st.booleans(),
+    st.sampled_from(["return,equity,margin", "equity,margin,pnl", "return,pnl,margin"]),
+)
+def test_figures_at_every_edge_are_read_or_refused_in_words(figures, in_json, names):
+    rows = [(str(day), *each) for day, each in zip(weekdays(len(figures)), figures, strict=True)]
+    header = ["date", *names.split(",")]
+    if in_json:
+        plain = [dict(zip(header, row, strict=True)) for row in rows]
+        text = json.dumps(plain)
+        for odd in ("1e-999", "1e999", "9" * 5000, "1e15"):
+            text = text.replace(f'"{odd}"', odd)
+        content = text.encode()
+    else:
+        content = csv_of(rows, header=";".join(header), sep=";")
+    with suppress(BadRecord):
+        json.dumps(read(content).review.model_dump(mode="json"), allow_nan=False)
+
+
+@pytest.mark.parametrize("odd", ["1e999999", "9" * 5000, "-5", "1e-9", "NaN"])
+def test_days_that_are_odd_numbers_are_refused_in_words(odd):
+    rows = f'[{{"date": {odd}, "return": 0.1}}, {{"date": 20240102, "return": 0.2}}]'
+    assert refusal(rows.encode()).code == "RECORD_DATE"
+
+
 @given(
     st.lists(st.integers(-4900, 4900), min_size=3, max_size=40).filter(lambda m: len({*m}) > 1),
     st.sampled_from([(",", "."), (";", ","), ("\t", ","), ("|", ".")]),

@@ -49,6 +49,8 @@ from services.portfolio_builder.records.units import (
 
 _SHOWN_GAPS: Final = 50
 _SHARE: Final = Decimal("0.000000000001")
+#: Refused later, and not to be rounded: it may have more digits than a decimal keeps.
+_ABSURD: Final = Decimal(1000)
 
 
 class Review(Frozen):
@@ -186,7 +188,8 @@ def _from_equity(read: Read, equity: Sequence[Decimal | None]) -> list[Decimal |
                 f"{after} after {before}"
             )
             raise BadRecord("RECORD_IMPOSSIBLE", sentence, field=Role.EQUITY)
-        ratios.append((EXACT.divide(after, before) - 1).quantize(_SHARE))
+        change = EXACT.divide(after, before) - 1
+        ratios.append(change.quantize(_SHARE) if change < _ABSURD else change)
     return ratios
 
 
