@@ -37,11 +37,12 @@ from services.common.store import Store
 from services.domain.errors import ConfigurationError
 from services.portfolio_builder.live_records import LiveRecords
 from services.portfolio_builder.record_store import CLAIMS
+from services.portfolio_builder.record_views import Upload
 from services.portfolio_builder.records.days import DateOrder
 from services.portfolio_builder.records.figures import Figures
 from services.portfolio_builder.records.questions import Answers, Topic
 from services.portfolio_builder.records.units import Unit
-from services.portfolio_builder.track_records import TrackRecords, Upload
+from services.portfolio_builder.track_records import TrackRecords
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     compare = add("compare", "our own record beside a claim")
     for command in (upload, compare):
         command.add_argument("--source", choices=CLAIMS, default=CLAIMS[0])
-    for command in (upload, confirm):
+    for command in (upload, confirm, live):
         add_signature(command, reason=False)
     add_signature(back)
     return parser
@@ -207,7 +208,9 @@ def _take_back(store: Store, arguments: argparse.Namespace) -> None:
 
 
 def _live(store: Store, arguments: argparse.Namespace) -> None:
-    report = LiveRecords(store).rebuild(arguments.strategy_id, anew=arguments.anew)
+    report = LiveRecords(store).rebuild(
+        arguments.strategy_id, anew_by=arguments.by if arguments.anew else None
+    )
     currency = report.currency or ""
     print(
         f"{report.days} days up to {report.until}, {report.pnl:,.2f} {currency}; "

@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Exception)
 #: In the path of routes that secrets are sent to.
 _SECRETS_ROUTE: Final = "/secrets/"
+#: Of a wrong value, and of wrong values, that an answer says again.
+_MOST_LETTERS: Final = 200
+_MOST_FAULTS: Final = 10
 _CODES = {400: "BROKEN_JSON", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
@@ -87,7 +90,7 @@ def translate(app: FastAPI, error: type[E], into: Callable[[E], Refusal]) -> Non
 def _invalid_parameter(request: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     route = getattr(request.scope.get("route"), "path", "")
-    parts = [_fault(each, shown=_SECRETS_ROUTE not in route) for each in problems]
+    parts = [_fault(each, shown=_SECRETS_ROUTE not in route) for each in problems[:_MOST_FAULTS]]
     return _answer(422, "INVALID_PARAMETER", "; ".join(parts))
 
 
@@ -95,8 +98,13 @@ def _fault(problem: Mapping[str, Any], *, shown: bool) -> str:
     """What is wrong with one value; where secrets are sent, without it."""
     if problem["type"] == "json_invalid":
         return f"the body is not JSON: {problem['ctx']['error']} at character {problem['loc'][-1]}"
-    was = f", was {problem['input']!r}" if shown else ""
+    was = f", was {_shortened(problem['input'])}" if shown else ""
     return f"{_place(problem['loc'])}: {problem['msg']}{was}"
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}…"
 
 
 def _place(loc: Sequence[object]) -> str:
@@ -108,7 +116,7 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     sentence = f"{request.method} {request.url.path} is not served here"
     if status == 400:  # the framework could not even parse the body
-        sentence = "the body cannot be read: expected a JSON object"
+        sentence = "the body cannot be read"
     return _answer(status, _CODES.get(status, "REFUSED"), sentence)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
@@ -68,6 +69,7 @@ class LiveRecords:
         self._store = LiveStore(store)
         self._records = RecordStore(store)
         self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._stopping = threading.Event()
 
     def start(self) -> None:
         """Run each night, and once now: the process may have been away at night."""
@@ -82,8 +84,9 @@ class LiveRecords:
         self._scheduler.start()
 
     def stop(self) -> None:
-        """End; what a run has not done is done by the next one."""
-        self._scheduler.shutdown(wait=False)
+        """End after the strategy that is being looked at; the next run does the others."""
+        self._stopping.set()
+        self._scheduler.shutdown()
 
     def rebuild_all(self) -> None:
         """Make the record of every strategy that has traded; a failure of one leaves the others."""
@@ -93,21 +96,23 @@ class LiveRecords:
             _log.warning("live records could not be made: %s", type(error).__name__)
             return
         for name in names:
+            if self._stopping.is_set():
+                return
             try:
                 self.rebuild(name)
             except (PyMongoError, TraderError, Refusal) as error:
                 _log.warning("the live record of %s could not be made: %s", name, error)
 
     def rebuild(
-        self, strategy_id: str, *, until: date | None = None, anew: bool = False
+        self, strategy_id: str, *, until: date | None = None, anew_by: str | None = None
     ) -> LiveReport:
         """Make one record from the first fill on.
 
         Args:
             strategy_id: whose.
             until: last day; None = yesterday, because today is not over.
-            anew: whether the capital that days were told with before is forgotten; it stays
-                otherwise, although accounts or weights have changed since.
+            anew_by: who has the capital forgotten that days were told with before; None = it
+                stays, although accounts or weights have changed since.
 
         Raises:
             Refusal: there is no such strategy, or its accounts have several currencies.
@@ -125,7 +130,7 @@ class LiveRecords:
             every_day=history.every_day,
             until=until,
         )
-        stored = [] if anew else self._store.rows(strategy_id)
+        stored = [] if anew_by else self._store.rows(strategy_id)
         funding = Funding(
             approved=self._store.approved(strategy_id),
             bases=self._store.bases(strategy),
@@ -144,7 +149,7 @@ class LiveRecords:
             unknown=_told([*unpriced, *unfunded]),
             notes=(*notes, *history.unexplained),
         )
-        self._store.save_report(strategy_id, report.model_dump(mode="json"))
+        self._store.save_report(strategy_id, report.model_dump(mode="json"), anew_by=anew_by)
         return report
 
     def report(self, strategy_id: str) -> LiveReport:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pymongo import ASCENDING, DeleteOne, ReplaceOne
 from pymongo.client_session import ClientSession
 
+from services.common.audit import audit
 from services.common.store import Document, Store, from_document
 from services.domain.accounts import Strategy
 from services.domain.instruments import Instrument
@@ -189,9 +190,25 @@ class LiveStore:
 
         self._store.transaction(work)
 
-    def save_report(self, strategy_id: str, report: Document) -> None:
-        """What the last run came to."""
-        self._store["live_reports"].replace_one({"_id": strategy_id}, report, upsert=True)
+    def save_report(self, strategy_id: str, report: Document, *, anew_by: str | None) -> None:
+        """What a run came to; one that forgot earlier capital is somebody's act."""
+
+        def work(session: ClientSession) -> None:
+            self._store["live_reports"].replace_one(
+                {"_id": strategy_id}, report, upsert=True, session=session
+            )
+            if anew_by:
+                facts = {"strategy": strategy_id, "changed": report["changed"]}
+                audit(
+                    self._store,
+                    "LIVE_RECORD_MADE_ANEW",
+                    service="portfolio_builder",
+                    by=anew_by,
+                    facts=facts,
+                    session=session,
+                )
+
+        self._store.transaction(work)
 
     def report(self, strategy_id: str) -> Document | None:
         """What the last run came to; None before the first one."""

@@ -19,10 +19,11 @@ from services.common.problems import Refusal, problem_responses
 from services.domain.values import Frozen
 from services.portfolio_builder.live_comparison import Comparison
 from services.portfolio_builder.live_records import LiveRecords, LiveReport
+from services.portfolio_builder.record_views import Confirmed, Summary, Upload
 from services.portfolio_builder.records.columns import Role
 from services.portfolio_builder.records.questions import Answers
 from services.portfolio_builder.records.rows import RowView
-from services.portfolio_builder.track_records import Confirmed, Summary, TrackRecords, Upload
+from services.portfolio_builder.track_records import TrackRecords
 
 _PROBLEMS = problem_responses(401, 404, 409, 413, 422, 503)
 _READS = problem_responses(401, 404, 422, 503)
@@ -153,13 +154,13 @@ def add_live_routes(app: FastAPI, live: LiveRecords) -> None:
     @app.post("/api/v1/strategies/{strategy_id}/live-record", tags=_TAGS, responses=_PROBLEMS)
     def rebuild_live_record(
         strategy_id: str,
-        _by: Annotated[str, Depends(operator)],
+        by: Annotated[str, Depends(operator)],
         anew: Annotated[
             bool, Query(description="forget the capital that days were told with before")
         ] = False,
     ) -> LiveReport:
         """Make our own record now, as every night, up to yesterday in UTC."""
-        return live.rebuild(strategy_id, anew=anew)
+        return live.rebuild(strategy_id, anew_by=by if anew else None)
 
     @app.get("/api/v1/strategies/{strategy_id}/live-record", tags=_TAGS, responses=_READS)
     def get_live_report(strategy_id: str, _by: Annotated[str, Depends(operator)]) -> LiveReport:

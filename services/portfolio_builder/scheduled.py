@@ -115,6 +115,8 @@ class Reoptimizer:
         if self._trigger is None:
             return
         self._lease.start()
+        # It would write two lines for each look.
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._scheduler.add_job(
             self._look, "interval", seconds=_LOOK_SECONDS, coalesce=True, max_instances=1
         )

@@ -168,7 +168,8 @@ def test_weights_that_change_later_do_not_rewrite_what_was_told(traded):
     traded["strategies"].update_one({"_id": STRATEGY}, half)
     live.rebuild(STRATEGY, until=day(4))
     assert rows(traded) == before
-    live.rebuild(STRATEGY, until=day(4), anew=True)
+    live.rebuild(STRATEGY, until=day(4), anew_by="olga")
+    assert traded["audit_log"].find_one({"what": "LIVE_RECORD_MADE_ANEW"})["by"] == "olga"
     assert rows(traded)[on(1)] == (Decimal("0.0008"), 200)
 
 

@@ -20,6 +20,7 @@ from services.common.settings import REPOSITORY
 from services.common.store import Store
 from services.domain.errors import InvalidMessage
 from services.portfolio_builder.allocation_api import add_allocation_routes
+from services.portfolio_builder.allocation_caps import AllocationCaps
 from services.portfolio_builder.allocation_service import Allocations
 from services.portfolio_builder.allocation_store import AllocationStore
 from services.portfolio_builder.api import create_app
@@ -118,7 +119,7 @@ def test_a_study_runs_in_a_process_of_its_own(studies, make_runner):
 def test_a_killed_worker_loses_nothing_that_was_finished(store, studies, make_runner):
     undisturbed = studies.start(request(), by="olga")
     disturbed = studies.start(request(), by="olga")
-    runner = make_runner(seconds=0.3)
+    runner = make_runner(seconds=0.6)
     expected = ended(studies, undisturbed.test_id)
     for parts in (1, 3):
         wait(lambda wanted=parts: len(studies.jobs.files.parts(disturbed.test_id)) >= wanted)
@@ -133,7 +134,7 @@ def test_a_killed_worker_loses_nothing_that_was_finished(store, studies, make_ru
 
 def test_a_study_goes_on_after_its_service_has_stopped(studies, make_runner):
     job = studies.start(request(), by="olga")
-    first = make_runner(seconds=0.3)
+    first = make_runner(seconds=1.0)
     wait(lambda: studies.jobs.files.parts(job.test_id))
     process = worker_of(first)
     first.stop()
@@ -179,6 +180,17 @@ def test_a_study_that_cannot_be_done_says_why_at_once(studies, make_runner, name
     failed = ended(studies, job.test_id)
     assert (failed.status, failed.error_code, failed.epoch) == (JobStatus.FAILED, code, 1)
     assert words in failed.error
+
+
+def test_a_study_that_cannot_be_read_does_not_stop_the_others(store, studies, make_runner):
+    broken = studies.start(request(), by="olga")
+    job = studies.start(request(), by="olga")
+    update = {"$set": {"requested_by": None}}
+    store["portfolio_tests"].update_one({"_id": broken.test_id}, update)
+    make_runner()
+    assert ended(studies, job.test_id).status is JobStatus.DONE
+    row = store["portfolio_tests"].find_one({"_id": broken.test_id})
+    assert (row["status"], "open" in row) == ("FAILED", False)
 
 
 def test_a_waiting_study_is_canceled_at_once(studies):
@@ -247,7 +259,7 @@ def test_a_rerun_finds_the_same_after_the_records_have_changed(store, studies, m
 
 def test_parts_of_other_code_are_not_used(studies, make_runner):
     job = studies.start(request(), by="olga")
-    first = make_runner(seconds=0.3)
+    first = make_runner(seconds=1.0)
     wait(lambda: studies.jobs.files.parts(job.test_id))
     first.stop()
     studies.jobs.files.save_part(job.test_id, "part-000", "12345.0")
@@ -330,7 +342,7 @@ def test_a_file_larger_than_a_document_is_kept_in_pieces(store):
 def http(store: Store, studies: StudyJobs) -> Iterator[httpx.Client]:
     app = create_app(Health("portfolio_builder"), Operators(store))
     allocations = Allocations(AllocationStore(store), max_total_ratio=Decimal(2))
-    add_allocation_routes(app, allocations)
+    add_allocation_routes(app, allocations, AllocationCaps(AllocationStore(store)))
     add_study_routes(app, studies, max_total_ratio=Decimal(2))
     with http_client(app, key=add_operator(store, "olga")) as client:
         yield client

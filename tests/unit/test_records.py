@@ -310,6 +310,17 @@ def test_a_name_says_the_unit_and_figures_that_speak_against_it_make_it_unsure()
     assert (wild.suggested, wild.confidence) == ("PERCENT", Confidence.LIKELY)
 
 
+def test_a_unit_or_an_order_of_dates_is_said_and_never_signed_off():
+    found = read(csv_of([(f"0{n}/02/2024", MOVES[n]) for n in range(1, 10)]))
+    assert len(found.unanswered(Answers(signed_off=tuple(Topic)))) == 2
+
+
+def test_figures_with_percent_signs_are_no_fractions_whoever_says_so():
+    percents = simple([f"{m}%" for m in MOVES])
+    assert refusal(percents, unit=Unit.FRACTION).code == "RECORD_CONTRADICTORY"
+    assert ratios(percents, unit=Unit.PERCENT) == [m / 100 for m in MOVES]
+
+
 def test_a_persons_word_on_the_unit_outranks_what_was_found():
     content = simple([m * 100 for m in MOVES])
     assert ratios(content, unit=Unit.PERCENT) == MOVES
@@ -484,6 +495,61 @@ def test_any_bytes_are_read_or_refused_in_words(content):
         found = read(content)
         assert len(found.days) >= 2
         json.dumps(found.review.model_dump(mode="json"), allow_nan=False)
+
+
+#: Numbers and days at the edges of what they are kept in.
+ODD = [
+    "0",
+    "1",
+    "-1",
+    "0.01",
+    "-0.02",
+    "1e-999",
+    "1e999",
+    "-0." + "9" * 40,
+    "9" * 5000,
+    "1e15",
+    "1e-15",
+    "NaN",
+    "-inf",
+    "",
+    "%",
+    "()",
+    "1%",
+    "−1",
+    "1,5",
+    "1.234.567,8",
+    "٣",
+    "²",
+    "1e5%",
+]
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.tuples(*[st.sampled_from(ODD)] * 3), min_size=2, max_size=6),
+    st.booleans(),
+    st.sampled_from(["return,equity,margin", "equity,margin,pnl", "return,pnl,margin"]),
+)
+def test_figures_at_every_edge_are_read_or_refused_in_words(figures, in_json, names):
+    rows = [(str(day), *each) for day, each in zip(weekdays(len(figures)), figures, strict=True)]
+    header = ["date", *names.split(",")]
+    if in_json:
+        plain = [dict(zip(header, row, strict=True)) for row in rows]
+        text = json.dumps(plain)
+        for odd in ("1e-999", "1e999", "9" * 5000, "1e15"):
+            text = text.replace(f'"{odd}"', odd)
+        content = text.encode()
+    else:
+        content = csv_of(rows, header=";".join(header), sep=";")
+    with suppress(BadRecord):
+        json.dumps(read(content).review.model_dump(mode="json"), allow_nan=False)
+
+
+@pytest.mark.parametrize("odd", ["1e999999", "9" * 5000, "-5", "1e-9", "NaN"])
+def test_days_that_are_odd_numbers_are_refused_in_words(odd):
+    rows = f'[{{"date": {odd}, "return": 0.1}}, {{"date": 20240102, "return": 0.2}}]'
+    assert refusal(rows.encode()).code == "RECORD_DATE"
 
 
 @given(

@@ -29,9 +29,8 @@ _CANCEL_LOOK_SECONDS: Final = 1.0
 #: Until a worker that was asked to end is killed.
 CANCEL_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 10.0
-#: After a worker that could not reach the database.
+#: After a worker that died, or a database that did not answer.
 _PAUSE_SECONDS: Final = 2.0
-_TRY_AGAIN: Final = 75  # worker.EXIT_TRY_AGAIN, whose module needs numpy
 _ONE_THREAD: Final = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "1"
 )
@@ -52,6 +51,7 @@ class StudyRunner:
         environment: of workers: the settings of this process.
         command: of a worker; test_id and epoch are added to it.
         after: called for each study at its end whose result is to become a proposal.
+        on_death: called where the thread ends by itself.
     """
 
     def __init__(
@@ -62,12 +62,14 @@ class StudyRunner:
         environment: Mapping[str, str],
         command: Sequence[str] = WORKER,
         after: Callable[[StudyJob], None] = lambda _: None,
+        on_death: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._jobs = jobs
         self._lease = lease
         self._environment = {**environment, **_ONE_THREAD}
         self._command = tuple(command)
         self._after = after
+        self._on_death = on_death
         self._running: _Running | None = None
         self._canceling_since: float | None = None
         self._looked_at = 0.0
@@ -96,12 +98,19 @@ class StudyRunner:
         return "waits for studies" if self._lease.held() else "another replica runs studies"
 
     def _run(self) -> None:
-        while not self._stop.wait(_LOOK_SECONDS):
-            try:
-                self.look()
-            except (PyMongoError, TransientError) as error:
-                _log.warning("studies wait: %s", type(error).__name__)
-                self._stop.wait(_PAUSE_SECONDS)
+        try:
+            while not self._stop.wait(_LOOK_SECONDS):
+                self._try_to_look()
+        finally:
+            if not self._stop.is_set():
+                self._on_death("the thread that runs studies ended")
+
+    def _try_to_look(self) -> None:
+        try:
+            self.look()
+        except (PyMongoError, TransientError, OSError) as error:
+            _log.warning("studies wait: %s: %s", type(error).__name__, error)
+            self._stop.wait(_PAUSE_SECONDS)
 
     def look(self) -> None:
         """One look: begin, watch or end a worker. Raises: PyMongoError, TransientError."""
@@ -157,12 +166,10 @@ class StudyRunner:
     def _reap(self, running: _Running) -> None:
         code = running.process.returncode
         self._close(running)
-        if code == _TRY_AGAIN:
-            self._jobs.excuse(running.test_id, running.epoch)
-            self._rest_until = time.monotonic() + _PAUSE_SECONDS
         job = self._jobs.get(running.test_id)
         if job is not None and job.status in OPEN and job.epoch == running.epoch:
             _log.warning("the worker of %s ended with code %s", running.test_id, code)
+            self._rest_until = time.monotonic() + _PAUSE_SECONDS
 
     def _look_for_cancel(self, running: _Running) -> None:
         now = time.monotonic()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Any, Final
 
+from pydantic import ValidationError
 from pymongo import ASCENDING, DESCENDING
 from pymongo.client_session import ClientSession
 
@@ -15,6 +17,7 @@ from services.domain.errors import TraderError
 from services.portfolio_builder.jobs.documents import OPEN, JobStatus, StudyJob
 from services.portfolio_builder.jobs.files import Files
 
+_log = logging.getLogger(__name__)
 _TESTS: Final = "portfolio_tests"
 
 
@@ -66,9 +69,17 @@ class JobStore:
         return self._store[_TESTS].count_documents({"open": True})
 
     def next(self) -> StudyJob | None:
-        """The oldest study that wants a worker."""
+        """The oldest study that wants a worker; one that cannot be read fails: others shall run."""
         found = self._store[_TESTS].find_one({"open": True}, sort=[("requested_at", ASCENDING)])
-        return from_document(StudyJob, found) if found else None
+        try:
+            return from_document(StudyJob, found) if found else None
+        except ValidationError:
+            _log.exception("the study %s cannot be read", found and found["_id"])
+            ended = {"status": JobStatus.FAILED, "finished_at": utc_now()}
+            self._store[_TESTS].update_one(
+                {"_id": found and found["_id"]}, {"$set": ended, "$unset": {"open": ""}}
+            )
+            return None
 
     def begin(self, job: StudyJob) -> int | None:
         """Give a study to a new worker; its epoch, or None where somebody else took it."""

@@ -30,7 +30,7 @@ from services.portfolio_builder.optimizers.problem import Infeasible, NotSolved
 from services.portfolio_builder.study import Record, StudyRequest
 
 _log = logging.getLogger(__name__)
-#: Exit codes: nobody watches; the database does not answer, try again; a setting is wrong.
+#: Exit codes: nobody watches; the database does not answer; a setting is wrong.
 EXIT_ALONE: Final = 3
 EXIT_TRY_AGAIN: Final = 75
 EXIT_CONFIGURATION: Final = 78

@@ -42,7 +42,7 @@ def check_days(read: Read, today: date) -> None:
 def check_figures(days: Sequence[Day]) -> None:
     """Whether the figures can be those of a strategy. Raises: BadRecord, with all that is wrong."""
     faults = []
-    ruined = [day.on for day in days if day.ratio <= -1]
+    ruined = [day.on for day in days if float(day.ratio) <= -1]
     if ruined:
         faults.append(f"a return must be above −100 %, it is not on {listed(ruined)}")
     absurd = [day for day in days if day.ratio > _IMPOSSIBLE]
@@ -50,7 +50,7 @@ def check_figures(days: Sequence[Day]) -> None:
         most = max(day.ratio for day in absurd)
         days_of_them = listed([day.on for day in absurd])
         faults.append(f"no day returns {most:.2%}, at most 1000 % are read: {days_of_them}")
-    broke = [day for day in days if day.equity is not None and day.equity <= 0]
+    broke = [day for day in days if day.equity is not None and float(day.equity) <= 0]
     if broke:
         faults.append(f"equity must be above 0, was {broke[0].equity} on {broke[0].on}")
     owed = [day for day in days if day.margin is not None and day.margin < 0]
@@ -93,7 +93,7 @@ def is_derived(days: Sequence[Day]) -> bool:
     for day in days:
         if day.margin is None or not day.equity:
             return False
-        if not day.ratio:
+        if not float(day.ratio):
             if day.margin:
                 return False
             continue

@@ -32,6 +32,8 @@ _NAMED: Final = (
 #: Day 0 of Excel's calendar, which has a 29 February 1900 that never was.
 _EXCEL_EPOCH: Final = date(1899, 12, 30)
 _EXCEL_SERIALS: Final = (Decimal(20_000), Decimal(80_000))
+#: Milliseconds of a time that is far enough away.
+_LARGEST: Final = Decimal(10) ** 14
 _UNIX_EPOCH: Final = date(1970, 1, 1)
 
 
@@ -121,6 +123,8 @@ def _day(cell: Cell, order: DateOrder | None) -> tuple[date | None, str]:
 
 
 def _of_number(number: Decimal) -> date | None:
+    if not number.is_finite() or abs(number) > _LARGEST:
+        return None
     if number != number.to_integral_value() and not _EXCEL_SERIALS[0] < number < _EXCEL_SERIALS[1]:
         return None
     compact = _COMPACT.fullmatch(str(int(number)))
