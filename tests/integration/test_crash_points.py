@@ -147,7 +147,7 @@ def test_a_crash_between_an_entry_and_its_guards(desk, symbol):
 
 
 def test_a_crash_between_the_slices_of_an_order(desk):
-    algo = Algo(name=AlgoName.TWAP, duration_seconds=12, slices=3)
+    algo = Algo(name=AlgoName.TWAP, duration_seconds=20, slices=3)  # also on a busy machine
     parent = desk.add(quantity="17", algo=algo)
     execution = desk.start(crash_at=f"{P.SLICE_STORED}:2")
     assert execution.ends() == EXIT_CODE

@@ -65,7 +65,7 @@ def ended(studies, job):
 
 
 def test_a_killed_study_finds_what_an_undisturbed_one_finds(store, studies, runner):
-    add_records(store, make_records(4, days=900))
+    add_records(store, make_records(4, days=700))
     request = StudyRequest(
         strategy_ids=("A", "B", "C", "D"),
         method="MAX_GROWTH",
@@ -77,20 +77,17 @@ def test_a_killed_study_finds_what_an_undisturbed_one_finds(store, studies, runn
     runner.start()
     first = ended(studies, quiet)
     assert (first.status, first.error) == (JobStatus.DONE, "")
-    for parts in (1, 8):
-        wait(lambda wanted=parts: len(studies.jobs.files.parts(killed.test_id)) >= wanted)
-        wait(lambda: runner._running and runner._running.test_id == killed.test_id)
-        runner._running.process.send_signal(signal.SIGKILL)
+    wait(lambda: len(studies.jobs.files.parts(killed.test_id)) >= 4)
+    wait(lambda: runner._running and runner._running.test_id == killed.test_id)
+    runner._running.process.send_signal(signal.SIGKILL)
     second = ended(studies, killed)
-    assert (second.status, second.epoch) == (JobStatus.DONE, 3)
+    assert (second.status, second.epoch) == (JobStatus.DONE, 2)
     texts = [studies.file(each.test_id, FileName.RESULT) for each in (first, second)]
     assert texts[0] == texts[1]
     result = StudyResult.model_validate_json(texts[0])
-    assert len(result.walk_forward.windows) > 50
+    assert len(result.walk_forward.windows) > 40
     assert result.data_hash == first.summary.data_hash
     json.loads(texts[0], parse_constant=pytest.fail)
-    again = ended(studies, studies.rerun(first.test_id, by="otto"))
-    assert (again.status, again.identical) == (JobStatus.DONE, True)
 
 
 def test_the_nine_real_records_lead_to_an_allocation(store, studies, runner):
