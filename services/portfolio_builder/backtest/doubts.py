@@ -98,21 +98,34 @@ def _of_margin(result: StudyResult, judged: Track) -> list[str]:
 def _of_luck(forward: WalkForwardResult, in_sample: Figures) -> list[str]:
     found, luck = [], forward.overfitting
     before, after = in_sample.sharpe, forward.judged.figures.sharpe
-    if before and after is not None and after < before / 2:
+    if before is not None and before > 0 and after is not None and after < before / 2:
         found.append(
             f"The Sharpe ratio falls from {before:.2f} in sample to {after:.2f} out of sample: "
             "most of it was fitted."
         )
     if luck.dsr is not None and luck.dsr < CONFIDENT:
         found.append(
-            f"After {luck.trials} studies a Sharpe ratio of {luck.expected_max_sharpe:.2f} is to "
-            f"be expected by luck; that the true one is above has a probability of {luck.dsr:.0%}."
+            f"{_by_luck(luck.trials, luck.expected_max_sharpe)}; that the true one is above has a "
+            f"probability of only {luck.dsr:.0%}."
         )
     return found
 
 
+def _by_luck(trials: int, expected: float) -> str:
+    if trials == 1:
+        return "What is worth nothing has a Sharpe ratio of 0"
+    return f"The best of {trials} studies has a Sharpe ratio of {expected:.2f} by luck alone"
+
+
 def _of_records(result: StudyResult) -> list[str]:
     found = []
+    asked_on = result.request.asked_on
+    silent = (asked_on - result.last_on).days if asked_on else 0
+    if silent > result.request.history.silent_days:
+        found.append(
+            f"The newest record ends on {result.last_on}, {silent} days before the study was asked "
+            "for: what happened since is not in it."
+        )
     left_out = [each for each in result.strategies if not each.eligible]
     found += [f"{each.strategy_id} is left out: {' '.join(each.notes)}" for each in left_out]
     claimed = [each for each in result.strategies if each.source != "live"]
