@@ -404,3 +404,16 @@ def test_a_loss_that_was_fitted_is_not_told_as_skill_that_was():
     before, after = found.proposed.in_sample.sharpe, found.walk_forward.judged.figures.sharpe
     assert after < before / 2 < 0
     assert not any("most of it was fitted" in each for each in found.warnings)
+
+
+def test_caps_that_records_lower_are_told_where_they_decide():
+    records = make_records(3, 400)
+    asked = {"method": Method.MAX_GROWTH, "constraints": Constraints(max_weight_ratio=0.1)}
+    found = study(records, **asked)
+    told = [each for each in found.warnings if "history.backtest_part 0.5" in each]
+    held = [each for each in found.proposed.weights.values() if each > 0.1 * 0.5 * 400 / 756 - 1e-6]
+    assert len(held) > 0
+    assert told
+    assert told[0].startswith(f"{len(held)} of 3 strategies")
+    whole = study(records, **asked, history=BELIEVED)
+    assert not any("history.backtest_part" in each for each in whole.warnings)

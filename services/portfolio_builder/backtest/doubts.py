@@ -15,6 +15,8 @@ from services.portfolio_builder.study_result import (
 
 #: A deflated Sharpe ratio below is not distinguishable from luck at the usual level.
 CONFIDENT = 0.95
+#: A weight is at its cap where less than this part of it is left.
+CLOSE = 1e-4
 _NAMES = {
     Portfolio.METHOD: "the method",
     Portfolio.WITH_OVERLAYS: "the method with overlays",
@@ -128,6 +130,7 @@ def _of_records(result: StudyResult) -> list[str]:
         )
     left_out = [each for each in result.strategies if not each.eligible]
     found += [f"{each.strategy_id} is left out: {' '.join(each.notes)}" for each in left_out]
+    found += _of_caps(result)
     claimed = [each for each in result.strategies if each.source != "live"]
     if len(claimed) == len(result.strategies):
         found.append("No record is built from our own fills: all are claims of developers.")
@@ -135,6 +138,27 @@ def _of_records(result: StudyResult) -> list[str]:
         names = ", ".join(each.strategy_id for each in claimed)
         found.append(f"Not built from our own fills but claims of developers: {names}.")
     return found
+
+
+def _of_caps(result: StudyResult) -> list[str]:
+    """Where records lower caps, and the lower caps decide."""
+    history, weights = result.request.history, result.proposed.weights
+    held = [
+        each
+        for each in result.strategies
+        if each.eligible
+        and each.notes
+        and each.cap_ratio
+        and weights[each.strategy_id] >= each.cap_ratio * (1 - CLOSE)
+    ]
+    if not held:
+        return []
+    return [
+        f"{len(held)} of {len(result.strategies)} strategies have the most that their records let "
+        "them have, which is less than the constraints say: of a backtest that was never traded "
+        f"history.backtest_part {history.backtest_part:g} of the cap counts, of less than "
+        f"history.full_days {history.full_days} days a part. A study may be run with others."
+    ]
 
 
 def _named(track: Track) -> str:

@@ -104,7 +104,7 @@ class Solution:
         objective: what was maximized, in the method's own unit (annual).
         binding: constraints that hold it back, in words.
         certificate: why it can be believed.
-        frontier: what else there is to choose from, where the method makes one.
+        frontier: what there is to choose from, where the method makes one, and what was chosen.
         notes: what a person must know of it, in sentences.
     """
 

@@ -152,7 +152,7 @@ def test_the_frontier_goes_from_most_growth_to_most_sharpe(frontier):
     # No cap relative to the total here: the one of equity alone leaves the direction free.
     best = solve(problem_of(RETURNS), Method.MAX_SHARPE).objective
     assert frontier[-1].sharpe == pytest.approx(best, abs=1e-6)
-    assert len(frontier) == 9
+    assert len(frontier) == 10  # nine, and the one that was chosen
 
 
 def test_every_point_of_the_frontier_keeps_the_constraints(frontier):
@@ -232,3 +232,13 @@ def test_a_least_weight_above_a_total_of_nothing_is_impossible():
     problem = problem_of(RETURNS, bounds={"S0": Bounds(min_ratio=0.1)}, max_total_ratio=0)
     with pytest.raises(Infeasible, match="of S0 and max_total_ratio 0 tog"):
         solve(problem, Method.RISK_PARITY)
+
+
+def test_the_point_that_was_chosen_is_on_the_frontier():
+    problem = problem_of(RETURNS, max_weight_ratio=0.5, max_drawdown_ratio=0.1)
+    found = solve(problem, Method.HYBRID, alpha_ratio=0.6)
+    nearest = min(np.abs(found.weights - each.weights).max() for each in found.frontier)
+    assert nearest <= 1e-6
+    assert [each.sharpe for each in found.frontier] == sorted(
+        each.sharpe for each in found.frontier
+    )
