@@ -107,16 +107,17 @@ def _of_luck(forward: WalkForwardResult, in_sample: Figures) -> list[str]:
         )
     if luck.dsr is not None and luck.dsr < CONFIDENT:
         found.append(
-            f"{_by_luck(luck.trials, luck.expected_max_sharpe)}; that the true one is above has a "
-            f"probability of only {luck.dsr:.0%}."
+            f"{_by_luck(luck.trials, luck.expected_max_sharpe)} has a probability of only "
+            f"{luck.dsr:.0%}."
         )
     return found
 
 
 def _by_luck(trials: int, expected: float) -> str:
     if trials == 1:
-        return "What is worth nothing has a Sharpe ratio of 0"
-    return f"The best of {trials} studies has a Sharpe ratio of {expected:.2f} by luck alone"
+        return "That the true Sharpe ratio out of sample is above 0"
+    best = f"The best of {trials} studies has a Sharpe ratio of {expected:.2f} by luck alone"
+    return f"{best}; that the true one is above"
 
 
 def _of_records(result: StudyResult) -> list[str]:
