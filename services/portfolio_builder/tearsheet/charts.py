@@ -160,7 +160,7 @@ def _log_axis(axes: Axes, series: Sequence[Line]) -> None:
     steps = [base * 10.0**power for power in range(-3, 10) for base in (1, 1.5, 2, 3, 5, 7)]
     ticks = [each for each in steps if low * 0.95 <= each <= high * 1.05]
     if len(ticks) < 3:
-        ticks = MaxNLocator(5).tick_values(low, high).tolist()
+        ticks = [float(each) for each in MaxNLocator(5).tick_values(low, high)]
     while len(ticks) > 7:
         ticks = ticks[::2]
     axes.yaxis.set_major_locator(FixedLocator(ticks))
