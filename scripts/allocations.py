@@ -37,12 +37,14 @@ from services.common.scopes import faults_of
 from services.common.settings import PortfolioSettings, load
 from services.common.store import Store
 from services.domain.errors import ConfigurationError
-from services.portfolio_builder.allocation_service import Allocations, Approval, Compared, Wish
+from services.portfolio_builder.allocation_service import Allocations, Compared
 from services.portfolio_builder.allocation_store import AllocationStore
 from services.portfolio_builder.allocations import (
     Allocation,
+    Approval,
     Proposal,
     ProposalStatus,
+    Wish,
     in_percent,
     rows_of,
 )

@@ -37,11 +37,12 @@ from services.common.store import Store
 from services.domain.errors import ConfigurationError
 from services.portfolio_builder.live_records import LiveRecords
 from services.portfolio_builder.record_store import CLAIMS
+from services.portfolio_builder.record_views import Upload
 from services.portfolio_builder.records.days import DateOrder
 from services.portfolio_builder.records.figures import Figures
 from services.portfolio_builder.records.questions import Answers, Topic
 from services.portfolio_builder.records.units import Unit
-from services.portfolio_builder.track_records import TrackRecords, Upload
+from services.portfolio_builder.track_records import TrackRecords
 
 
 def main(argv: Sequence[str] | None = None) -> int:

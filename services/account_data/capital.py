@@ -6,12 +6,14 @@ transaction. The same request again changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from pymongo import DESCENDING
 from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
 
 from services.account_data import curves
 from services.account_data.payments import Point, came_at, settled, without
@@ -90,7 +92,7 @@ class Capital:
             self._audit("CAPITAL_FLOW_RECORDED", to_document(placed), signed, session)
             return placed
 
-        return self._store.transaction(work)
+        return self._once(work)
 
     def reverse(
         self, account_id: str, flow_id: str, signed: Signed, *, reversal_id: str
@@ -120,7 +122,7 @@ class Capital:
             self._audit("CAPITAL_FLOW_REVERSED", to_document(back), signed, session)
             return back
 
-        return self._store.transaction(work)
+        return self._once(work)
 
     def settle(self, account_id: str, flow_id: str, signed: Signed, *, at: datetime) -> CapitalFlow:
         """Say that a payment has come, at a time, although the broker's cash does not show it."""
@@ -170,6 +172,13 @@ class Capital:
         sentence = self._store.transaction(work)
         clear_incident(self._store, kind="EQUITY_JUMP", key=account_id)
         return sentence
+
+    def _once(self, work: Callable[[ClientSession], CapitalFlow]) -> CapitalFlow:
+        """Of two at once with the same id the second finds what the first has entered."""
+        try:
+            return self._store.transaction(work)
+        except DuplicateKeyError:
+            return self._store.transaction(work)
 
     def _explaining(
         self,

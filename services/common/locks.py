@@ -115,8 +115,14 @@ def _count_anew(
     query: Document = {"_id": lock.scope_id} if lock.scope_id else {}
     query["marks"] = {"$ne": None}
     equities = {}
-    rows = list(store[collection].find(query, {"marks": 1, "equity": 1}, session=session))
+    fields = {"marks": 1, "equity": 1, "jump": 1}
+    rows = list(store[collection].find(query, fields, session=session))
     for row in rows:
+        if row.get("jump"):
+            raise ConfigurationError(
+                f"{row['jump']['sentence']}: losses cannot be counted anew from it; "
+                "scripts/cash.py confirm comes first"
+            )
         if row.get("equity") is not None:
             marks = reset(from_document(EquityMarks, row["marks"]), row["equity"], now)
             store[collection].update_one(

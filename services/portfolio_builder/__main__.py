@@ -13,6 +13,7 @@ from services.common.operators import KEY_SECONDS, Operators
 from services.common.settings import PortfolioSettings
 from services.common.store import Store
 from services.portfolio_builder.allocation_api import add_allocation_routes
+from services.portfolio_builder.allocation_caps import AllocationCaps
 from services.portfolio_builder.allocation_service import Allocations
 from services.portfolio_builder.allocation_store import AllocationStore
 from services.portfolio_builder.api import add_whatif_routes, create_app
@@ -47,8 +48,9 @@ def build(process: Process[PortfolioSettings]) -> None:
     add_live_routes(app, live)
     process.add(live)
     max_total_ratio = settings.max_total_allocation_pct / 100
-    allocations = Allocations(AllocationStore(store), max_total_ratio=max_total_ratio)
-    add_allocation_routes(app, allocations)
+    kept = AllocationStore(store)
+    allocations = Allocations(kept, max_total_ratio=max_total_ratio)
+    add_allocation_routes(app, allocations, AllocationCaps(kept))
     _add_studies(process, store, app, StudyJobs(store, allocations), max_total_ratio)
     serve_http(process, app)
 

@@ -11,21 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.common.operators import operator
 from services.common.problems import problem_responses
-from services.portfolio_builder.allocation_service import (
-    Allocations,
-    Approval,
-    Compared,
-    Wish,
-)
+from services.portfolio_builder.allocation_caps import AllocationCaps
+from services.portfolio_builder.allocation_rules import Caps
+from services.portfolio_builder.allocation_service import Allocations, Compared
 from services.portfolio_builder.allocations import (
     MOST_STRATEGIES,
     Allocation,
     AllocationRow,
-    Caps,
+    Approval,
     Proposal,
     ProposalStatus,
     Ratio,
     StrategyId,
+    Wish,
     in_percent,
 )
 
@@ -125,11 +123,11 @@ class AllocationView(Allocation):
     sum_percent: str
 
 
-def add_allocation_routes(app: FastAPI, allocations: Allocations) -> None:
+def add_allocation_routes(app: FastAPI, allocations: Allocations, caps: AllocationCaps) -> None:
     """Serve operators, by their key."""
     _add_current(app, allocations)
     _add_proposals(app, allocations)
-    _add_caps(app, allocations)
+    _add_caps(app, caps)
 
 
 def _add_current(app: FastAPI, allocations: Allocations) -> None:
@@ -211,18 +209,18 @@ def _add_proposals(app: FastAPI, allocations: Allocations) -> None:
         return allocations.reject(proposal_id, by=by, reason=body.reason)
 
 
-def _add_caps(app: FastAPI, allocations: Allocations) -> None:
+def _add_caps(app: FastAPI, kept: AllocationCaps) -> None:
     @app.get("/api/v1/allocations/caps", responses=_READ, tags=_TAGS)
     def get_allocation_caps(_by: By) -> CapsView:
         """The most that single strategies and groups may be given, beside the total."""
-        version, caps = allocations.caps()
+        version, caps = kept.current()
         return CapsView(version=version, **caps.model_dump())
 
     @app.put("/api/v1/allocations/caps", responses=_WRITE, tags=_TAGS)
     def put_allocation_caps(body: CapsBody, by: By) -> CapsView:
         """Replace all caps; the next approval must keep them."""
         caps = Caps(**body.model_dump(exclude={"version", "reason"}))
-        version, held = allocations.set_caps(caps, version=body.version, by=by, reason=body.reason)
+        version, held = kept.set(caps, version=body.version, by=by, reason=body.reason)
         return CapsView(version=version, **held.model_dump())
 
 

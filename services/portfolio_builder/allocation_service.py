@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
@@ -19,58 +19,23 @@ from pymongo.errors import DuplicateKeyError
 from services.common.clock import utc_now
 from services.common.problems import Refusal
 from services.domain.values import ZERO, Frozen
+from services.portfolio_builder.allocation_rules import Verdict, judge, left_out, objections_to
 from services.portfolio_builder.allocation_store import AllocationStore
 from services.portfolio_builder.allocations import (
     Allocation,
-    Caps,
-    Evidence,
+    Approval,
     Origin,
     Proposal,
     ProposalStatus,
-    Verdict,
+    Wish,
     in_percent,
-    judge,
-    left_out,
-    objections_to,
     rows_of,
 )
 from services.portfolio_builder.comparison import Comparison, compare
 
 _log = logging.getLogger(__name__)
-
-
-class Wish(Frozen):
-    """What is to be proposed.
-
-    Attributes:
-        ratios: by strategy; who is not named gets nothing.
-        by: who proposes it.
-        reason: why.
-        evidence: of the study that it comes from.
-        proposal_id: deterministic where a repeat must not propose twice; None = a new one.
-    """
-
-    ratios: dict[str, Decimal]
-    by: str
-    reason: str
-    origin: Origin = Origin.PERSON
-    evidence: Evidence | None = None
-    reverts_to: int | None = None
-    proposal_id: str | None = None
-
-
-class Approval(Frozen):
-    """A person's word.
-
-    Attributes:
-        version: of the current allocation that it was compared with.
-        override: why it is approved although a study speaks against it.
-    """
-
-    version: int
-    by: str
-    reason: str
-    override: str = ""
+#: That a refusal says.
+_MOST_FAULTS: Final = 10
 
 
 class Compared(Frozen):
@@ -108,10 +73,7 @@ class Allocations:
 
     def version(self, number: int) -> Allocation:
         """One version. Raises: Refusal (404)."""
-        return self._version(number)
-
-    def _version(self, number: int, session: ClientSession | None = None) -> Allocation:
-        found = self._store.version(number, session)
+        found = self._store.version(number)
         if found is None:
             sentence = f"there is no version {number} of the allocation"
             raise Refusal(404, "UNKNOWN_VERSION", sentence)
@@ -137,7 +99,7 @@ class Allocations:
         Raises:
             Refusal: it could never be approved; the sentence says why.
         """
-        _check_reason(wish.reason)
+        check_reason(wish.reason)
 
         def work(session: ClientSession) -> Proposal:
             proposal = self._made(wish, session)
@@ -172,7 +134,10 @@ class Allocations:
         """Raises: Refusal: it keeps not every rule."""
         verdict = self._judged(ratios, session)
         if verdict.faults:
-            raise Refusal(422, "ALLOCATION_REFUSED", "; ".join(verdict.faults), field="allocations")
+            more = len(verdict.faults) - _MOST_FAULTS
+            sentence = "; ".join(verdict.faults[:_MOST_FAULTS])
+            sentence += f"; and {more} more" if more > 0 else ""
+            raise Refusal(422, "ALLOCATION_REFUSED", sentence, field="allocations")
         return verdict
 
     def _judged(
@@ -217,14 +182,14 @@ class Allocations:
             Refusal: it is decided already, the current allocation has moved since it was compared,
                 a rule forbids it now, or it wants an override.
         """
-        _check_reason(approval.reason)
+        check_reason(approval.reason)
         return self._approved(
             lambda session: self._approve(self._proposal(proposal_id, session), approval, session)
         )
 
     def approve_directly(self, wish: Wish, approval: Approval) -> Allocation:
         """Propose and approve in one step. Raises: Refusal."""
-        _check_reason(approval.reason)
+        check_reason(approval.reason)
 
         def work(session: ClientSession) -> Allocation:
             proposal = self._made(wish, session)
@@ -248,9 +213,9 @@ class Allocations:
         )
         return self.approve_directly(wish, approval)
 
-    def _approved(self, work: Any) -> Allocation:  # noqa: ANN401
+    def _approved(self, work: Callable[[ClientSession], Allocation]) -> Allocation:
         try:
-            found: Allocation = self._store.transaction(work)
+            found = self._store.transaction(work)
         except DuplicateKeyError as error:
             sentence = "somebody else approved an allocation at the same time: compare again"
             raise Refusal(409, "ALLOCATION_MOVED", sentence) from error
@@ -311,7 +276,7 @@ class Allocations:
 
     def reject(self, proposal_id: str, *, by: str, reason: str) -> Proposal:
         """Close a proposal without approving it. Raises: Refusal."""
-        _check_reason(reason)
+        check_reason(reason)
 
         def work(session: ClientSession) -> Proposal:
             proposal = self._proposal(proposal_id, session)
@@ -329,45 +294,9 @@ class Allocations:
 
         return self._store.transaction(work)
 
-    def caps(self) -> tuple[int, Caps]:
-        """Caps of strategies and groups, and their version."""
-        return self._store.caps()
 
-    def set_caps(self, caps: Caps, *, version: int, by: str, reason: str) -> tuple[int, Caps]:
-        """Replace all caps. What is approved already stays; the next approval must keep them.
-
-        Raises:
-            Refusal: a strategy is unknown, or the caps are not at `version` any more.
-        """
-        _check_reason(reason)
-        named = {each.strategy_id for each in caps.strategies}
-        named |= {name for group in caps.groups for name in group.strategy_ids}
-
-        def work(session: ClientSession) -> tuple[int, Caps]:
-            held, before = self._store.caps(session)
-            if held != version:
-                sentence = f"the caps are at version {held}, these were made against {version}"
-                raise Refusal(409, "CAPS_MOVED", sentence, field="version")
-            unknown = sorted(named - self._store.known(named, session).keys())
-            if unknown:
-                sentence = f"there is no strategy named {', '.join(map(repr, unknown[:10]))}"
-                raise Refusal(422, "CAPS_REFUSED", sentence)
-            document = {
-                **caps.model_dump(),
-                "version": version + 1,
-                "set_by": by,
-                "set_at": utc_now(),
-                "reason": reason.strip(),
-            }
-            self._store.replace_caps(document, session)
-            facts = {"before": before.model_dump(), "after": document}
-            self._store.audit("ALLOCATION_CAPS_SET", by=by, facts=facts, session=session)
-            return version + 1, caps
-
-        return self._store.transaction(work)
-
-
-def _check_reason(reason: str) -> None:
+def check_reason(reason: str) -> None:
+    """Raises: Refusal: it says nothing."""
     if not reason.strip():
         raise Refusal(422, "REASON_MISSING", "reason must say why, was empty", field="reason")
 

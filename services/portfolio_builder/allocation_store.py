@@ -11,13 +11,8 @@ from pymongo.client_session import ClientSession
 
 from services.common.audit import audit
 from services.common.store import Document, Store, from_document, to_document
-from services.portfolio_builder.allocations import (
-    Allocation,
-    Caps,
-    Known,
-    Proposal,
-    ProposalStatus,
-)
+from services.portfolio_builder.allocation_rules import Caps, Known
+from services.portfolio_builder.allocations import Allocation, Proposal, ProposalStatus
 from services.portfolio_builder.comparison import Past
 from services.portfolio_builder.record_store import RecordStore
 
@@ -73,9 +68,9 @@ class AllocationStore:
         found = self._store["allocation_history"].find(query).sort("_id", DESCENDING).limit(limit)
         return [from_document(Allocation, row) for row in found]
 
-    def version(self, number: int, session: ClientSession | None = None) -> Allocation | None:
+    def version(self, number: int) -> Allocation | None:
         """One version as it was approved."""
-        found = self._store["allocation_history"].find_one({"_id": number}, session=session)
+        found = self._store["allocation_history"].find_one({"_id": number})
         return from_document(Allocation, found) if found else None
 
     def add_proposal(self, proposal: Proposal, session: ClientSession) -> None:

@@ -19,10 +19,11 @@ from services.common.problems import Refusal, problem_responses
 from services.domain.values import Frozen
 from services.portfolio_builder.live_comparison import Comparison
 from services.portfolio_builder.live_records import LiveRecords, LiveReport
+from services.portfolio_builder.record_views import Confirmed, Summary, Upload
 from services.portfolio_builder.records.columns import Role
 from services.portfolio_builder.records.questions import Answers
 from services.portfolio_builder.records.rows import RowView
-from services.portfolio_builder.track_records import Confirmed, Summary, TrackRecords, Upload
+from services.portfolio_builder.track_records import TrackRecords
 
 _PROBLEMS = problem_responses(401, 404, 409, 413, 422, 503)
 _READS = problem_responses(401, 404, 422, 503)

@@ -97,6 +97,12 @@ class RecordStore:
         """A file that waits, or waited; None = there is none."""
         return self._store["record_reviews"].find_one({"_id": review_id}, session=session)
 
+    def confirmed_as(self, review_id: str, session: ClientSession) -> int | None:
+        """Number of the version that a file became; None = it waits still."""
+        fields = {"number": 1}
+        found = self._store["record_reviews"].find_one({"_id": review_id}, fields, session=session)
+        return None if found is None else found.get("number")
+
     def reviews(self, strategy_id: str, *, most: int) -> list[Document]:
         """Files of a strategy without what is in them, the newest first."""
         found = self._store["record_reviews"].find({"strategy_id": strategy_id}, {"content": 0})

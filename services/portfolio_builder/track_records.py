@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
@@ -17,93 +17,29 @@ from services.common.clock import utc_now
 from services.common.problems import Refusal
 from services.common.store import Document, Store
 from services.domain.errors import TransientError
-from services.domain.values import Frozen, Instant
 from services.portfolio_builder.record_store import CLAIMS, LIVE, RecordStore, unpacked
-from services.portfolio_builder.records.figures import Figures, figures_of
+from services.portfolio_builder.record_views import (
+    Confirmed,
+    SourceSummary,
+    Summary,
+    Upload,
+    figures_or_none,
+    upload_of,
+    version_of,
+)
+from services.portfolio_builder.records.figures import figures_of
 from services.portfolio_builder.records.questions import Answers
 from services.portfolio_builder.records.reader import read_table
-from services.portfolio_builder.records.review import Review, Reviewed, review_of
-from services.portfolio_builder.records.rows import Day, RowView, view_of
+from services.portfolio_builder.records.review import Reviewed, review_of
+from services.portfolio_builder.records.rows import RowView, view_of
 from services.portfolio_builder.records.tables import BadRecord
 
+T = TypeVar("T")
 _SERVICE: Final = "portfolio_builder"
 #: A document holds 16 MB; this leaves room for the review beside the file.
 MOST_STORED_BYTES: Final = 12_000_000
 _LISTED: Final = 20
 _MEANWHILE: Final = "somebody else stored a record of the same source at the same time: try again"
-
-
-class Upload(Frozen):
-    """A reviewed file that waits for its confirmation, or was confirmed.
-
-    Attributes:
-        status: OPEN or CONFIRMED.
-        number: of the version that it became.
-    """
-
-    review_id: str
-    strategy_id: str
-    source: str
-    file_name: str
-    uploaded_by: str
-    uploaded_at: Instant
-    status: str
-    review: Review
-    number: int | None = None
-
-
-class Version(Frozen):
-    """One stored claim.
-
-    Attributes:
-        number: counts up for each source of a strategy.
-        current: whether it is the one that counts.
-        content_hash: of its days and figures.
-        restored_from: number of the earlier version it repeats; None = it came from a file.
-    """
-
-    strategy_id: str
-    source: str
-    number: int
-    current: bool = False
-    content_hash: str
-    file_name: str
-    days: int
-    first_on: date
-    last_on: date
-    confirmed_by: str
-    confirmed_at: Instant
-    margin_is_derived: bool = False
-    restored_from: int | None = None
-
-
-class SourceSummary(Frozen):
-    """What there is of one source."""
-
-    source: str
-    figures: Figures | None
-    version: Version | None = None
-
-
-class Summary(Frozen):
-    """Every record of a strategy, its versions, and files that were sent."""
-
-    strategy_id: str
-    sources: tuple[SourceSummary, ...]
-    versions: tuple[Version, ...]
-    uploads: tuple[Upload, ...]
-
-
-class Confirmed(Frozen):
-    """What a confirmation stored.
-
-    Attributes:
-        unchanged: the same days and figures were the record already.
-    """
-
-    version: Version
-    figures: Figures
-    unchanged: bool = False
 
 
 class TrackRecords:
@@ -147,7 +83,7 @@ class TrackRecords:
             "content": packed,
         }
         self._store.add_review(row)
-        return _upload(row)
+        return upload_of(row)
 
     def confirm(self, strategy_id: str, review_id: str, answers: Answers, *, by: str) -> Confirmed:
         """Store a reviewed file as the record of its source, all of it or nothing.
@@ -170,6 +106,9 @@ class TrackRecords:
 
         def work(session: ClientSession) -> tuple[int, bool]:
             self._check(strategy_id, row["source"], session)
+            meanwhile = self._store.confirmed_as(review_id, session)
+            if meanwhile is not None:
+                return meanwhile, False
             return self._keep(row, reviewed, answers, by, session)
 
         number, unchanged = self._transaction(work)
@@ -257,16 +196,16 @@ class TrackRecords:
     def summary(self, strategy_id: str) -> Summary:
         """Everything there is of a strategy's records. Raises: Refusal (404)."""
         self._check_strategy(strategy_id)
-        versions = tuple(_version(row) for row in self._store.versions(strategy_id))
+        versions = tuple(version_of(row) for row in self._store.versions(strategy_id))
         current = {each.source: each for each in versions if each.current}
         found = []
         for source in (LIVE, *CLAIMS):
             days = self._store.days(strategy_id, source)
             if days is not None:
-                figures = _figures(days)
+                figures = figures_or_none(days)
                 version = current.get(source)
                 found.append(SourceSummary(source=source, figures=figures, version=version))
-        uploads = tuple(map(_upload, self._store.reviews(strategy_id, most=_LISTED)))
+        uploads = tuple(map(upload_of, self._store.reviews(strategy_id, most=_LISTED)))
         return Summary(
             strategy_id=strategy_id, sources=tuple(found), versions=versions, uploads=uploads
         )
@@ -289,7 +228,7 @@ class TrackRecords:
             raise TransientError(f"version {number} of {source} of {strategy_id} is gone")
         days = unpacked(row["payload"])
         figures = figures_of([day.on for day in days], [float(day.ratio) for day in days])
-        return Confirmed(version=_version(row), figures=figures)
+        return Confirmed(version=version_of(row), figures=figures)
 
     def _check(self, strategy_id: str, source: str, session: ClientSession | None = None) -> None:
         row = self._check_strategy(strategy_id, session)
@@ -311,7 +250,7 @@ class TrackRecords:
             raise Refusal(404, "UNKNOWN_STRATEGY", sentence)
         return found
 
-    def _transaction(self, work: Any) -> Any:  # noqa: ANN401 - whatever the work returns
+    def _transaction(self, work: Callable[[ClientSession], T]) -> T:
         try:
             return self._plain.transaction(work)
         except (DuplicateKeyError, TransientError) as error:
@@ -323,18 +262,3 @@ def _read(content: bytes, answers: Answers) -> Reviewed:
         return review_of(read_table(content), answers, today=utc_now().date())
     except BadRecord as error:
         raise Refusal(422, error.code, str(error), field=error.field) from error
-
-
-def _figures(days: Sequence[Day]) -> Figures | None:
-    if len(days) < 2:
-        return None
-    return figures_of([day.on for day in days], [float(day.ratio) for day in days])
-
-
-def _upload(row: Document) -> Upload:
-    fields = {name: row[name] for name in row if name in Upload.model_fields}
-    return Upload.model_validate(fields | {"review_id": row["_id"]})
-
-
-def _version(row: Document) -> Version:
-    return Version.model_validate({name: row[name] for name in row if name in Version.model_fields})

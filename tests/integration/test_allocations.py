@@ -18,9 +18,10 @@ from services.common.ops import Health
 from services.common.settings import CerebroSettings
 from services.common.store import Store, to_document
 from services.portfolio_builder.allocation_api import add_allocation_routes
-from services.portfolio_builder.allocation_service import Allocations, Approval, Wish
+from services.portfolio_builder.allocation_caps import AllocationCaps
+from services.portfolio_builder.allocation_service import Allocations
 from services.portfolio_builder.allocation_store import AllocationStore
-from services.portfolio_builder.allocations import Evidence, Origin
+from services.portfolio_builder.allocations import Approval, Evidence, Origin, Wish
 from services.portfolio_builder.api import create_app
 from tests.support.builders import make_limits, make_position
 from tests.support.http import http_client
@@ -58,7 +59,7 @@ def allocations(store: Store) -> Allocations:
 @pytest.fixture
 def http(store: Store, allocations: Allocations) -> Iterator[httpx.Client]:
     app = create_app(Health("portfolio_builder"), Operators(store))
-    add_allocation_routes(app, allocations)
+    add_allocation_routes(app, allocations, AllocationCaps(AllocationStore(store)))
     with http_client(app, key=add_operator(store, "olga")) as client:
         yield client
 
@@ -130,6 +131,8 @@ def test_a_version_that_has_moved_is_refused_and_changes_nothing(http, store):
         ({"allocations": [["A", 1]]}, "dictionary"),
         ({"allocations": {"Nobody": 1}}, "there is no strategy named 'Nobody'"),
         ({"allocations": {"A": 150, "B": 51}}, "may be given 200 %"),
+        # 900 names that nobody knows, and their sum.
+        ({"allocations": {f"N{n}": 1 for n in range(900)}}, "and 891 more"),
         ({"allocations": {"A": 1}, "reason": " "}, "reason"),
         ({"allocations": {"A": 1}, "surprise": 1}, "surprise"),
         ({"allocations": {f"S{n}": 0 for n in range(1001)}}, "at most 1000"),

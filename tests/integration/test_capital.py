@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from decimal import Decimal
 
@@ -307,6 +308,30 @@ def test_the_lock_of_a_jump_is_not_reset_but_explained_and_comes_back(store, acc
     store["risk_locks"].delete_many({})
     account.says("1200")
     assert [each.key for each in locks(store, utc_now())] == [lock.key]
+
+
+def test_losses_are_not_counted_anew_from_an_equity_that_nobody_believes(store, account):
+    account.says("0")
+    row = {"_id": "DRAWDOWN|ACCOUNT|" + NAME, "scope": "ACCOUNT", "scope_id": NAME}
+    row |= {"rule": "DRAWDOWN", "sentence": "lost", "locked_at": utc_now(), "account_id": None}
+    store["risk_locks"].insert_one(row)
+    with pytest.raises(ConfigurationError, match="confirm comes first"):
+        clear_lock(store, row["_id"], by="olga", reason="accepted")
+    assert account.marks.peak == 1000
+
+
+def test_two_at_once_enter_one_payment(account):
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(account.records("50"))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(found) == 4
+    assert {each.recorded_at for each in found} == {account.capital.flows(NAME)[0].recorded_at}
+    assert account.store["audit_log"].count_documents({}) == 1
 
 
 def test_who_joins_after_a_flow_brings_no_flow_with_it(store, account):

@@ -10,8 +10,9 @@ import pytest
 
 from services.common.leases import Lease
 from services.common.settings import REPOSITORY
-from services.portfolio_builder.allocation_service import Allocations, Approval, Wish
+from services.portfolio_builder.allocation_service import Allocations
 from services.portfolio_builder.allocation_store import AllocationStore
+from services.portfolio_builder.allocations import Approval, Wish
 from services.portfolio_builder.jobs.documents import FileName, JobStatus
 from services.portfolio_builder.jobs.runner import LEASE, StudyRunner
 from services.portfolio_builder.jobs.service import StudyJobs
@@ -69,7 +70,7 @@ def test_a_killed_study_finds_what_an_undisturbed_one_finds(store, studies, runn
         strategy_ids=("A", "B", "C", "D"),
         method="MAX_GROWTH",
         constraints={"max_drawdown_ratio": 0.15},
-        walk_forward=WalkForward(test_days=21),
+        walk_forward=WalkForward(test_days=10),
         trials=10,
     )
     quiet, killed = (studies.start(request, by="olga") for _ in range(2))
@@ -85,7 +86,7 @@ def test_a_killed_study_finds_what_an_undisturbed_one_finds(store, studies, runn
     texts = [studies.file(each.test_id, FileName.RESULT) for each in (first, second)]
     assert texts[0] == texts[1]
     result = StudyResult.model_validate_json(texts[0])
-    assert len(result.walk_forward.windows) > 10
+    assert len(result.walk_forward.windows) > 50
     assert result.data_hash == first.summary.data_hash
     json.loads(texts[0], parse_constant=pytest.fail)
     again = ended(studies, studies.rerun(first.test_id, by="otto"))

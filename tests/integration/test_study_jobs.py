@@ -20,6 +20,7 @@ from services.common.settings import REPOSITORY
 from services.common.store import Store
 from services.domain.errors import InvalidMessage
 from services.portfolio_builder.allocation_api import add_allocation_routes
+from services.portfolio_builder.allocation_caps import AllocationCaps
 from services.portfolio_builder.allocation_service import Allocations
 from services.portfolio_builder.allocation_store import AllocationStore
 from services.portfolio_builder.api import create_app
@@ -118,7 +119,7 @@ def test_a_study_runs_in_a_process_of_its_own(studies, make_runner):
 def test_a_killed_worker_loses_nothing_that_was_finished(store, studies, make_runner):
     undisturbed = studies.start(request(), by="olga")
     disturbed = studies.start(request(), by="olga")
-    runner = make_runner(seconds=0.3)
+    runner = make_runner(seconds=0.6)
     expected = ended(studies, undisturbed.test_id)
     for parts in (1, 3):
         wait(lambda wanted=parts: len(studies.jobs.files.parts(disturbed.test_id)) >= wanted)
@@ -133,7 +134,7 @@ def test_a_killed_worker_loses_nothing_that_was_finished(store, studies, make_ru
 
 def test_a_study_goes_on_after_its_service_has_stopped(studies, make_runner):
     job = studies.start(request(), by="olga")
-    first = make_runner(seconds=0.3)
+    first = make_runner(seconds=1.0)
     wait(lambda: studies.jobs.files.parts(job.test_id))
     process = worker_of(first)
     first.stop()
@@ -258,7 +259,7 @@ def test_a_rerun_finds_the_same_after_the_records_have_changed(store, studies, m
 
 def test_parts_of_other_code_are_not_used(studies, make_runner):
     job = studies.start(request(), by="olga")
-    first = make_runner(seconds=0.3)
+    first = make_runner(seconds=1.0)
     wait(lambda: studies.jobs.files.parts(job.test_id))
     first.stop()
     studies.jobs.files.save_part(job.test_id, "part-000", "12345.0")
@@ -341,7 +342,7 @@ def test_a_file_larger_than_a_document_is_kept_in_pieces(store):
 def http(store: Store, studies: StudyJobs) -> Iterator[httpx.Client]:
     app = create_app(Health("portfolio_builder"), Operators(store))
     allocations = Allocations(AllocationStore(store), max_total_ratio=Decimal(2))
-    add_allocation_routes(app, allocations)
+    add_allocation_routes(app, allocations, AllocationCaps(AllocationStore(store)))
     add_study_routes(app, studies, max_total_ratio=Decimal(2))
     with http_client(app, key=add_operator(store, "olga")) as client:
         yield client

@@ -7,19 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.portfolio_builder.allocations import (
-    Allocation,
-    AllocationRow,
+from services.portfolio_builder.allocation_rules import (
     Caps,
-    Evidence,
     Group,
     Known,
     StrategyCap,
     judge,
     left_out,
     objections_to,
-    ratios_of_weights,
     shares_of_accounts,
+)
+from services.portfolio_builder.allocations import (
+    Allocation,
+    AllocationRow,
+    Evidence,
+    ratios_of_weights,
 )
 
 KNOWN = {

@@ -11,6 +11,7 @@ from services.portfolio_builder.jobs.seed_words import Constructor
 PAGE = (REPOSITORY / "docs" / "allocations.md").read_text(encoding="utf-8")
 HERE = REPOSITORY / "services" / "portfolio_builder"
 MODULES = [
+    HERE / "allocation_caps.py",
     HERE / "allocation_service.py",
     HERE / "scheduled.py",
     *sorted((HERE / "jobs").glob("*.py")),

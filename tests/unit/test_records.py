@@ -310,6 +310,17 @@ def test_a_name_says_the_unit_and_figures_that_speak_against_it_make_it_unsure()
     assert (wild.suggested, wild.confidence) == ("PERCENT", Confidence.LIKELY)
 
 
+def test_a_unit_or_an_order_of_dates_is_said_and_never_signed_off():
+    found = read(csv_of([(f"0{n}/02/2024", MOVES[n]) for n in range(1, 10)]))
+    assert len(found.unanswered(Answers(signed_off=tuple(Topic)))) == 2
+
+
+def test_figures_with_percent_signs_are_no_fractions_whoever_says_so():
+    percents = simple([f"{m}%" for m in MOVES])
+    assert refusal(percents, unit=Unit.FRACTION).code == "RECORD_CONTRADICTORY"
+    assert ratios(percents, unit=Unit.PERCENT) == [m / 100 for m in MOVES]
+
+
 def test_a_persons_word_on_the_unit_outranks_what_was_found():
     content = simple([m * 100 for m in MOVES])
     assert ratios(content, unit=Unit.PERCENT) == MOVES

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from services.common.clock import utc_now
-from services.portfolio_builder.allocations import objections_to
+from services.portfolio_builder.allocation_rules import objections_to
 from services.portfolio_builder.backtest.run import run_study
 from services.portfolio_builder.constraints import Method
 from services.portfolio_builder.jobs.code_version import code_version

@@ -14,8 +14,8 @@ from services.common.incidents import clear_incident, raise_incident
 from services.common.problems import Refusal
 from services.common.store import Document, Store
 from services.domain.values import Frozen, Instant
-from services.portfolio_builder.allocation_service import Allocations, Wish
-from services.portfolio_builder.allocations import Origin, Proposal
+from services.portfolio_builder.allocation_service import Allocations
+from services.portfolio_builder.allocations import Origin, Proposal, Wish
 from services.portfolio_builder.constraints import Method
 from services.portfolio_builder.jobs.documents import (
     OPEN,

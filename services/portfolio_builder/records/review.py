@@ -95,7 +95,7 @@ class Reviewed(NamedTuple):
 
     def unanswered(self, answers: Answers) -> tuple[Question, ...]:
         """Questions that the answers leave open."""
-        said = set(answers.signed_off)
+        said = set(answers.signed_off) - {Topic.UNIT, Topic.DATE_ORDER}
         said |= {Topic.UNIT} if answers.unit else set()
         said |= {Topic.DATE_ORDER} if answers.date_order else set()
         return tuple(each for each in self.review.questions if each.topic not in said)
@@ -174,6 +174,9 @@ def _ratios(
         raise BadRecord("RECORD_CONTRADICTORY", sentence, field=Role.RETURN)
     floats = [None if each is None else float(each) for each in equity]
     finding = unit_of(table.names[place], numbers, floats)
+    if unit is Unit.FRACTION and any(each.percent for each in numbers):
+        sentence = "the figures have percent signs, so they cannot be read as fractions"
+        raise BadRecord("RECORD_CONTRADICTORY", sentence, field=Role.RETURN)
     scale = 100 if (unit or finding.unit) is Unit.PERCENT else 1
     return finding, [EXACT.divide(each.value, Decimal(scale)) for each in numbers], False
 
