@@ -344,3 +344,76 @@ def test_a_strategy_that_trades_at_weekends_stands_beside_one_that_does_not():
     assert weekly.volatility_ratio == pytest.approx(0.01 * 261**0.5, rel=0.1)
     assert always.volatility_ratio == pytest.approx(0.01 * 365.25**0.5, rel=0.1)
     assert result.walk_forward.tracks[0].figures.periods_per_year == pytest.approx(365.25)
+
+
+def test_scales_of_a_day_know_no_calendar_that_begins_later():
+    # A strategy that trades at weekends gives the union of all days more rows a year.
+    crypto = tuple(date(2020, 3, 2) + timedelta(days=each) for each in range(200))
+    records = make_records(2, 700)
+    both = [*records, make_record("Z", 200, dates=crypto)]
+    asked = {
+        "method": Method.EQUAL_WEIGHT,
+        "history": BELIEVED,
+        "walk_forward": WalkForward(
+            target_volatility_ratio=0.05, governor=True, financing_ratio=0.1
+        ),
+        "constraints": Constraints(min_total_ratio=2, max_total_ratio=2),
+    }
+    alone = study(records, **asked).walk_forward
+    found = study(both, **asked).walk_forward
+    same = alone.dates.index(date(2020, 2, 28)) + 1
+    for ours, theirs in zip(alone.tracks, found.tracks, strict=False):
+        assert ours.portfolio == theirs.portfolio
+        assert ours.exposure[:same] == theirs.exposure[:same]
+        assert ours.returns[:same] == theirs.returns[:same]
+
+
+def test_money_is_borrowed_over_weekends_too():
+    records = make_records(2, 400)
+    terms = {"walk_forward": WalkForward(financing_ratio=0.1, cost_bps=0)}
+    asked = {"method": Method.EQUAL_WEIGHT, "history": BELIEVED}
+    twice = Constraints(min_total_ratio=2, max_total_ratio=2)
+    found = study(records, **asked, **terms, constraints=twice).walk_forward
+    costs = found.tracks[0].costs
+    for row, (before, day) in enumerate(pairwise(found.dates), start=1):
+        assert costs[row] == pytest.approx(0.1 / 365.25 * (day - before).days)
+
+
+def test_what_grows_beyond_any_number_is_refused_in_a_sentence():
+    absurd = replace(make_record("A"), returns=np.tile([50.0, 51.0], 300))
+    with pytest.raises(InvalidMessage, match="are they in percent"):
+        study([absurd, make_record("B")])
+
+
+def test_records_that_ended_long_ago_are_told():
+    records = make_records(2, 400)
+    last = records[0].dates[-1]
+    for days, told in ((21, 0), (22, 1)):
+        found = study(records, asked_on=last + timedelta(days=days))
+        assert sum("before the study was asked" in each for each in found.warnings) == told
+
+
+def test_a_loss_that_was_fitted_is_not_told_as_skill_that_was():
+    random = np.random.default_rng(3).standard_normal(600) * 0.01
+    falls = np.where(np.arange(600) < 300, -0.0005, -0.003) + random
+    found = study(
+        [replace(make_record("A"), returns=falls)],
+        method=Method.EQUAL_WEIGHT,
+        constraints=Constraints(),
+    )
+    before, after = found.proposed.in_sample.sharpe, found.walk_forward.judged.figures.sharpe
+    assert after < before / 2 < 0
+    assert not any("most of it was fitted" in each for each in found.warnings)
+
+
+def test_caps_that_records_lower_are_told_where_they_decide():
+    records = make_records(3, 400)
+    asked = {"method": Method.MAX_GROWTH, "constraints": Constraints(max_weight_ratio=0.1)}
+    found = study(records, **asked)
+    told = [each for each in found.warnings if "history.backtest_part 0.5" in each]
+    held = [each for each in found.proposed.weights.values() if each > 0.1 * 0.5 * 400 / 756 - 1e-6]
+    assert len(held) > 0
+    assert told
+    assert told[0].startswith(f"{len(held)} of 3 strategies")
+    whole = study(records, **asked, history=BELIEVED)
+    assert not any("history.backtest_part" in each for each in whole.warnings)

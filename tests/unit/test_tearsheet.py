@@ -3,8 +3,10 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from services.portfolio_builder.backtest.run import run_study
@@ -200,3 +202,23 @@ def test_a_study_of_weights_alone_has_tables_without_windows():
     assert rows(equity_csv(result)) == [["date"]]
     assert len(rows(windows_csv(result))) == 1
     assert rows(weights_csv(result))[-1][0] == "proposed"
+
+
+def test_a_name_does_not_turn_around_the_figures_after_it():
+    name = "strategy \u202e\u2067abc"
+    page = tearsheet(study([*make_records(2, 400), make_record(name, 400)]), title=name)
+    assert "strategy abc" in page
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", page)
+
+
+def test_what_is_not_known_is_not_in_a_legend():
+    result = study(make_records(2, 400))
+    held = study([make_record(each, 400, margins=np.full(400, 0.2)) for each in "AB"])
+    assert "Margin in use" not in tearsheet(result)
+    assert "Margin in use" in tearsheet(held)
+
+
+def test_an_axis_has_ticks_where_little_happened():
+    calm = [replace(each, returns=each.returns / 20) for each in make_records(2, 400)]
+    page = tearsheet(study(calm))
+    assert len(set(re.findall(r"([\d.]+)×</text>", page))) >= 3

@@ -15,6 +15,8 @@ from services.portfolio_builder.study_result import (
 
 #: A deflated Sharpe ratio below is not distinguishable from luck at the usual level.
 CONFIDENT = 0.95
+#: A weight is at its cap where less than this part of it is left.
+CLOSE = 1e-4
 _NAMES = {
     Portfolio.METHOD: "the method",
     Portfolio.WITH_OVERLAYS: "the method with overlays",
@@ -98,23 +100,38 @@ def _of_margin(result: StudyResult, judged: Track) -> list[str]:
 def _of_luck(forward: WalkForwardResult, in_sample: Figures) -> list[str]:
     found, luck = [], forward.overfitting
     before, after = in_sample.sharpe, forward.judged.figures.sharpe
-    if before and after is not None and after < before / 2:
+    if before is not None and before > 0 and after is not None and after < before / 2:
         found.append(
             f"The Sharpe ratio falls from {before:.2f} in sample to {after:.2f} out of sample: "
             "most of it was fitted."
         )
     if luck.dsr is not None and luck.dsr < CONFIDENT:
         found.append(
-            f"After {luck.trials} studies a Sharpe ratio of {luck.expected_max_sharpe:.2f} is to "
-            f"be expected by luck; that the true one is above has a probability of {luck.dsr:.0%}."
+            f"{_by_luck(luck.trials, luck.expected_max_sharpe)} has a probability of only "
+            f"{luck.dsr:.0%}."
         )
     return found
 
 
+def _by_luck(trials: int, expected: float) -> str:
+    if trials == 1:
+        return "That the true Sharpe ratio out of sample is above 0"
+    best = f"The best of {trials} studies has a Sharpe ratio of {expected:.2f} by luck alone"
+    return f"{best}; that the true one is above"
+
+
 def _of_records(result: StudyResult) -> list[str]:
     found = []
+    asked_on = result.request.asked_on
+    silent = (asked_on - result.last_on).days if asked_on else 0
+    if silent > result.request.history.silent_days:
+        found.append(
+            f"The newest record ends on {result.last_on}, {silent} days before the study was asked "
+            "for: what happened since is not in it."
+        )
     left_out = [each for each in result.strategies if not each.eligible]
     found += [f"{each.strategy_id} is left out: {' '.join(each.notes)}" for each in left_out]
+    found += _of_caps(result)
     claimed = [each for each in result.strategies if each.source != "live"]
     if len(claimed) == len(result.strategies):
         found.append("No record is built from our own fills: all are claims of developers.")
@@ -122,6 +139,27 @@ def _of_records(result: StudyResult) -> list[str]:
         names = ", ".join(each.strategy_id for each in claimed)
         found.append(f"Not built from our own fills but claims of developers: {names}.")
     return found
+
+
+def _of_caps(result: StudyResult) -> list[str]:
+    """Where records lower caps, and the lower caps decide."""
+    history, weights = result.request.history, result.proposed.weights
+    held = [
+        each
+        for each in result.strategies
+        if each.eligible
+        and each.notes
+        and each.cap_ratio
+        and weights[each.strategy_id] >= each.cap_ratio * (1 - CLOSE)
+    ]
+    if not held:
+        return []
+    return [
+        f"{len(held)} of {len(result.strategies)} strategies have the most that their records let "
+        "them have, which is less than the constraints say: of a backtest that was never traded "
+        f"history.backtest_part {history.backtest_part:g} of the cap counts, of less than "
+        f"history.full_days {history.full_days} days a part. A study may be run with others."
+    ]
 
 
 def _named(track: Track) -> str:

@@ -14,12 +14,15 @@ from statistics import NormalDist
 
 import numpy as np
 
+from services.domain.errors import InvalidMessage
 from services.portfolio_builder.optimizers.problem import Vector
 from services.portfolio_builder.study_result import Drawdown, Figures, Month
 
 YEAR_DAYS = 365.25
 #: Below this a standard deviation is rounding, of a series that does not move.
 STILL = 1e-12
+#: Logarithm of the largest equity that figures are told of.
+MOST_GROWTH = 100 * math.log(10)
 
 
 def years_of(dates: Sequence[date]) -> float:
@@ -178,7 +181,17 @@ def figures_of(
         dates: as many, rising.
         periods: returns a year.
         risk_free: annual, taken off for Sharpe ratio, Sortino ratio and their probability.
+
+    Raises:
+        InvalidMessage: they compound to what is no number any more.
     """
+    grown = float(np.sum(np.log1p(returns[returns > -1.0])))
+    if grown > MOST_GROWTH:
+        raise InvalidMessage(
+            f"daily returns from {dates[0]} to {dates[-1]} must compound to less than "
+            f"10^{MOST_GROWTH / math.log(10):.0f}, was 10^{grown / math.log(10):.0f}: "
+            "are they in percent?"
+        )
     excess = excess_of(returns, risk_free, periods)
     growth = cagr(returns, years_of(dates))
     drawdown = worst_drawdown(returns, dates)

@@ -31,12 +31,13 @@ class Terms:
     Attributes:
         rebalance_days: between rebalancings; weights drift meanwhile.
         cost_ratio: of turnover.
-        financing_ratio: of a day, of what is allocated above equity.
+        financing_ratio: of what is allocated above equity, for the time to each row from the one
+            before it.
     """
 
     rebalance_days: int = 1
     cost_ratio: float = 0.0
-    financing_ratio: float = 0.0
+    financing_ratio: Vector | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def simulate(
     target: Target | None = None
     equity = peak = scale = 1.0
     ruined_at = None
+    financing = np.broadcast_to(terms.financing_ratio, days)
     for row in range(days):
         target = by_row.get(row, target)
         if target is None:
@@ -101,7 +103,7 @@ def simulate(
         turnover[row] = np.abs(wanted - held).sum()
         exposure[row] = wanted.sum()
         costs[row] = terms.cost_ratio * turnover[row]
-        costs[row] += terms.financing_ratio * max(exposure[row] - 1.0, 0.0)
+        costs[row] += financing[row] * max(exposure[row] - 1.0, 0.0)
         if margin is not None and margins is not None:
             margin[row] = wanted @ margins[row]
         made[row] = wanted @ returns[row] - costs[row]
@@ -111,7 +113,8 @@ def simulate(
         equity *= 1.0 + made[row]
         peak = max(peak, equity)
         held = wanted * (1.0 + returns[row]) / (1.0 + made[row])
-    grown = np.cumprod(1.0 + made, dtype=np.float64)
+    with np.errstate(over="ignore"):  # figures refuse what is no number any more
+        grown = np.cumprod(1.0 + made, dtype=np.float64)
     return Path(made, grown, exposure, turnover, costs, margin, ruined_at)
 
 

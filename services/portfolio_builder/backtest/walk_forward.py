@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from services.domain.values import Frozen
-from services.portfolio_builder.backtest.metrics import figures_of
+from services.portfolio_builder.backtest.metrics import YEAR_DAYS, figures_of, years_of
 from services.portfolio_builder.backtest.overlay import (
     Governor,
     forecast_volatility,
@@ -113,12 +113,19 @@ def track_of(trial: Trial, portfolio: Portfolio, *, risk_free: float, held: Weig
         Terms(
             rebalance_days=terms.rebalance_days,
             cost_ratio=terms.cost_bps / 10_000,
-            financing_ratio=terms.financing_ratio / panel.periods_per_year,
+            financing_ratio=terms.financing_ratio * _years_between(panel.dates[start - 1 :]),
         ),
         margins=None if panel.margins is None else panel.margins[start:],
         governor=governor,
     )
     return _track(portfolio, path, panel, start, risk_free)
+
+
+def _years_between(dates: Sequence[date]) -> Vector:
+    """From each day to the next one: over a weekend money is borrowed for three."""
+    days = np.array([each.toordinal() for each in dates], dtype=np.float64)
+    years: Vector = np.diff(days) / YEAR_DAYS
+    return years
 
 
 def _targets(trial: Trial, portfolio: Portfolio, *, scaled: bool) -> list[Target]:
@@ -132,7 +139,9 @@ def _targets(trial: Trial, portfolio: Portfolio, *, scaled: bool) -> list[Target
         if wanted is not None:
             # The past under the weights of now: yesterday's volatility of what is held today.
             past = trial.panel.path[: split.test_stop] @ weights
-            forecast = forecast_volatility(past, trial.panel.periods_per_year)
+            # Days a year as known by then: a record that begins later may trade at weekends.
+            known = trial.panel.dates[: split.test_start]
+            forecast = forecast_volatility(past, len(known) / years_of(known))
             scales = volatility_scales(forecast[split.test_start :], wanted, scale)
             scale = float(scales[-1])
         targets.append(Target(split.test_start - start, weights, scales))

@@ -29,6 +29,8 @@ from services.portfolio_builder.optimizers.sharpe import max_sharpe, without_sti
 
 #: Points of the frontier, its two ends among them.
 POINTS = 9
+#: Growth a year that is rounding, of weights that are.
+_LEAST = 1e-9
 
 
 def hybrid(region: Region, alpha: float) -> tuple[Found, tuple[FrontierPoint, ...]]:
@@ -46,10 +48,10 @@ def hybrid(region: Region, alpha: float) -> tuple[Found, tuple[FrontierPoint, ..
     grown = max_growth(region)
     sharp = max_sharpe(region, relative_caps=False)
     sweep = _Sweep(region, grown, sharp)
-    if sweep.best_growth <= 0 or sweep.best_sharpe <= 0:
-        why = "no growth" if sweep.best_growth <= 0 else "no Sharpe ratio"
+    if sweep.best_growth <= _LEAST or sweep.best_sharpe <= 0:
+        why = "no growth" if sweep.best_growth <= _LEAST else "no Sharpe ratio"
         note = f"{why} above 0 can be had: there is nothing to choose between"
-        chosen = grown if sweep.best_growth <= 0 else sharp
+        chosen = grown if sweep.best_growth <= _LEAST else sharp
         words = (*notes, *chosen.notes, note)
         return replace(chosen, notes=words, bound=None, rivaled=False), ()
     points = sweep.frontier()
@@ -57,7 +59,7 @@ def hybrid(region: Region, alpha: float) -> tuple[Found, tuple[FrontierPoint, ..
     chosen_point = points[best]
     if 0 < alpha < 1:
         low, high = points[max(best - 1, 0)], points[min(best + 1, len(points) - 1)]
-        finer = sweep.between(low.sharpe, high.sharpe, alpha)
+        finer = sweep.between(max(low.sharpe, 0.0), high.sharpe, alpha)
         chosen_point = max((chosen_point, *finer), key=lambda point: sweep.score(point, alpha))
         climbed = sweep.climbed(chosen_point, alpha)
         chosen_point = max(chosen_point, climbed, key=lambda point: sweep.score(point, alpha))
@@ -112,7 +114,8 @@ class _Sweep:
         return point if self.region.excess(point.weights) <= TOLERANCE else None
 
     def frontier(self) -> list[FrontierPoint]:
-        floors = np.linspace(self.grown.sharpe, self.best_sharpe, POINTS)[1:-1]
+        # Only a least Sharpe ratio above 0 is a cone; below it there is nothing to want.
+        floors = np.linspace(max(self.grown.sharpe, 0.0), self.best_sharpe, POINTS)[1:-1]
         if self.grown.sharpe > self.best_sharpe * (1 - 1e-6):
             return [self.grown, self.sharp]
         inner = [point for floor in floors if (point := self.at(float(floor)))]

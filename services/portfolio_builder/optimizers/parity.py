@@ -112,7 +112,7 @@ def risk_parity(region: Region) -> Found:
     covariance = covariance + np.diag(_OWN * np.diag(covariance))
     open_ = (np.diag(covariance) >= STILL) & (region.upper > 0)
     wanted = np.zeros(len(open_))
-    if not open_.any():
+    if not open_.any() or wanted_total(region) == 0:
         return fitted(region, wanted, "no strategy moves or may be given anything: weights of 0")
     inner = covariance[np.ix_(open_, open_)]
     wanted[open_] = equal_risk(inner) * wanted_total(region)

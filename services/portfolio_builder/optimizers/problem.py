@@ -6,7 +6,6 @@ returned 2 % made 1 %. Weights need not sum to 1: below it cash is left, above i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -104,7 +103,7 @@ class Solution:
         objective: what was maximized, in the method's own unit (annual).
         binding: constraints that hold it back, in words.
         certificate: why it can be believed.
-        frontier: what else there is to choose from, where the method makes one.
+        frontier: what there is to choose from, where the method makes one, and what was chosen.
         notes: what a person must know of it, in sentences.
     """
 
@@ -114,8 +113,3 @@ class Solution:
     certificate: Certificate
     frontier: tuple[FrontierPoint, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def weights_of(problem: Problem, ratios: Mapping[str, float]) -> Vector:
-    """Weights by strategy in the order of the problem; a strategy without one has 0."""
-    return np.array([ratios.get(each, 0.0) for each in problem.strategy_ids], dtype=np.float64)

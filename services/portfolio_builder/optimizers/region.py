@@ -253,6 +253,7 @@ def region_of(problem: Problem) -> Region:
     upper = np.array([each.max_ratio if each else limits.max_weight_ratio for each in bounds])
     if problem.caps is not None:
         upper = np.minimum(upper, problem.caps)
+    upper = np.where(_shut(problem) & (lower == 0), 0.0, upper)
     rows = Rows(
         np.ones((1, count)),
         np.array([limits.max_total_ratio]),
@@ -266,6 +267,16 @@ def region_of(problem: Problem) -> Region:
         name = f"group {group.name} {group.max_ratio:g}"
         rows = rows.plus(Rows(members, np.array([group.max_ratio]), (name,)))
     return Region(problem, lower, upper, rows, factor_of(problem.covariance))
+
+
+def _shut(problem: Problem) -> NDArray[np.bool_]:
+    """Strategies that a group or margin of 0 leaves nothing: no size of theirs is small enough."""
+    limits = problem.constraints
+    shut = {each for group in limits.groups if group.max_ratio == 0 for each in group.strategy_ids}
+    found = np.array([each in shut for each in problem.strategy_ids])
+    if limits.max_margin_ratio == 0 and problem.margins is not None:
+        found |= problem.margins.max(axis=0) > 0
+    return found
 
 
 def factor_of(covariance: Matrix) -> Matrix:

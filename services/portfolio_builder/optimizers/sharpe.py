@@ -26,12 +26,15 @@ from services.portfolio_builder.optimizers.cutting import (
     optimum,
     stretched,
 )
+from services.portfolio_builder.optimizers.problem import Vector
 from services.portfolio_builder.optimizers.program import Aim, Shares, most_sharpe, sharpest
 from services.portfolio_builder.optimizers.region import Region, Rows, no_cuts
 
 #: Caps that add up to no more than what is shared leave one portfolio, and a solver no room: it is
 #: given this part more. The caps of equity are kept as they are.
 _ROOM = 1e-6
+#: A smaller part of a direction is what an interior-point solver leaves of 0.
+_NOISE = 1e-9
 NO_SHARES = (
     "caps are kept as ratios of equity only: as shares of what is allocated too they leave no "
     "weights that earn more than cash"
@@ -66,7 +69,10 @@ def max_sharpe(region: Region, *, relative_caps: bool = True) -> Found:
 
 
 def without_still(region: Region) -> tuple[Region, tuple[str, ...]]:
-    """A region in which strategies that never moved get the least they may, and a word on each."""
+    """A region in which strategies that never moved get the least they may, and a word on each.
+
+    It is left as it is where the other constraints cannot be kept without them.
+    """
     still = np.diag(region.problem.covariance) < STILL
     if not still.any():
         return region, ()
@@ -76,7 +82,8 @@ def without_still(region: Region) -> tuple[Region, tuple[str, ...]]:
     note = (
         f"{names} never moved: without volatility no ratio to it can be compared, so it is left out"
     )
-    return replace(region, upper=np.where(still, region.lower, region.upper)), (note,)
+    without = replace(region, upper=np.where(still, region.lower, region.upper))
+    return (region, ()) if member(without) is None else (without, (note,))
 
 
 def _shares(region: Region) -> Shares | None:
@@ -115,8 +122,7 @@ def _direction(region: Region, shares: Shares | None) -> Found | None:
         weights = sharpest(region, none, shares, free=True)
         if weights is None:
             return None
-        weights = np.maximum(weights, 0.0)
-        found = Found(weights / weights.sum(), 1, none)
+        found = Found(_cleaned(region, weights), 1, none)
     else:
         kept = cut_until_kept(region, none, lambda cuts: sharpest(region, cuts, shares, free=False))
         if kept is None:
@@ -124,6 +130,14 @@ def _direction(region: Region, shares: Shares | None) -> Found | None:
         found = kept
     bound = most_sharpe(region, found.cuts, shares, found.weights, free=free)
     return replace(found, bound=bound, within=_with_shares(region, shares))
+
+
+def _cleaned(region: Region, weights: Vector) -> Vector:
+    """A direction without what the solver leaves of 0: a cap of 0 would let it have no size."""
+    inside = np.where(region.upper > 0, np.maximum(weights, 0.0), 0.0)
+    inside[inside < _NOISE * inside.sum()] = 0.0
+    whole: Vector = inside / inside.sum()
+    return whole
 
 
 def _with_shares(region: Region, shares: Shares | None) -> Region:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from services.portfolio_builder.constraints import Method
+from services.portfolio_builder.optimizers import measure
 from services.portfolio_builder.optimizers.check import check
 from services.portfolio_builder.optimizers.cutting import Found, cash_is_free, stretched
 from services.portfolio_builder.optimizers.equal import equal_weight
@@ -75,9 +76,22 @@ def solve(
         objective=goal.value(weights),
         binding=region.binding(weights),
         certificate=certificate,
-        frontier=frontier,
+        frontier=_with(problem, frontier, weights),
         notes=found.notes,
     )
+
+
+def _with(
+    problem: Problem, frontier: tuple[FrontierPoint, ...], weights: Vector
+) -> tuple[FrontierPoint, ...]:
+    """The frontier with the point that was chosen, which mostly lies between two of it."""
+    same = any(np.abs(weights - each.weights).max() <= TOLERANCE for each in frontier)
+    if same or not frontier:
+        return frontier
+    chosen = FrontierPoint(
+        weights, measure.sharpe(problem, weights), measure.growth(problem, weights)
+    )
+    return tuple(sorted((*frontier, chosen), key=lambda each: each.sharpe))
 
 
 def _first(region: Region, method: Method, *, second_opinion: bool) -> Found:

@@ -15,7 +15,7 @@ from matplotlib import dates as mdates
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 INK, FAINT, GRID = "#333a44", "#6d7682", "#e4e8ed"
 #: The salt makes ids the same in each run; text stays text, in the font of the page.
@@ -159,6 +159,8 @@ def _log_axis(axes: Axes, series: Sequence[Line]) -> None:
     low, high = min([*found, 1.0]), max([*found, 1.0])
     steps = [base * 10.0**power for power in range(-3, 10) for base in (1, 1.5, 2, 3, 5, 7)]
     ticks = [each for each in steps if low * 0.95 <= each <= high * 1.05]
+    if len(ticks) < 3:
+        ticks = [float(each) for each in MaxNLocator(5).tick_values(low, high)]
     while len(ticks) > 7:
         ticks = ticks[::2]
     axes.yaxis.set_major_locator(FixedLocator(ticks))

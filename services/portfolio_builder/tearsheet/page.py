@@ -148,13 +148,16 @@ def _paths(result: StudyResult, forward: WalkForwardResult) -> str:
     rolling = charts.lines(
         "rolling", forward.dates, [Line(forward.rolling_sharpe, LOOKS[tracks[0].portfolio][0])]
     )
-    exposure = charts.lines("exposure", forward.dates, _used(tracks[0]), kind="percent")
+    used = _used(tracks[0])
+    exposure = charts.lines("exposure", forward.dates, used, kind="percent")
     judged = portfolio_name(tracks[0].portfolio, method)
     window = f"{forward.rolling_days} days, {judged}"
     columns = [
         _section("Drawdown", _figure(losses), "from the peak so far"),
         _section("Rolling Sharpe ratio", _figure(rolling), window),
-        _section("Exposure and margin", _legend(_USED) + _figure(exposure), "of equity"),
+        _section(
+            "Exposure and margin", _legend(_USED[: len(used)]) + _figure(exposure), "of equity"
+        ),
         _frontier(result),
     ]
     whole = _section("Equity", legend + _figure(equity, "wide scroll"), "multiples of 1, log")

@@ -13,6 +13,7 @@ h2 { margin: 26px 0 8px; font-size: 15px; font-weight: 600; color: var(--navy);
   border-bottom: 1px solid var(--line); padding-bottom: 4px; }
 h2 small { font-weight: 400; color: var(--soft); margin-left: 6px; }
 .lead { margin: 4px 0 0; color: var(--soft); }
+h1, .lead, .legend li, .warnings li, td.text { overflow-wrap: anywhere; min-width: 0; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 12px 0 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .warnings { margin: 16px 0 0; padding: 10px 14px 10px 30px; background: #fdf4e7;
@@ -32,6 +33,7 @@ thead th { font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--
   vertical-align: bottom; white-space: normal; }
 th:first-child, td.text, th.text { text-align: left; }
 tbody th { font-weight: 400; position: sticky; left: 0; background: inherit; }
+thead th, tbody th { max-width: 36ch; overflow: hidden; text-overflow: ellipsis; }
 tbody tr { background: #fff; }
 td.text { white-space: normal; min-width: 220px; }
 table.windows td.text { min-width: 380px; }

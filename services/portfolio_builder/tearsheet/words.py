@@ -25,6 +25,8 @@ PORTFOLIOS = {
     Portfolio.HRP: "HRP, 100%",
 }
 NONE = "–"
+#: Marks that change the direction of what follows (Unicode Standard Annex 9, 2.1 to 2.6).
+_TURNS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 def portfolio_name(portfolio: Portfolio, method: Method) -> str:
@@ -59,8 +61,8 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def text(value: object) -> str:
-    """Escaped for HTML."""
-    return escape(str(value), quote=True)
+    """Escaped for HTML, without marks that would turn around the figures after a name."""
+    return escape(str(value).translate(_TURNS), quote=True)
 
 
 def constraint_words(limits: Constraints) -> list[str]:

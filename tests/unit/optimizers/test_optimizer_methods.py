@@ -1,12 +1,15 @@
 """What each method is."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from services.portfolio_builder.constraints import Bounds, Method
+from services.portfolio_builder.constraints import Bounds, GroupCap, Method
 from services.portfolio_builder.optimizers import measure
 from services.portfolio_builder.optimizers.hrp import hierarchical
 from services.portfolio_builder.optimizers.parity import risk_shares
+from services.portfolio_builder.optimizers.problem import Infeasible
 from services.portfolio_builder.optimizers.solve import solve
 from tests.support.portfolios import market, problem_of
 
@@ -149,7 +152,7 @@ def test_the_frontier_goes_from_most_growth_to_most_sharpe(frontier):
     # No cap relative to the total here: the one of equity alone leaves the direction free.
     best = solve(problem_of(RETURNS), Method.MAX_SHARPE).objective
     assert frontier[-1].sharpe == pytest.approx(best, abs=1e-6)
-    assert len(frontier) == 9
+    assert len(frontier) == 10  # nine, and the one that was chosen
 
 
 def test_every_point_of_the_frontier_keeps_the_constraints(frontier):
@@ -193,3 +196,49 @@ def test_more_weight_on_the_sharpe_ratio_never_lowers_it():
         found = solve(problem, Method.HYBRID, alpha_ratio=alpha)
         ratios.append(measure.sharpe(problem, found.weights))
     assert ratios == sorted(ratios)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("method", [Method.MAX_SHARPE, Method.HYBRID])
+def test_a_strategy_that_may_have_nothing_does_not_take_everything_from_the_others(method, seed):
+    # What the solver left of its 0 was above its cap at any size: all weights were 0 by that.
+    returns = market(6, 300, seed) + 0.001
+    group = GroupCap(name="shut", strategy_ids=("S1", "S2"), max_ratio=0)
+    shut = problem_of(returns, bounds={"S0": Bounds(max_ratio=0)}, groups=[group])
+    without = problem_of(returns[:, 3:])
+    found, rest = solve(shut, method), solve(without, method)
+    assert found.weights[:3] == pytest.approx(0, abs=1e-9)
+    assert found.objective == pytest.approx(rest.objective, abs=1e-6)
+    assert found.weights.sum() == pytest.approx(rest.weights.sum(), abs=1e-3)
+
+
+def test_a_frontier_rises_in_sharpe_where_its_beginning_earns_less_than_cash():
+    # What grows most here has a Sharpe ratio below 0: a least one below 0 is no cone.
+    grown = np.tile([0.021, -0.019], 200)
+    calm = np.tile([0.0011, 0.0012, -0.0015, 0.0001], 100)
+    found = solve(
+        problem_of(np.column_stack((grown, calm)), mean=[-0.02, 0.005], max_total_ratio=1),
+        Method.HYBRID,
+    )
+    ratios = [point.sharpe for point in found.frontier]
+    assert ratios[0] < 0 < ratios[1]
+    assert all(below < above for below, above in pairwise(ratios))
+    growths = [point.growth for point in found.frontier]
+    assert all(above > below for above, below in pairwise(growths))
+
+
+def test_a_least_weight_above_a_total_of_nothing_is_impossible():
+    # Equal risk shares of a total of 0 were divided by.
+    problem = problem_of(RETURNS, bounds={"S0": Bounds(min_ratio=0.1)}, max_total_ratio=0)
+    with pytest.raises(Infeasible, match="of S0 and max_total_ratio 0 tog"):
+        solve(problem, Method.RISK_PARITY)
+
+
+def test_the_point_that_was_chosen_is_on_the_frontier():
+    problem = problem_of(RETURNS, max_weight_ratio=0.5, max_drawdown_ratio=0.1)
+    found = solve(problem, Method.HYBRID, alpha_ratio=0.6)
+    nearest = min(np.abs(found.weights - each.weights).max() for each in found.frontier)
+    assert nearest <= 1e-6
+    assert [each.sharpe for each in found.frontier] == sorted(
+        each.sharpe for each in found.frontier
+    )
