@@ -58,7 +58,7 @@ def make_runner(store, studies, connection, tmp_path):
     """Runners with workers of the small study; each is stopped in the end."""
     made = []
 
-    def make(*, seconds=0.0, ttl=5.0, **environment):
+    def make(*, seconds=0.0, ttl=5.0, most=600.0, **environment):
         names = {"MONGODB_URI": connection["mongodb_uri"], "PYTHONPATH": str(REPOSITORY)}
         names |= {"MONGODB_DATABASE": connection["mongodb_database"], "MT_HOME": str(tmp_path)}
         names |= {"STUDY_PART_SECONDS": str(seconds), **environment}
@@ -66,6 +66,7 @@ def make_runner(store, studies, connection, tmp_path):
             studies.jobs,
             Lease(store, LEASE, ttl_seconds=ttl),
             environment={**os.environ, **names},
+            most_seconds=most,
             command=SMALL,
             after=studies.after,
         )
@@ -212,6 +213,19 @@ def test_a_running_study_is_canceled_also_where_it_hangs(studies, make_runner, n
     assert (canceled.status, canceled.canceled_by) == (JobStatus.CANCELED, "otto")
     wait(lambda: process.poll() is not None)
     assert ended(studies, after.test_id).status is JobStatus.DONE
+
+
+def test_a_study_that_takes_too_long_fails_and_the_next_one_runs(studies, make_runner):
+    hung = studies.start(request("hangs"), by="olga")
+    waiting = studies.start(request(), by="olga")
+    runner = make_runner(most=3600.0)
+    wait(lambda: studies.one(hung.test_id).doing == "strategy hangs")
+    runner._most_seconds = 0.5
+    failed = ended(studies, hung.test_id)
+    assert (failed.status, failed.error_code) == (JobStatus.FAILED, "STUDY_TOO_LONG")
+    assert "STUDY_MAX_MINUTES" in failed.error
+    runner._most_seconds = 3600.0
+    assert ended(studies, waiting.test_id).status is JobStatus.DONE
 
 
 def test_of_two_replicas_one_runs_studies(studies, make_runner):
