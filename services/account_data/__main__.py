@@ -73,6 +73,7 @@ def build(process: Process[AccountDataSettings]) -> None:
     process.add(subscriber)
     currency = settings.fund_currency
     readings = Readings(store, max_age_seconds=max_age, fund_currency=currency)
+    process.add(readings)
     capital = Capital(store, fund_currency=currency, jump_ratio=jump_ratio)
     operators = Operators(store, cache_seconds=KEY_SECONDS)
     app = create_app(readings, process.health, operators)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from pymongo import ASCENDING
 
@@ -25,26 +25,17 @@ from services.account_data.hierarchy import (
 )
 from services.account_data.seed_views import (
     FundStateAnswer,
-    OpenOrderView,
     PositionsView,
     StateAnswer,
-    foreign_order_view,
     fund_state,
-    order_view,
     positions_view,
     state_answer,
 )
+from services.account_data.snapshot import Snapshot, Snapshots
 from services.account_data.views import AccountView, account_view
 from services.common.clock import utc_now
-from services.common.kept import Kept
 from services.common.store import Document, Store
 from services.domain.errors import Declined
-
-#: Many who ask at once share one look at the store; ages are told to the moment all the same.
-_KEPT_SECONDS: Final = 0.25
-_ALL: Final = ""
-#: Of accounts, beside what is secret or of others.
-_HIDDEN: Final = {"secrets": 0, "connection": 0}
 
 
 class Readings:
@@ -54,7 +45,6 @@ class Readings:
         store: the database.
         max_age_seconds: figures that are older are marked stale.
         fund_currency: what funds are summed up in, where nobody names another.
-        kept_seconds: how long what was read is used again.
     """
 
     def __init__(
@@ -63,20 +53,25 @@ class Readings:
         *,
         max_age_seconds: float,
         fund_currency: str = "USD",
-        kept_seconds: float = _KEPT_SECONDS,
     ) -> None:
         self._store = store
         self._max_age = max_age_seconds
         self._fund_currency = fund_currency
-        self._rows = Kept(self._load_rows, seconds=kept_seconds)
-        self._positions = Kept(self._load_positions, seconds=kept_seconds)
-        self._orders = Kept(self._load_orders, seconds=kept_seconds)
+        self._snapshots = Snapshots(store)
+
+    def start(self) -> None:
+        """Read ahead of whoever asks."""
+        self._snapshots.start()
+
+    def stop(self) -> None:
+        """Read only what is asked for."""
+        self._snapshots.stop()
 
     def accounts(
         self, *, broker: str | None = None, status: str | None = None
     ) -> list[AccountView]:
         """Every account, active or not."""
-        views = [self._view(row) for row in self._rows(_ALL) or ()]
+        views = [self._view(row) for row in self._snapshots.last().accounts.values()]
         return [
             each
             for each in views
@@ -91,22 +86,34 @@ class Readings:
             account_id: which.
             anew: as it is stored now, not a moment ago.
         """
-        rows = self._load_rows(account_id) if anew else self._rows(account_id)
-        if not rows:
-            raise Declined("UNKNOWN_ACCOUNT", f"there is no account named {account_id!r}")
-        return self._view(rows[0])
+        return self._view(self._row(account_id, self._snapshot(account_id, anew=anew)))
 
-    def positions(self, account_id: str, *, anew: bool = False) -> PositionsView:
+    def positions(self, account_id: str) -> PositionsView:
         """What an account holds by its broker's word. Raises: Declined: there is none."""
-        self.account(account_id)
-        row = self._load_positions(account_id) if anew else self._positions(account_id)
-        return positions_view(account_id, row, now=utc_now(), max_age_seconds=self._max_age)
+        return self._positions(account_id, self._snapshot(account_id))
 
     def state(self, account_id: str, *, anew: bool = False) -> StateAnswer:
         """Everything of an account. Raises: Declined: there is none."""
-        account = self.account(account_id, anew=anew)
-        positions = self.positions(account_id, anew=anew)
-        return state_answer(account, positions, self._orders(account_id))
+        snapshot = self._snapshot(account_id, anew=anew)
+        account = self._view(self._row(account_id, snapshot))
+        positions = self._positions(account_id, snapshot)
+        return state_answer(account, positions, snapshot.orders.get(account_id, ()))
+
+    def _snapshot(self, account_id: str, *, anew: bool = False) -> Snapshot:
+        """One that has the account, if there is one: it may have just been added."""
+        last = None if anew else self._snapshots.last()
+        return last if last and account_id in last.accounts else self._snapshots.anew()
+
+    def _row(self, account_id: str, snapshot: Snapshot) -> Document:
+        row = snapshot.accounts.get(account_id)
+        if row is None:
+            raise Declined("UNKNOWN_ACCOUNT", f"there is no account named {account_id!r}")
+        return row
+
+    def _positions(self, account_id: str, snapshot: Snapshot) -> PositionsView:
+        self._row(account_id, snapshot)
+        row = snapshot.positions.get(account_id)
+        return positions_view(account_id, row, now=utc_now(), max_age_seconds=self._max_age)
 
     def fund(self, *, currency: str | None, account_type: str | None) -> FundView:
         """Sums over active accounts, of one type where it is named."""
@@ -159,16 +166,3 @@ class Readings:
 
     def _view(self, row: Document) -> AccountView:
         return account_view(row, now=utc_now(), max_age_seconds=self._max_age)
-
-    def _load_rows(self, account_id: str) -> list[Document] | None:
-        query = {} if account_id == _ALL else {"_id": account_id}
-        found = self._store["trading_accounts"].find(query, _HIDDEN).sort("_id", ASCENDING)
-        return list(found) or None
-
-    def _load_positions(self, account_id: str) -> Document | None:
-        return self._store["account_positions"].find_one({"_id": account_id})
-
-    def _load_orders(self, account_id: str) -> list[OpenOrderView]:
-        ours = self._store["orders"].find({"working": True, "account_id": account_id})
-        theirs = self._store["foreign_orders"].find({"account_id": account_id, "status": "OPEN"})
-        return [order_view(row) for row in ours] + [foreign_order_view(row) for row in theirs]

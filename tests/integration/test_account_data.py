@@ -202,7 +202,7 @@ def test_the_mock_broker_is_asked_and_its_death_ages_the_figures(store, tmp_path
 @pytest.fixture
 def http(store) -> Iterator[httpx.Client]:
     health, operators = Health("account_data"), Operators(store)
-    app = create_app(Readings(store, max_age_seconds=60, kept_seconds=0), health, operators)
+    app = create_app(Readings(store, max_age_seconds=60), health, operators)
     with http_client(app, key=add_operator(store)) as client:
         yield client
 

@@ -71,7 +71,7 @@ def polling(store, brokers):
 
 @pytest.fixture
 def http(store, connection, polling):
-    readings = Readings(store, max_age_seconds=60, kept_seconds=0)
+    readings = Readings(store, max_age_seconds=60)
     app = create_app(readings, Health("account_data"), Operators(store))
     add_setup_routes(app, store, Vault(CommonSettings(**connection)), readings)
     add_broker_routes(app, polling, readings)
