@@ -309,6 +309,17 @@ def test_the_result_of_the_schedule_becomes_a_proposal_once(store, studies, make
     assert store["allocation_proposals"].count_documents({}) == 1
 
 
+def test_an_end_that_cannot_be_read_proposes_nothing_and_stops_nobody(store, studies, caplog):
+    job = studies.start(request(), by="schedule", propose=True)
+    change = {"$set": {"status": "NONSENSE"}, "$unset": {"open": ""}}
+    store["portfolio_tests"].update_one({"_id": job.test_id}, change)
+    assert studies.jobs.unproposed() == []
+    assert "cannot be read" in caplog.text
+    caplog.clear()
+    assert studies.jobs.unproposed() == []
+    assert caplog.text == ""
+
+
 def test_a_scheduled_study_that_fails_is_an_incident(store, studies, make_runner):
     job = studies.start(request("bad"), by="the schedule", propose=True)
     make_runner()
