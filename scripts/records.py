@@ -211,11 +211,8 @@ def _live(store: Store, arguments: argparse.Namespace) -> None:
     report = LiveRecords(store).rebuild(
         arguments.strategy_id, anew_by=arguments.by if arguments.anew else None
     )
-    currency = report.currency or ""
-    print(
-        f"{report.days} days up to {report.until}, {report.pnl:,.2f} {currency}; "
-        f"{report.changed} rows changed"
-    )
+    made = f"{report.pnl:,.2f} {report.currency}" if report.currency else "nothing was traded"
+    print(f"{report.days} days up to {report.until}, {made}; {report.changed} rows changed")
     for note in report.notes:
         print(f"  {note}")
     if report.unknown_count:

@@ -69,6 +69,7 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(PyMongoError, _no_store)
     app.add_exception_handler(TransientError, _not_now)
     app.add_exception_handler(ValidationError, _unreadable)
+    app.add_exception_handler(Exception, _broken)
 
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:
@@ -139,6 +140,11 @@ def _unreadable(request: Request, error: Exception) -> JSONResponse:
     route = getattr(request.scope.get("route"), "path", "")  # not the path: it may hold a secret
     _log.error("%s: a stored document has an unexpected shape: %s", route, where)
     return _answer(500, "UNREADABLE_DOCUMENT", "a stored document has an unexpected shape: see log")
+
+
+def _broken(_request: Request, _error: Exception) -> JSONResponse:
+    # The server logs it with its traceback.
+    return _answer(500, "INTERNAL_ERROR", "this is our fault: the log of the service says more")
 
 
 def _answer(status: int, code: str, message: str, *, field: str = "") -> JSONResponse:

@@ -259,6 +259,9 @@ class PortfolioSettings(CommonSettings):
     reoptimize_cron: str = Field(
         "", description="when a study proposes an allocation: five fields, UTC; empty = never"
     )
+    study_max_minutes: float = Field(
+        240, gt=0, le=10_080, description="minutes that one study may run; others wait meanwhile"
+    )
     record_max_bytes: int = Field(
         10_485_760, ge=1024, le=52_428_800, description="bytes of an uploaded track record"
     )

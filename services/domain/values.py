@@ -16,7 +16,10 @@ class Frozen(BaseModel):
 
 
 def _utc_milliseconds(moment: datetime) -> datetime:
-    moment = moment.astimezone(UTC)
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must be a time of the years 1 to 9999 in UTC") from error
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
@@ -30,5 +33,8 @@ Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 #: A finite decimal from 0 to 1: a scale that only makes smaller.
 Share = Annotated[Decimal, Field(ge=0, le=1, allow_inf_nan=False)]
+
+#: A version, or a place in a list: no larger than JSON and the store keep exactly.
+Count = Annotated[int, Field(ge=0, le=2**53)]
 
 ZERO = Decimal(0)

@@ -67,6 +67,7 @@ def _add_studies(
         studies.jobs,
         Lease(store, STUDIES, ttl_seconds=settings.lease_ttl_s),
         environment=environment_of(settings.mt_home),
+        most_seconds=settings.study_max_minutes * 60,
         after=studies.after,
         on_death=process.fail,
     )

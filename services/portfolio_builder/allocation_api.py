@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.common.operators import operator
 from services.common.problems import problem_responses
+from services.domain.values import Count
 from services.portfolio_builder.allocation_caps import AllocationCaps
 from services.portfolio_builder.allocation_rules import Caps
 from services.portfolio_builder.allocation_service import Allocations, Compared
@@ -51,7 +52,7 @@ class PercentAllocation(_Body):
     """
 
     allocations: Annotated[dict[StrategyId, Percent], Field(max_length=MOST_STRATEGIES)]
-    version: Annotated[int, Field(ge=0)]
+    version: Count
     reason: Reason
 
 
@@ -77,7 +78,7 @@ class ApprovalBody(_Body):
         override: why it is approved although a study speaks against it.
     """
 
-    version: Annotated[int, Field(ge=0)]
+    version: Count
     reason: Reason
     override: Annotated[str, Field(max_length=1000)] = ""
 
@@ -91,15 +92,15 @@ class RejectionBody(_Body):
 class RevertBody(_Body):
     """Which version is to hold again, and the current one that it was compared with."""
 
-    to_version: Annotated[int, Field(ge=1)]
-    version: Annotated[int, Field(ge=0)]
+    to_version: Count
+    version: Count
     reason: Reason
 
 
 class CapsBody(Caps):
     """Caps with the version that they were made against, and why."""
 
-    version: Annotated[int, Field(ge=0)]
+    version: Count
     reason: Reason
 
 
@@ -139,14 +140,14 @@ def _add_current(app: FastAPI, allocations: Allocations) -> None:
     @app.get("/api/v1/allocations/history", responses=_READ, tags=_TAGS)
     def list_allocation_history(
         _by: By,
-        before: Annotated[int | None, Query(ge=1)] = None,
+        before: Count | None = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> list[AllocationView]:
         """Every version, the newest first: who approved it, and why."""
         return [_view(each) for each in allocations.history(before=before, limit=limit)]
 
     @app.get("/api/v1/allocations/history/{version}", responses=_READ, tags=_TAGS)
-    def get_allocation_version(version: int, _by: By) -> AllocationView:
+    def get_allocation_version(version: Count, _by: By) -> AllocationView:
         """One version."""
         return _view(allocations.version(version))
 

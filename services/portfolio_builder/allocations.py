@@ -20,6 +20,8 @@ from services.domain.values import ZERO, Frozen, Instant
 MOST_STRATEGIES: Final = 1000
 #: Steps that ratios of a study are cut to: rounding down keeps every cap.
 _STEP: Final = Decimal("0.000001")
+#: What solvers leave of a weight that is at a cap.
+_ERROR: Final = Decimal("0.00000002")
 
 StrategyId = Annotated[str, Field(min_length=1, max_length=200)]
 #: 0 to 10,000 %, exact: the store keeps 34 digits, and no weight needs 12 of them.
@@ -179,16 +181,24 @@ def rows_of(ratios: Mapping[str, Decimal]) -> tuple[AllocationRow, ...]:
 
 
 def ratios_of_weights(weights: Mapping[str, float]) -> dict[str, Decimal]:
-    """Weights of a study as exact ratios: cut, never rounded up, so that every cap still holds.
+    """Weights of a study as exact ratios: cut, so that every cap still holds.
+
+    A weight that is short of a step by a rounding error of its solver is that step, 0.17499999 is
+    0.175; the nearest ones first, and only while the total is not above that of the weights.
 
     Raises: ValueError: a weight is not finite, or negative by more than a rounding error.
     """
-    found = {}
+    exact = {}
     for strategy_id, weight in weights.items():
         if not -1e-6 <= weight <= 100:  # also where it is not a number
             raise ValueError(f"the weight of {strategy_id} must be 0 to 100, was {weight!r}")
-        found[strategy_id] = max(Decimal(repr(weight)), ZERO).quantize(_STEP, rounding=ROUND_DOWN)
-    return found
+        exact[strategy_id] = max(Decimal(repr(weight)), ZERO)
+    found = {name: each.quantize(_STEP, rounding=ROUND_DOWN) for name, each in exact.items()}
+    short = {name: found[name] + _STEP - each for name, each in exact.items()}
+    total = sum(exact.values(), _ERROR).quantize(_STEP, rounding=ROUND_DOWN)
+    room = int((total - sum(found.values(), ZERO)) / _STEP)
+    nearest = sorted((gap, name) for name, gap in short.items() if gap <= _ERROR)
+    return found | {name: found[name] + _STEP for _, name in nearest[:room]}
 
 
 def in_percent(ratio: Decimal) -> str:

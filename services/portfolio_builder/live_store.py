@@ -21,7 +21,7 @@ from services.portfolio_builder.live_pnl import Holding, Traded
 from services.portfolio_builder.live_record import AccountEquity, Approved, LiveDay
 
 _LIVE: Final = "live"
-#: A transaction of thousands of rows stops the embedded database (docs/decisions/0016).
+#: A transaction of thousands of rows stops the embedded database (docs/decisions/0019).
 _MOST_WRITES: Final = 500
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from services.common.operators import operator
 from services.common.problems import Refusal, problem_responses
-from services.domain.values import Frozen
+from services.domain.values import Count, Frozen
 from services.portfolio_builder.live_comparison import Comparison
 from services.portfolio_builder.live_records import LiveRecords, LiveReport
 from services.portfolio_builder.record_views import Confirmed, Summary, Upload
@@ -54,7 +54,7 @@ _NAMED = "name of the column, where it is not told apart rightly"
 class Restoration(Frozen):
     """Which earlier version, and why."""
 
-    number: Annotated[int, Field(ge=1)]
+    number: Count
     reason: Annotated[str, Field(min_length=1, max_length=1000)]
 
 

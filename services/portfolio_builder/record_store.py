@@ -2,7 +2,7 @@
 
 A claim is one document, compressed: it is there whole or not at all, and what was there before is
 kept beside it. A transaction of 5,000 rows instead stops the embedded database for everybody, since
-what is not committed does not fit into its cache (docs/decisions/0016).
+what is not committed does not fit into its cache (docs/decisions/0019).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.common.operators import operator
 from services.common.problems import problem_responses
-from services.domain.values import Instant
+from services.domain.values import Count, Instant
 from services.portfolio_builder.scheduled import Reoptimization, Reoptimizer, Template
 from services.portfolio_builder.study_api import StudyView, view_of
 
@@ -28,7 +28,7 @@ class ReoptimizationBody(BaseModel):
 
     enabled: bool = True
     study: Template = Template()
-    version: Annotated[int, Field(ge=0)]
+    version: Count
     reason: Annotated[str, Field(min_length=1, max_length=1000)]
 
 

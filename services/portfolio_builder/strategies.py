@@ -185,6 +185,7 @@ class Strategies:
             _check_version(row, version)
             if row.get("archived_at") is not None:
                 return
+            self._store.hold_allocation(session)
             self._check_unused(strategy_id, session)
             update = {"status": ActiveStatus.INACTIVE, "archived_at": utc_now()}
             self._save(row, update, {}, by, session)

@@ -11,14 +11,13 @@ from pydantic import Field
 from services.common.operators import operator
 from services.common.problems import Refusal, problem_responses
 from services.domain.risk import LimitSet, TradingHours
-from services.domain.values import Frozen
+from services.domain.values import Count, Frozen
 from services.portfolio_builder.strategies import Strategies, StrategyList
 from services.portfolio_builder.strategy_terms import SETTABLE, StrategySheet, StrategyView
 
 _PROBLEMS = problem_responses(401, 404, 409, 422, 428, 503)
 _BAD = problem_responses(401, 409, 422, 503)
 _Reason = Annotated[str, Field(min_length=1, max_length=1000)]
-_Version = Annotated[int, Field(ge=0)]
 
 
 class NewStrategy(StrategySheet):
@@ -36,7 +35,7 @@ class StrategyUpdate(StrategySheet):
     """
 
     strategy_id: str = ""
-    version: _Version | None = None
+    version: Count | None = None
     reason: _Reason
 
 
@@ -50,7 +49,7 @@ class LimitChanges(Frozen):
 class Signed(Frozen):
     """Why, and of which version."""
 
-    version: _Version | None = None
+    version: Count | None = None
     reason: _Reason
 
 
@@ -139,7 +138,7 @@ def _tagged(view: StrategyView, response: Response) -> StrategyView:
 def _version(in_body: int | None, if_match: str | None) -> int:
     """The version that was looked at. Raises: Refusal (428): none is named, or two."""
     named = (if_match or "").strip().removeprefix("W/").strip('"')
-    if named and not named.isdecimal():
+    if named and not (named.isdecimal() and len(named) < 16):
         sentence = f'If-Match must be a version such as "3", was {if_match!r}'
         raise Refusal(422, "BAD_VERSION", sentence, field="If-Match")
     versions = {int(named)} if named else set()

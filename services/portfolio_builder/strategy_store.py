@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from pymongo.client_session import ClientSession
 
+from services.common.clock import utc_now
 from services.common.store import Document, Store
 
 _SHOWN_OF_CREDENTIALS = (
@@ -56,6 +57,12 @@ class StrategyStore:
         found = self.plain["current_allocation"].find_one({"_id": "current"}, session=session)
         rows = (found or {}).get("allocations", ())
         return {row["strategy_id"]: row["ratio"] for row in rows}
+
+    def hold_allocation(self, session: ClientSession) -> None:
+        """Have an approval under way conflict with this transaction, not only with its results."""
+        self.plain["current_allocation"].update_one(
+            {"_id": "current"}, {"$set": {"held_at": utc_now()}}, session=session
+        )
 
     def open_positions(self, strategy_id: str, session: ClientSession) -> list[Document]:
         """What it holds now."""

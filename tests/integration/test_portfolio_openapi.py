@@ -1,10 +1,12 @@
 """The whole HTTP interface of the portfolio builder, as its own wiring makes it."""
 
+import itertools
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx2 as httpx
 import pytest
@@ -15,6 +17,7 @@ from services.common.http import HttpServer
 from services.common.settings import REPOSITORY, PortfolioSettings
 from services.common.store import Store
 from services.portfolio_builder.__main__ import build
+from services.portfolio_builder.allocation_store import AllocationStore
 from tests.support.http import http_client
 from tests.support.rows import add_operator
 
@@ -161,3 +164,74 @@ def test_the_serving_process_carries_no_numerical_library():
     )
     assert "services.portfolio_builder.study_api" in done.stdout.split()
     assert [name for name in heavy if name in done.stdout.split()] == []
+
+
+#: Values at the edges of what numbers, times and texts are kept in.
+EDGES = (
+    "-1",
+    str(2**63),
+    "1" * 400,
+    "NaN",
+    "9999-12-31T23:59:59-14:00",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31",
+    "\x00",
+    "é💥",
+    "$gt",
+)
+
+
+def is_answered_in_words(answer):
+    if answer.status_code < 400:
+        return True
+    return answer.status_code < 500 and {"code", "message", "field"} == answer.json().keys()
+
+
+def test_no_parameter_at_an_edge_breaks_an_answer(app, http, store):
+    headers = {"Authorization": f"Bearer {add_operator(store)}"}
+    broken = []
+    for name, operation in operations(app):
+        method, path = name.split()
+        for parameter, edge in itertools.product(operation.get("parameters", []), EDGES):
+            asked = {parameter["name"]: edge} if parameter["in"] == "query" else {}
+            place = f"{{{parameter['name']}}}"
+            url = path.replace(place, quote(edge, safe="")).replace("{", "").replace("}", "")
+            answer = http.request(method, url, params=asked, headers=headers)
+            if not is_answered_in_words(answer):
+                broken.append((name, parameter["name"], edge))
+    assert broken == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("allocations/revert", {"to_version": 2**63, "version": 0, "reason": "x"}),
+        ("allocations/approve", {"allocations": {}, "version": 2**63, "reason": "x"}),
+        (
+            "whatif",
+            {
+                "controls": [
+                    {
+                        "scope": "SYSTEM",
+                        "trading_state": "ACTIVE",
+                        "set_at": "9999-12-31T23:59:59-14:00",
+                    }
+                ]
+            },
+        ),
+    ],
+)
+def test_no_figure_at_an_edge_breaks_an_answer(http, store, path, body):
+    headers = {"Authorization": f"Bearer {add_operator(store)}"}
+    answer = http.post(f"/api/v1/{path}", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_PARAMETER")
+
+
+def test_what_nobody_foresaw_is_answered_in_the_same_form(app, http, store, monkeypatch):
+    def broken(*_args, **_fields):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(AllocationStore, "current", broken)
+    headers = {"Authorization": f"Bearer {add_operator(store)}"}
+    answer = http.get("/api/v1/allocations/current", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")

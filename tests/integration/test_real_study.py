@@ -47,7 +47,9 @@ def runner(store, studies, connection, tmp_path):
         "PYTHONPATH": str(REPOSITORY),
     }
     lease = Lease(store, LEASE, ttl_seconds=5)
-    found = StudyRunner(studies.jobs, lease, environment=environment, after=studies.after)
+    found = StudyRunner(
+        studies.jobs, lease, environment=environment, most_seconds=600, after=studies.after
+    )
     yield found
     found.stop()
 

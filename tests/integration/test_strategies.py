@@ -1,7 +1,9 @@
 """Strategies over HTTP: whole or not at all, under a version, signed, and never with a secret."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from decimal import Decimal
 
 import httpx2 as httpx
@@ -10,8 +12,13 @@ import pytest
 from services.cerebro.store import CerebroStore
 from services.common.operators import Operators
 from services.common.ops import Health
+from services.common.problems import Refusal
 from services.common.store import Store
+from services.domain.errors import TransientError
 from services.domain.words import ActiveStatus, StrategyMode
+from services.portfolio_builder.allocation_service import Allocations
+from services.portfolio_builder.allocation_store import AllocationStore
+from services.portfolio_builder.allocations import Approval, Wish
 from services.portfolio_builder.api import create_app
 from services.portfolio_builder.strategies import Strategies
 from services.portfolio_builder.strategy_api import add_strategy_routes
@@ -200,6 +207,40 @@ def test_what_holds_trades_or_has_money_is_not_archived(store, http):
     for word in ("10 STOCK:AAPL:USD in Mock-1", "MT1", "0.5 of equity"):
         assert word in refused.json()["message"]
     assert cerebro_reads(store, STRATEGY).status is ActiveStatus.ACTIVE
+
+
+def test_what_is_approved_while_it_is_archived_is_one_or_the_other(store, http, monkeypatch):
+    add_strategy(store)
+    allocations = Allocations(AllocationStore(store), max_total_ratio=Decimal(2))
+    first = Wish(ratios={}, by="olga", reason="nothing yet")
+    version = allocations.current().version
+    approval = Approval(version=version, by="olga", reason="nothing yet")
+    version = allocations.approve_directly(first, approval).version
+    checked, approved = threading.Event(), threading.Event()
+    plain = Strategies._check_unused
+
+    def slow(self, strategy_id, session):
+        plain(self, strategy_id, session)
+        if not checked.is_set():
+            checked.set()
+            approved.wait(1.0)
+
+    monkeypatch.setattr(Strategies, "_check_unused", slow)
+    archiving = threading.Thread(target=archive_quietly, args=(store,))
+    archiving.start()
+    assert checked.wait(10)
+    wish = Wish(ratios={STRATEGY: Decimal("0.1")}, by="olga", reason="now")
+    with suppress(Refusal, TransientError):
+        allocations.approve_directly(wish, Approval(version=version, by="olga", reason="now"))
+    approved.set()
+    archiving.join()
+    archived = Strategies(store).one(STRATEGY).archived_at is not None
+    assert archived != bool(allocations.current().ratios)
+
+
+def archive_quietly(store):
+    with suppress(Refusal, TransientError):
+        Strategies(store).archive(STRATEGY, version=None, by="olga", reason="done")
 
 
 def test_an_archived_strategy_stays_unchanged_until_it_is_restored(store, http):

@@ -58,7 +58,7 @@ def make_runner(store, studies, connection, tmp_path):
     """Runners with workers of the small study; each is stopped in the end."""
     made = []
 
-    def make(*, seconds=0.0, ttl=5.0, **environment):
+    def make(*, seconds=0.0, ttl=5.0, most=600.0, **environment):
         names = {"MONGODB_URI": connection["mongodb_uri"], "PYTHONPATH": str(REPOSITORY)}
         names |= {"MONGODB_DATABASE": connection["mongodb_database"], "MT_HOME": str(tmp_path)}
         names |= {"STUDY_PART_SECONDS": str(seconds), **environment}
@@ -66,6 +66,7 @@ def make_runner(store, studies, connection, tmp_path):
             studies.jobs,
             Lease(store, LEASE, ttl_seconds=ttl),
             environment={**os.environ, **names},
+            most_seconds=most,
             command=SMALL,
             after=studies.after,
         )
@@ -214,6 +215,19 @@ def test_a_running_study_is_canceled_also_where_it_hangs(studies, make_runner, n
     assert ended(studies, after.test_id).status is JobStatus.DONE
 
 
+def test_a_study_that_takes_too_long_fails_and_the_next_one_runs(studies, make_runner):
+    hung = studies.start(request("hangs"), by="olga")
+    waiting = studies.start(request(), by="olga")
+    runner = make_runner(most=3600.0)
+    wait(lambda: studies.one(hung.test_id).doing == "strategy hangs")
+    runner._most_seconds = 0.5
+    failed = ended(studies, hung.test_id)
+    assert (failed.status, failed.error_code) == (JobStatus.FAILED, "STUDY_TOO_LONG")
+    assert "STUDY_MAX_MINUTES" in failed.error
+    runner._most_seconds = 3600.0
+    assert ended(studies, waiting.test_id).status is JobStatus.DONE
+
+
 def test_of_two_replicas_one_runs_studies(studies, make_runner):
     jobs = [studies.start(request(), by="olga") for _ in range(3)]
     for _ in range(2):
@@ -293,6 +307,17 @@ def test_the_result_of_the_schedule_becomes_a_proposal_once(store, studies, make
     assert store["current_allocation"].find_one({}) is None
     studies.after(done)
     assert store["allocation_proposals"].count_documents({}) == 1
+
+
+def test_an_end_that_cannot_be_read_proposes_nothing_and_stops_nobody(store, studies, caplog):
+    job = studies.start(request(), by="schedule", propose=True)
+    change = {"$set": {"status": "NONSENSE"}, "$unset": {"open": ""}}
+    store["portfolio_tests"].update_one({"_id": job.test_id}, change)
+    assert studies.jobs.unproposed() == []
+    assert "cannot be read" in caplog.text
+    caplog.clear()
+    assert studies.jobs.unproposed() == []
+    assert caplog.text == ""
 
 
 def test_a_scheduled_study_that_fails_is_an_incident(store, studies, make_runner):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -48,13 +48,20 @@ def simple(moves: Sequence[object] = MOVES, **fields: str) -> bytes:
     return csv_of(list(zip(weekdays(len(moves)), moves, strict=True)), **fields)
 
 
-def workbook(rows: Sequence[Sequence[object]], sheet: str = "Record") -> bytes:
-    """An Excel file with these rows."""
+def workbook(
+    rows: Sequence[Sequence[object]],
+    sheet: str = "Record",
+    formats: Mapping[str, str] | None = None,
+) -> bytes:
+    """An Excel file with these rows; `formats` by the letter of a column."""
     book = Workbook()
     page = book.active
     page.title = sheet
     for row in rows:
         page.append(list(row))
+    for letter, form in (formats or {}).items():
+        for cell in page[letter]:
+            cell.number_format = form
     kept = io.BytesIO()
     book.save(kept)
     return kept.getvalue()

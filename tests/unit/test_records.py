@@ -5,7 +5,7 @@ import io
 import json
 import zipfile
 from contextlib import suppress
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -210,6 +210,50 @@ def test_a_tomorrow_elsewhere_is_read_and_the_day_after_is_not():
     assert (error.code, "2026-11-23" in str(error)) == ("RECORD_FUTURE", True)
 
 
+def test_a_percent_sign_before_the_figure_counts_and_one_within_is_refused():
+    days = weekdays(30)
+    signed = csv_of([(day, f"%{m}") for day, m in zip(days, MOVES, strict=True)])
+    assert read(signed).days[0].ratio == MOVES[0] / 100
+    assert refusal(csv_of([(day, "5%5") for day in days])).code == "RECORD_NUMBER"
+
+
+def test_a_percentage_is_no_amount_of_money():
+    rows = [(day, f"{m};5%") for day, m in zip(weekdays(30), MOVES, strict=True)]
+    assert "percentage" in str(refusal(csv_of(rows, header="date;return;margin", sep=";")))
+
+
+def test_lakhs_are_read_beside_returns_with_points():
+    rows = [(day, f'{m},"1,23,456"') for day, m in zip(weekdays(30), MOVES, strict=True)]
+    assert read(csv_of(rows, header="date,return,pnl")).days[0].pnl == 123456
+
+
+def test_decimal_commas_are_read_without_a_header_too():
+    days = weekdays(30)
+    rows = [(day, f"{m}".replace(".", ",")) for day, m in zip(days, MOVES, strict=True)]
+    assert ratios("".join(f"{day};{m}\n" for day, m in rows).encode()) == MOVES
+
+
+def test_lines_that_are_left_out_are_told():
+    found = read(simple() + b"#2030-01-01,0.5\n")
+    assert any("begin with #" in note and "1 of them" in note for note in found.review.notes)
+
+
+@pytest.mark.parametrize("name", ["return_bps", "log return", "cum_return"])
+def test_a_column_that_says_it_is_another_figure_is_no_return(name):
+    error = refusal(simple().replace(b"return", name.encode()), columns={"return": name})
+    assert (error.code, name in str(error)) == ("RECORD_COLUMNS", True)
+
+
+def test_a_time_that_is_no_midnight_in_utc_is_told():
+    india = [datetime(d.year, d.month, d.day, 18, 30, tzinfo=UTC) for d in weekdays(30)]
+    rows = [
+        {"date": int(at.timestamp() * 1000), "return": float(m)}
+        for at, m in zip(india, MOVES, strict=True)
+    ]
+    notes = read(json.dumps(rows).encode()).review.notes
+    assert any("18:30 UTC" in note for note in notes)
+
+
 # --- Excel and JSON ---------------------------------------------------------------------------
 
 
@@ -254,6 +298,43 @@ def test_workbooks_that_may_do_harm_are_not_opened():
     with zipfile.ZipFile(kept, "w") as archive:
         archive.writestr("record.csv", simple())
     assert "not an .xlsx" in str(refusal(kept.getvalue() + other))
+
+
+def test_days_that_a_spreadsheet_took_for_dates_in_part_are_refused():
+    days = weekdays(30)
+    cells = [date(d.year, d.day, d.month) if d.day <= 12 else f"{d:%d/%m/%Y}" for d in days]
+    rows = [("Date", "Return"), *zip(cells, map(float, MOVES), strict=True)]
+    error = refusal(workbook(rows))
+    assert (error.code, "swapped" in str(error)) == ("RECORD_DATE", True)
+
+
+def test_what_excel_shows_as_percent_is_percent():
+    rows = [("Date", "Return %"), *zip(weekdays(30), map(float, MOVES), strict=True)]
+    found = read(workbook(rows, formats={"B": "0.00%"}))
+    assert [day.ratio for day in found.days] == MOVES
+    assert found.review.questions[0].confidence is Confidence.CERTAIN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"2024-01-01": 0.01, "2024-01-01": 0.02, "2024-01-02": 0.01}',
+        '[{"date": "2024-01-01", "return": 1, "return": 2}]',
+    ],
+)
+def test_a_name_that_stands_twice_in_one_object_is_refused(text):
+    assert refusal(text.encode()).code == "RECORD_CONTRADICTORY"
+
+
+@pytest.mark.parametrize("odd", ["1e9999999", "-1e9999999", "1e-9999999"])
+def test_exponents_beyond_any_store_are_refused_in_words(odd):
+    rows = f'[{{"date": "2024-01-01", "return": {odd}}}, {{"date": "2024-01-02", "return": 0.2}}]'
+    assert refusal(rows.encode()).code == "RECORD_NUMBER"
+    assert refusal(rows.replace('"2024-01-01"', odd).encode()).code == "RECORD_DATE"
+
+
+def test_a_line_that_no_reader_takes_is_refused_in_words():
+    assert refusal(b"date,return\n2024-01-01," + b"1" * 200_000).code == "RECORD_TOO_LARGE"
 
 
 def test_json_in_the_seeds_form_in_a_list_and_by_day_is_read():

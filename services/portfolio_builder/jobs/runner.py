@@ -40,6 +40,7 @@ class _Running(NamedTuple):
     process: subprocess.Popen[bytes]
     test_id: str
     epoch: int
+    since: float
 
 
 class StudyRunner:
@@ -49,17 +50,19 @@ class StudyRunner:
         jobs: what is to be run.
         lease: the right to run it.
         environment: of workers: the settings of this process.
+        most_seconds: that a worker may take; then its study fails, because others wait for it.
         command: of a worker; test_id and epoch are added to it.
         after: called for each study at its end whose result is to become a proposal.
         on_death: called where the thread ends by itself.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a worker needs and whom to tell
         self,
         jobs: JobStore,
         lease: Lease,
         *,
         environment: Mapping[str, str],
+        most_seconds: float,
         command: Sequence[str] = WORKER,
         after: Callable[[StudyJob], None] = lambda _: None,
         on_death: Callable[[str], None] = lambda _: None,
@@ -67,6 +70,7 @@ class StudyRunner:
         self._jobs = jobs
         self._lease = lease
         self._environment = {**environment, **_ONE_THREAD}
+        self._most_seconds = most_seconds
         self._command = tuple(command)
         self._after = after
         self._on_death = on_death
@@ -122,6 +126,7 @@ class StudyRunner:
             self._reap(self._running)
         else:
             self._look_for_cancel(self._running)
+            self._look_for_time(self._running)
 
     def _begin(self) -> None:
         for job in self._jobs.unproposed():
@@ -143,7 +148,7 @@ class StudyRunner:
             stdin=subprocess.PIPE,
         )
         _log.info("the study %s runs in process %s", job.test_id, process.pid)
-        self._running = _Running(process, job.test_id, epoch)
+        self._running = _Running(process, job.test_id, epoch, time.monotonic())
         self._canceling_since = None
 
     def _ended(self, job: StudyJob) -> bool:
@@ -183,6 +188,19 @@ class StudyRunner:
         if now - self._canceling_since >= CANCEL_SECONDS:
             running.process.kill()
             _log.warning("the worker of %s did not end, and was killed", running.test_id)
+
+    def _look_for_time(self, running: _Running) -> None:
+        """End a worker that takes too long: one that hangs would keep all others waiting."""
+        if time.monotonic() - running.since < self._most_seconds:
+            return
+        sentence = (
+            f"it ran for {self._most_seconds / 60:g} minutes, the most that one may take "
+            "(STUDY_MAX_MINUTES): ask for less, or allow more"
+        )
+        changes = {"error_code": "STUDY_TOO_LONG", "error": sentence}
+        self._jobs.end(running.test_id, JobStatus.FAILED, epoch=running.epoch, changes=changes)
+        running.process.kill()
+        _log.error("the study %s is ended: %s", running.test_id, sentence)
 
     def _end_worker(self) -> None:
         """Kill the worker; that is no death of the study."""

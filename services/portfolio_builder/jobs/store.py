@@ -178,7 +178,14 @@ class JobStore:
     def unproposed(self) -> list[StudyJob]:
         """Studies at their end whose result has yet to become a proposal."""
         query = {"propose": True, "proposed": None, "open": {"$exists": False}}
-        return [from_document(StudyJob, row) for row in self._store[_TESTS].find(query)]
+        found = []
+        for row in self._store[_TESTS].find(query):
+            try:
+                found.append(from_document(StudyJob, row))
+            except ValidationError:
+                _log.exception("the study %s cannot be read, and proposes nothing", row["_id"])
+                self.note_proposed(row["_id"], proposal_id=None)
+        return found
 
     def note_proposed(self, test_id: str, *, proposal_id: str | None) -> None:
         """Remember that this was looked after."""

@@ -13,10 +13,14 @@ _NOTHING: Final = frozenset({"", "-", "--", "n/a", "na", "#n/a", "null", "none",
 _INFINITE: Final = frozenset({"inf", "infinity", "+inf", "-inf", "+infinity", "-infinity"})
 _MONEY: Final = re.compile(r"[$€£₹¥]|\b(USD|EUR|GBP|INR|CHF|JPY)\b")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
-_COMMA_GROUPS: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+#: Before the figure or behind it, never within.
+_PERCENT: Final = re.compile(r"([(+-]?)%([^%]+)|([^%]+)%(\)?)")
+#: Also in lakhs and crores: 1,23,456.
+_COMMA_GROUPS: Final = re.compile(r"[+-]?\d{1,3}(,\d{2,3})*,\d{3}(\.\d*)?")
 _POINT_GROUPS: Final = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")
-#: Nothing that a day says of a strategy is larger.
+#: Nothing that a day says of a strategy is larger, or has more digits behind the point.
 _LARGEST: Final = Decimal(10) ** 15
+_MOST_PLACES: Final = 1000
 
 
 class Number(NamedTuple):
@@ -45,8 +49,7 @@ def number_of(cell: Cell, *, comma: bool) -> Number | None:
         comma: whether a comma is the decimal mark.
     """
     if isinstance(cell, Decimal):
-        finite = cell.is_finite() and abs(cell) <= _LARGEST
-        return Number(cell, percent=False) if finite else None
+        return Number(cell, percent=False) if _is_bounded(cell) else None
     if not isinstance(cell, str):
         return None
     text, percent = _bare(cell)
@@ -57,20 +60,27 @@ def number_of(cell: Cell, *, comma: bool) -> Number | None:
         value = Decimal(text)
     except InvalidOperation:
         return None
-    return Number(value, percent) if abs(value) <= _LARGEST else None
+    return Number(value, percent) if _is_bounded(value) else None
+
+
+def _is_bounded(value: Decimal) -> bool:
+    """Whether a number can be computed with; its exponent first, because that may be anything."""
+    if not value.is_finite() or int(value.as_tuple().exponent) < -_MOST_PLACES:
+        return False
+    return value.adjusted() <= _LARGEST.adjusted() and abs(value) <= _LARGEST
 
 
 def _bare(cell: str) -> tuple[str, bool]:
     """Sign, digits and marks only, and whether a percent sign stood there."""
     text = _MONEY.sub("", cell).replace("−", "-").replace("\N{RIGHT SINGLE QUOTATION MARK}", "")
     text = re.sub(r"[\s'_]", "", text)
-    percent = text.endswith("%") or text.endswith("%)")
-    text = text.replace("%", "")
+    signed = _PERCENT.fullmatch(text)
+    text = "".join(filter(None, signed.groups())) if signed else text
     if text.startswith("(") and text.endswith(")"):
         text = f"-{text[1:-1]}"
     elif text.endswith("-"):
         text = f"-{text[:-1]}"
-    return text, percent
+    return text, signed is not None
 
 
 def uses_comma(cells: Iterable[Cell]) -> bool | None:

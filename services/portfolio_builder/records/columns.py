@@ -9,7 +9,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Final
 
-from services.portfolio_builder.records.cells import number_of
+from services.portfolio_builder.records.cells import number_of, uses_comma
 from services.portfolio_builder.records.days import looks_like_a_day
 from services.portfolio_builder.records.tables import BadRecord, Cell, Table
 
@@ -114,7 +114,8 @@ def _return_column(table: Table, taken: set[int]) -> int:
     found: dict[int, Decimal] = {}
     for place in range(len(table.names)):
         cells = [row[place] for row in table.rows[:_LOOKED_AT]]
-        numbers = [each.value for cell in cells if (each := number_of(cell, comma=False))]
+        comma = any(_mark_is_comma(cell) for cell in cells)
+        numbers = [each.value for cell in cells if (each := number_of(cell, comma=comma))]
         if place not in taken and numbers and len(numbers) >= _MOST_OF * len(cells):
             found[place] = median(map(abs, numbers))
     likely = [place for place, size in found.items() if size <= 20] if len(found) > 1 else [*found]
@@ -125,6 +126,15 @@ def _return_column(table: Table, taken: set[int]) -> int:
         f"found {', '.join(table.names)}"
     )
     raise BadRecord("RECORD_COLUMNS", sentence, field=Role.RETURN)
+
+
+def _mark_is_comma(cell: Cell) -> bool:
+    """Whether a cell is a number that can only have a decimal comma."""
+    return (
+        isinstance(cell, str)
+        and number_of(cell, comma=True) is not None
+        and bool(uses_comma([cell]))
+    )
 
 
 def _share(cells: list[Cell], is_one: Callable[[Cell], bool]) -> float:

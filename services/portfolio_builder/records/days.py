@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
@@ -32,9 +32,8 @@ _NAMED: Final = (
 #: Day 0 of Excel's calendar, which has a 29 February 1900 that never was.
 _EXCEL_EPOCH: Final = date(1899, 12, 30)
 _EXCEL_SERIALS: Final = (Decimal(20_000), Decimal(80_000))
-#: Milliseconds of a time that is far enough away.
-_LARGEST: Final = Decimal(10) ** 14
-_UNIX_EPOCH: Final = date(1970, 1, 1)
+#: Digits of milliseconds of a time that is far enough away.
+_MOST_DIGITS: Final = 14
 
 
 class DateOrder(StrEnum):
@@ -111,32 +110,34 @@ def _day(cell: Cell, order: DateOrder | None) -> tuple[date | None, str]:
     if isinstance(cell, date):
         return cell, ""
     if isinstance(cell, Decimal):
-        return _of_number(cell), ""
+        return _of_number(cell)
     if cell is None:
         return None, ""
     text, time = _split(cell)
     day = _of_text(text, order)
     if day is None and text.isdecimal():
-        day = _of_number(Decimal(text))
+        day, time = _of_number(Decimal(text))
     plain = re.fullmatch(r"00:00(:00(\.0+)?)?", time)
     return day, "" if plain else time
 
 
-def _of_number(number: Decimal) -> date | None:
-    if not number.is_finite() or abs(number) > _LARGEST:
-        return None
+def _of_number(number: Decimal) -> tuple[date | None, str]:
+    """The day that a number stands for, and the time in UTC beside it where it is none's start."""
+    if not number.is_finite() or number.adjusted() >= _MOST_DIGITS:
+        return None, ""
     if number != number.to_integral_value() and not _EXCEL_SERIALS[0] < number < _EXCEL_SERIALS[1]:
-        return None
+        return None, ""
     compact = _COMPACT.fullmatch(str(int(number)))
     if compact:
-        return _made(*map(int, compact.groups()))
+        return _made(*map(int, compact.groups())), ""
     if _EXCEL_SERIALS[0] < number < _EXCEL_SERIALS[1]:
-        return _EXCEL_EPOCH + timedelta(days=int(number))
+        return _EXCEL_EPOCH + timedelta(days=int(number)), ""
     for scale in (1, 1000):
         seconds = number / scale
         if 10**8 < seconds < 10**10 and (scale == 1 or number > 10**11):
-            return _UNIX_EPOCH + timedelta(seconds=int(seconds))
-    return None
+            at = datetime.fromtimestamp(int(seconds), UTC)
+            return at.date(), "" if at.time() == time() else f"{at:%H:%M} UTC"
+    return None, ""
 
 
 def _of_text(text: str, order: DateOrder | None) -> date | None:
@@ -181,6 +182,7 @@ def _order(cells: Sequence[Cell], lines: Sequence[int]) -> tuple[DateOrder | Non
     ]
     if not shorts:
         return None, False, ""
+    _check_typed(cells, lines, shorts[0][:2])
     day_first = next(((n, t) for n, t, found in shorts if int(found[1]) > 12), None)
     month_first = next(((n, t) for n, t, found in shorts if int(found[3]) > 12), None)
     if day_first and month_first:
@@ -195,6 +197,18 @@ def _order(cells: Sequence[Cell], lines: Sequence[int]) -> tuple[DateOrder | Non
         return DateOrder.MONTH_FIRST, False, f"{month_first[1]} cannot be day first"
     texts = [text for _, text, _ in shorts]
     return _guessed(texts, dotted=shorts[0][2][2] == ".")
+
+
+def _check_typed(cells: Sequence[Cell], lines: Sequence[int], short: tuple[int, str]) -> None:
+    """Raises: BadRecord: a spreadsheet took some texts for days, and others not."""
+    for cell, line in zip(cells, lines, strict=True):
+        if isinstance(cell, date):
+            sentence = (
+                f"line {line} has a date ({cell:%Y-%m-%d}) and line {short[0]} a text "
+                f"({short[1]}): a spreadsheet that took some days for dates has mostly swapped "
+                "their day and month; write all days as 2024-03-28"
+            )
+            raise BadRecord("RECORD_DATE", sentence, field="date")
 
 
 def _guessed(texts: Sequence[str], *, dotted: bool) -> tuple[DateOrder, bool, str]:

@@ -19,7 +19,10 @@ from services.portfolio_builder.records.tables import BadRecord, Cell, Table
 
 MOST_ROWS: Final = 50_000
 MOST_COLUMNS: Final = 100
-_DELIMITERS: Final = (",", ";", "\t", "|")
+#: A line of 100 columns has some thousand letters; the reader of CSV breaks at 131,072.
+_LONGEST_LINE: Final = 100_000
+#: The comma last: in a file of the others it is the decimal mark.
+_DELIMITERS: Final = (";", "\t", "|", ",")
 _LOOKED_AT: Final = 50
 #: What a workbook may hold once it is unpacked; a record of 50 years has some megabytes.
 _MOST_UNPACKED: Final = 200_000_000
@@ -77,13 +80,17 @@ def _decoded(content: bytes) -> tuple[str, list[str]]:
 
 
 def _delimited(text: str, notes: list[str]) -> Table:
-    lines = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
+    written = [each for each in enumerate(text.splitlines(), start=1) if each[1].strip()]
+    lines = [each for each in written if not each[1].lstrip().startswith("#")]
+    if len(lines) < len(written):
+        count = len(written) - len(lines)
+        notes.append(f"lines that begin with # are left out, there are {count} of them")
     if len(lines) > MOST_ROWS + 1:
         raise _too_long(len(lines))
+    longest = max((len(line) for _, line in lines), default=0)
+    if longest > _LONGEST_LINE:
+        sentence = f"a line may have {_LONGEST_LINE} letters at most, found {longest}"
+        raise BadRecord("RECORD_TOO_LARGE", sentence)
     delimiter = _delimiter([line for _, line in lines[:_LOOKED_AT]])
     if delimiter != ",":
         notes.append(f"columns are separated by {'tabs' if delimiter == chr(9) else delimiter!r}")
@@ -159,7 +166,13 @@ def _too_long(rows: int) -> BadRecord:
 def _json(text: str, notes: list[str]) -> Table:
     try:
         # Numbers stay as exact as they were written.
-        found = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=str)
+        found = json.loads(
+            text,
+            parse_float=Decimal,
+            parse_int=Decimal,
+            parse_constant=str,
+            object_pairs_hook=_once,
+        )
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise BadRecord("RECORD_UNREADABLE", f"the file is no JSON: {error}") from error
     rows = _rows_in(found, notes)
@@ -177,6 +190,17 @@ def _json(text: str, notes: list[str]) -> Table:
     cells = tuple(tuple(_plain(row.get(name)) for name in names) for row in rows)
     lines = tuple(range(1, len(rows) + 1))
     return Table("JSON", tuple(names), headed=True, rows=cells, lines=lines, notes=tuple(notes))
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; JSON itself would silently take the last of two fields of one name."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(
+            name for name, times in Counter(name for name, _ in pairs).items() if times > 1
+        )
+        raise BadRecord("RECORD_CONTRADICTORY", f"{twice!r} is there twice in one JSON object")
+    return found
 
 
 def _rows_in(found: Any, notes: list[str]) -> list[Any]:  # noqa: ANN401 - whatever JSON says
@@ -260,11 +284,11 @@ def _check_archive(content: bytes) -> None:
 def _rows_of(sheet: Any) -> tuple[list[list[Cell]], list[int]]:  # noqa: ANN401 - it has no types
     rows: list[list[Cell]] = []
     lines: list[int] = []
-    for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
+    for number, row in enumerate(sheet.iter_rows(), start=1):
         if len(row) > 10 * MOST_COLUMNS:
             sentence = f"a record has at most {MOST_COLUMNS} columns, found {len(row)}"
             raise BadRecord("RECORD_TOO_LARGE", sentence)
-        cells = [_typed(value) for value in row]
+        cells = [_typed(cell.value, cell) for cell in row]
         while cells and cells[-1] is None:
             cells.pop()
         if cells:
@@ -275,9 +299,13 @@ def _rows_of(sheet: Any) -> tuple[list[list[Cell]], list[int]]:  # noqa: ANN401 
     return rows, lines
 
 
-def _typed(value: Any) -> Cell:  # noqa: ANN401 - whatever Excel keeps
+def _typed(value: Any, cell: Any) -> Cell:  # noqa: ANN401 - whatever Excel keeps
     if value is None or isinstance(value, date):  # a datetime is a date, too
         return value.replace(tzinfo=None) if isinstance(value, datetime) else value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Decimal(repr(value)) if value == value else "NaN"  # noqa: PLR0124 - NaN differs
+        number = Decimal(repr(value)) if value == value else None  # noqa: PLR0124 - NaN differs
+        if number is None:
+            return "NaN"
+        # What Excel shows as 1.5 % it keeps as 0.015.
+        return f"{number * 100:f}%" if "%" in str(cell.number_format) else number
     return str(value).strip() or None

@@ -151,6 +151,9 @@ def _number(cell: Cell, role: Role, line: int, *, comma: bool) -> Number | None:
         shown = str(cell)[:50]
         sentence = f"line {line} must have a finite number as {role}, found {shown!r}"
         raise BadRecord("RECORD_NUMBER", sentence, field=role)
+    if number.percent and role is not Role.RETURN:
+        sentence = f"line {line} must have an amount as {role}, found a percentage: {cell!r}"
+        raise BadRecord("RECORD_NUMBER", sentence, field=role)
     return number
 
 

@@ -10,6 +10,7 @@ from statistics import pstdev
 from typing import Final, NamedTuple
 
 from services.portfolio_builder.records.cells import Number
+from services.portfolio_builder.records.tables import BadRecord
 
 #: How near a change of equity must be to a return to agree with it; files round their money.
 _NEAR: Final = 2e-5
@@ -87,6 +88,7 @@ def unit_of(name: str, numbers: Sequence[Number], equity: Sequence[float | None]
     by_capital = _by_capital(raw, equity)
     if by_capital:
         return by_capital
+    _check_name(name)
     by_name = _by_name(name)
     by_size = _by_size(raw)
     if by_name is None:
@@ -94,6 +96,17 @@ def unit_of(name: str, numbers: Sequence[Number], equity: Sequence[float | None]
     evidence = (f"the column is named {name!r}", *by_size.evidence)
     agree = by_name is by_size.unit
     return Finding(by_name, Confidence.LIKELY if agree else Confidence.UNSURE, evidence)
+
+
+def _check_name(name: str) -> None:
+    """Raises: BadRecord: the column says that it is neither percent nor fractions."""
+    words = re.sub(r"[^a-z]+", " ", name.lower())
+    if re.search(r"\b(bps?|basis)\b", words):
+        sentence = f"{name!r} has basis points by its name: send percent or fractions"
+        raise BadRecord("RECORD_COLUMNS", sentence, field="return")
+    if re.search(r"\b(log|ln|cum|cumulative)\b", words):
+        sentence = f"{name!r} is no simple return of one day by its name: send day ÷ day before − 1"
+        raise BadRecord("RECORD_COLUMNS", sentence, field="return")
 
 
 def _by_capital(raw: Sequence[float], equity: Sequence[float | None]) -> Finding | None:
