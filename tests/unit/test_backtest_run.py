@@ -10,11 +10,14 @@ import pytest
 
 from services.domain.errors import InvalidMessage
 from services.portfolio_builder.backtest import metrics
+from services.portfolio_builder.backtest.choose import Chooser
+from services.portfolio_builder.backtest.estimating import Estimator
 from services.portfolio_builder.backtest.panel import panel_of
 from services.portfolio_builder.backtest.run import run_study
 from services.portfolio_builder.backtest.splits import walk_forward_splits
 from services.portfolio_builder.constraints import Bounds, Constraints, Method
-from services.portfolio_builder.optimizers.problem import Infeasible
+from services.portfolio_builder.optimizers.problem import Infeasible, NotSolved
+from services.portfolio_builder.optimizers.solve import solve
 from services.portfolio_builder.study import History, Record, StudyRequest, WalkForward
 from services.portfolio_builder.study_result import Portfolio, StudyResult
 from tests.support.track_records import make_record, make_records, real_records, weekdays
@@ -417,3 +420,22 @@ def test_caps_that_records_lower_are_told_where_they_decide():
     assert told[0].startswith(f"{len(held)} of 3 strategies")
     whole = study(records, **asked, history=BELIEVED)
     assert not any("history.backtest_part" in each for each in whole.warnings)
+
+
+def test_a_benchmark_that_cannot_be_solved_says_what_stands_in_its_place():
+    records = make_records(3, 600)
+    request = StudyRequest(strategy_ids=tuple(each.strategy_id for each in records))
+
+    def solve_all_but_hrp(problem, method, alpha_ratio):
+        if method is Method.HRP:
+            raise NotSolved("no tree")
+        return solve(problem, method, alpha_ratio=alpha_ratio)
+
+    choose = Chooser(request, Estimator(request), solve_all_but_hrp, with_benchmarks=True)
+    first = choose(records, None)
+    assert first.benchmarks[Portfolio.HRP] == first.benchmarks[Portfolio.EQUAL_WEIGHT]
+    assert "HRP has equal weights here: no tree" in first.notes
+    known = first.model_copy(update={"benchmarks": {Portfolio.HRP: {"A": 1.0}}})
+    second = choose(records, known)
+    assert second.benchmarks[Portfolio.HRP] == {"A": 1.0}
+    assert "HRP has its former weights here: no tree" in second.notes

@@ -72,39 +72,46 @@ class Chooser:
             found = self.estimate(records, constraints, held, since)
         except (Infeasible, InvalidProblem) as error:
             return self._unsolved(str(error), before)
-        benchmarks = self._benchmarks(found.problem, before)
+        benchmarks, doubts = self._benchmarks(found.problem, before)
         ids = found.problem.strategy_ids
         try:
             solution = self.solve(found.problem, self.request.method, self.request.alpha_ratio)
         except (Infeasible, NotSolved, InvalidProblem) as error:
             left = self._unsolved(str(error), before)
-            return left.model_copy(update={"benchmarks": benchmarks, "eligible": ids})
+            notes = (*left.notes, *doubts)
+            return left.model_copy(
+                update={"benchmarks": benchmarks, "eligible": ids, "notes": notes}
+            )
         return Decision(
             weights=dict(zip(ids, solution.weights.tolist(), strict=True)),
             binding=solution.binding,
-            notes=solution.notes,
+            notes=(*solution.notes, *doubts),
             eligible=ids,
             benchmarks=benchmarks,
         )
 
     def _benchmarks(
         self, problem: Problem, before: Decision | None
-    ) -> dict[Portfolio, dict[str, float]]:
+    ) -> tuple[dict[Portfolio, dict[str, float]], tuple[str, ...]]:
+        """Weights of the other rules, and what a person must know of them."""
         if not self.with_benchmarks:
-            return {}
+            return {}, ()
         ids = problem.strategy_ids
         found = {Portfolio.EQUAL_WEIGHT: dict.fromkeys(ids, 1.0 / len(ids))}
         if len(ids) > BENCHMARK_STRATEGIES:
-            return found
+            return found, ()
+        doubts = []
         free = replace(problem, constraints=_FULL, caps=None, current=None)
         for portfolio, method in BENCHMARKS.items():
             try:
                 weights = self.solve(free, method, 0.5).weights.tolist()
                 found[portfolio] = dict(zip(ids, weights, strict=True))
-            except (Infeasible, NotSolved, InvalidProblem):
+            except (Infeasible, NotSolved, InvalidProblem) as error:
                 former = before.benchmarks.get(portfolio) if before else None
                 found[portfolio] = former or found[Portfolio.EQUAL_WEIGHT]
-        return found
+                instead = "its former weights" if former else "equal weights"
+                doubts.append(f"{portfolio} has {instead} here: {error}")
+        return found, tuple(doubts)
 
     def _unsolved(self, why: str, before: Decision | None) -> Decision:
         if before is None:
