@@ -1,7 +1,10 @@
 """Equity over time as it is shown. Pure.
 
-A day's return leaves out what was paid: (close − flows − close before) / close before, flows
-counted at the end of the day (GIPS Standards 2020, 2.A.22, allows it for flows that are not large).
+A day's return leaves out what was paid, at the look that had it: close / start − 1, where `start`
+is what the day began with at the size of its end (`marks.day_open`). Where a payment was entered
+after its looks were gone, `start` is not known: (close − flows − close before) / close before,
+flows counted at the end of the day (GIPS Standards 2020, 2.A.22, allows it for flows that are not
+large).
 """
 
 from __future__ import annotations
@@ -114,6 +117,9 @@ def days_of(rows: Sequence[Mapping[str, Any]]) -> tuple[DayView, ...]:
 
 
 def _return(before: Mapping[str, Any], row: Mapping[str, Any]) -> Decimal | None:
+    start: Decimal | None = row.get("start")
+    if start is not None:
+        return row["close"] / start - 1 if start > 0 else None
     base: Decimal = before["close"]
     gain: Decimal = row["close"] - row["flows"] - base
     return gain / base if base > 0 else None

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from services.account_data.capital import Capital
+from services.account_data.equity_views import days_of
 from services.account_data.recording import Payment, Signed
 from services.account_data.states import States, Told
 from services.common.clock import utc_now
@@ -343,3 +344,51 @@ def test_who_joins_after_a_flow_brings_no_flow_with_it(store, account):
     account.records("20", flow_id="f2")
     account.says("1070")
     assert performance(account.fund.marks) == (0, 0, 0)
+
+
+# Returns of days
+
+
+def returns(account, *, fund=False):
+    """Of each day, as the curve shows it."""
+    currency = {"currency": "USD"}
+    rows = account.store["fund_history"].find({}) if fund else account.history
+    rows = sorted(rows, key=lambda row: row["date"])
+    return [each.return_ratio for each in days_of([currency | row for row in rows])][1:]
+
+
+def test_a_large_deposit_in_the_middle_of_a_day_is_no_part_of_its_return(store):
+    account = Account(store, minutes_ago=24 * 60 + 20)
+    account.at = _start() - timedelta(minutes=20)
+    account.says("1100")
+    account.records("2200", effective_at=account.at, confirm_large=True)
+    account.says("3300", cash="3300")
+    account.says("3630", cash="3300")
+    account.says("3930", cash="3600")
+    account.records("300", flow_id="late", effective_at=account.at)
+    # 10 % before the first came and 10 % after: not (3930 - 2500 - 1000) / 1000
+    gained = [pytest.approx(Decimal("0.21"))]
+    assert returns(account) == returns(account, fund=True) == gained
+    account.capital.reverse(NAME, "late", SIGNED, reversal_id="r1")
+    assert returns(account) == [pytest.approx(Decimal("1.21") * 3930 / 3630 - 1)]
+
+
+def test_an_account_that_joins_or_leaves_is_no_return_of_its_fund(store):
+    account = Account(store, minutes_ago=24 * 60 + 20)
+    account.at = _start() - timedelta(minutes=20)
+    account.says("1010")
+    Account(store, "B", equity="5000", minutes_ago=18)
+    assert returns(account, fund=True) == [pytest.approx(Decimal("0.01"))]
+    account.store["trading_accounts"].update_one({"_id": NAME}, {"$set": {"status": "INACTIVE"}})
+    account.states.keep_fund("B", now=account.at + timedelta(minutes=1))
+    assert returns(account, fund=True) == [pytest.approx(Decimal("0.01"))]
+
+
+def test_a_payment_of_a_day_without_a_look_is_no_gain_of_the_next(store):
+    account = Account(store, minutes_ago=5 * 24 * 60)
+    account.at = _start() - timedelta(minutes=20)
+    account.says("1050")
+    paid_at = account.at - timedelta(days=2)
+    account.records("50", effective_at=paid_at, shown=True)
+    assert account.history[-1]["flows"] == 50
+    assert returns(account) == [0]
