@@ -72,7 +72,8 @@ class Poller:
         self._failures = 0
         #: None until the first answer: an earlier process may have left an incident open.
         self._incident_open: bool | None = None
-        self._doubted: str | None = None
+        #: The doubt that was told of; "" until the first answer: an earlier process may have told.
+        self._doubted: str | None = ""
         #: Whether its broker tells by itself that figures have changed.
         self._pushes = False
         self._is_wanted = is_wanted
@@ -279,6 +280,9 @@ class Poller:
         jump = self._store.save_state(told, recorded_at=now)
         if jump is not None and jump.jump_id != self._doubted:
             _log.warning("account %s: %s", self.account.account_id, jump.sentence)
+        if jump is None and self._doubted is not None:
+            # Whoever confirmed has cleared it, maybe just before we told of the look before.
+            self._store.clear_doubted(self.account.account_id)
         self._doubted = None if jump is None else jump.jump_id
         if self._failures:
             _log.info(

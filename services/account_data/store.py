@@ -95,6 +95,10 @@ class AccountStore:
         """The account answers again."""
         clear_incident(self._store, kind=_UNREACHABLE, key=account_id)
 
+    def clear_doubted(self, account_id: str) -> None:
+        """Nobody doubts the account's equity any more."""
+        clear_incident(self._store, kind="EQUITY_JUMP", key=account_id)
+
     def wishes(self, account_id: str, *, since: datetime) -> list[Wish]:
         """What was wanted of the broker since then and not answered since, oldest first."""
         query = {"account_id": account_id, "wanted_at": {"$gte": since}}

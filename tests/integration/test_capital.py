@@ -45,11 +45,11 @@ class Account:
         self.at = _start() - timedelta(minutes=minutes_ago)
         self.says(equity)
 
-    def says(self, equity, cash=None):
+    def says(self, equity, cash=None, **fields):
         """The broker's next figures; cash is the equity, where nothing else is said."""
         self.at += timedelta(minutes=1)
         amounts = {"equity": Decimal(equity), "cash": Decimal(cash or equity), "as_of": self.at}
-        state = make_state(self.account_id, **amounts)
+        state = make_state(self.account_id, **amounts, **fields)
         jump = self.states.save(Told(state, []), recorded_at=utc_now())
         self.states.keep_fund(self.account_id, now=self.at)
         return jump
@@ -344,6 +344,53 @@ def test_who_joins_after_a_flow_brings_no_flow_with_it(store, account):
     account.records("20", flow_id="f2")
     account.says("1070")
     assert performance(account.fund.marks) == (0, 0, 0)
+
+
+def test_a_payment_that_came_while_equity_was_doubted_is_no_gain(account):
+    account.records("50", effective_at=account.at)
+    account.says("0")
+    account.says("1050")
+    sentence = account.capital.confirm(NAME, account.row["jump"]["jump_id"], SIGNED)
+    assert "f1 has come (50)" in sentence
+    assert account.capital.flows(NAME)[0].status is FlowStatus.SETTLED
+    account.says("1050")
+    check_unmoved(account)
+
+
+@pytest.mark.parametrize("entered", ["CONFIRMED", "LATE"])
+def test_a_payment_still_waits_after_another_one_came_that_nobody_waited_for(account, entered):
+    account.records("30", flow_id="waits", effective_at=account.at)
+    came = "500" if entered == "CONFIRMED" else "50"
+    equity = 1000 + int(came)
+    jump = account.says(str(equity))
+    if jump is not None:
+        payment = Payment(flow_id="f1", amount=Decimal(came))
+        account.capital.confirm(NAME, jump.jump_id, SIGNED, payment=payment)
+    else:
+        account.records(came, effective_at=account.at)
+    account.says(str(equity + 30))
+    assert [each.status for each in account.capital.flows(NAME)] == [FlowStatus.SETTLED] * 2
+    check_unmoved(account)
+
+
+def test_a_fund_made_anew_knows_when_it_believed_a_payment(account):
+    account.says("1500")
+    account.says("1500")
+    jump_id = account.row["jump"]["jump_id"]
+    payment = Payment(flow_id="f1", amount=Decimal(500))
+    account.capital.confirm(NAME, jump_id, SIGNED, payment=payment)
+    account.says("1500")
+    account.says("1505")
+    account.records("5", flow_id="late", effective_at=account.at)
+    check_unmoved(account)
+    assert account.fund.marks.day_low == account.fund.marks.day_start
+
+
+def test_a_doubt_in_another_currency_than_the_figures_of_now_holds_nothing(store, account):
+    account.says("0")
+    account.says("90000", currency="INR")
+    assert account.row["jump"] is None
+    assert locks(store, utc_now()) == ()
 
 
 # Returns of days

@@ -177,6 +177,27 @@ def test_a_large_payment_is_seen_in_the_equity_where_cash_tells_nothing():
     assert (accepted.flow, daily_pnl(accepted.marks, LATER)) == (500, 5)
 
 
+def test_a_loss_that_drifts_through_cash_never_passes_for_a_withdrawal():
+    # a future that loses: its gains are cash, and at -95 before there is a step of 5 only
+    before = known(pending=[flow("-100")], cash=Decimal(-95))
+    accepted = accept(before, answered("995", cash=Decimal(-100)), (), LIMIT)
+    assert (accepted.flow, daily_pnl(accepted.marks, LATER)) == (0, -5)
+
+
+def test_a_loss_beside_cash_that_stands_still_never_passes_for_a_withdrawal():
+    before = known(pending=[flow("-50", cash_before="200")], cash=Decimal(200))
+    accepted = accept(before, answered("950", cash=Decimal(200)), (), LIMIT)
+    assert (accepted.flow, daily_pnl(accepted.marks, LATER)) == (0, -50)
+
+
+def test_what_prices_do_while_equity_is_doubted_is_explained():
+    before = known(positions=holding(10, 50))
+    jump = accept(before, answered("1500", positions=holding(10, 50)), (), LIMIT).jump
+    doubted = before._replace(jump=jump, equity=Decimal(1500), as_of=LATER)
+    meanwhile = accept(doubted, answered("1560", positions=holding(10, 56)), (), LIMIT)
+    assert (meanwhile.jump.explained, meanwhile.jump.jump_id) == (60, jump.jump_id)
+
+
 def test_a_payment_recorded_before_anything_was_known_waits_from_the_next_figure():
     accepted = accept(known(pending=[flow("5", cash_before=None)]), answered("1000"), (), LIMIT)
     assert accepted.flows == ()
