@@ -23,6 +23,7 @@ from services.account_data.recording import (
     check_believed,
     check_explains,
     check_size,
+    check_time,
     flow_of,
     not_after,
     repeated,
@@ -128,6 +129,7 @@ class Capital:
     def settle(self, account_id: str, flow_id: str, signed: Signed, *, at: datetime) -> CapitalFlow:
         """Say that a payment has come, at a time, although the broker's cash does not show it."""
         check_signed(*signed)
+        check_time(at, utc_now(), field="at")
 
         def work(session: ClientSession) -> CapitalFlow:
             account = _snapshot(self._row(account_id, session))

@@ -83,13 +83,13 @@ class Span(NamedTuple):
 def span_of(
     first: datetime | None, last: datetime | None, resolution: Resolution, now: datetime
 ) -> Span:
-    """What is asked for. Raises: Declined: it ends before it begins."""
-    last = (last or now).astimezone(UTC)
+    """What is asked for. Raises: Declined: it ends before it begins, or is no time of UTC."""
+    last = _in_utc(last or now, "to")
     length = {Resolution.DAY: _DAYS, Resolution.HOUR: _HOURS, Resolution.MINUTE: _MINUTES}
     if first is None:
         earliest = datetime.min.replace(tzinfo=UTC)
         first = max(last, earliest + length[resolution]) - length[resolution]
-    first = first.astimezone(UTC)
+    first = _in_utc(first, "from")
     if first > last:
         raise Declined(
             "WRONG_SPAN",
@@ -98,6 +98,17 @@ def span_of(
             field="from",
         )
     return Span(first, last)
+
+
+def _in_utc(moment: datetime, field: str) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # the first or the last hours that a calendar has
+        raise Declined(
+            "WRONG_SPAN",
+            f"{field} must be within the years 1 to 9999 in UTC, was {moment.isoformat()}",
+            field=field,
+        ) from error
 
 
 def days_of(rows: Sequence[Mapping[str, Any]]) -> tuple[DayView, ...]:

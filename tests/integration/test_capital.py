@@ -359,7 +359,7 @@ def test_a_payment_that_came_while_equity_was_doubted_is_no_gain(account):
 
 @pytest.mark.parametrize("entered", ["CONFIRMED", "LATE"])
 def test_a_payment_still_waits_after_another_one_came_that_nobody_waited_for(account, entered):
-    account.records("30", flow_id="waits", effective_at=account.at)
+    account.records("9", flow_id="waits", effective_at=account.at)
     came = "500" if entered == "CONFIRMED" else "50"
     equity = 1000 + int(came)
     jump = account.says(str(equity))
@@ -368,7 +368,7 @@ def test_a_payment_still_waits_after_another_one_came_that_nobody_waited_for(acc
         account.capital.confirm(NAME, jump.jump_id, SIGNED, payment=payment)
     else:
         account.records(came, effective_at=account.at)
-    account.says(str(equity + 30))
+    account.says(str(equity + 9))
     assert [each.status for each in account.capital.flows(NAME)] == [FlowStatus.SETTLED] * 2
     check_unmoved(account)
 
