@@ -166,11 +166,3 @@ class AccountStore:
         self._store[collection].update_one(
             {"_id": key}, {"$set": {**said, "error": None, "answered_at": at}}
         )
-
-    def account(self, account_id: str) -> Document | None:
-        """One account as stored."""
-        return self._store["trading_accounts"].find_one({"_id": account_id})
-
-    def accounts(self) -> list[Document]:
-        """All accounts as stored, in the order of their ids."""
-        return list(self._store["trading_accounts"].find({}).sort("_id"))
