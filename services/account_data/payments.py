@@ -80,6 +80,8 @@ def seen(pending: Sequence[CapitalFlow], evidence: Evidence) -> tuple[CapitalFlo
 
 def _has_come(group: Sequence[CapitalFlow], evidence: Evidence) -> bool:
     amount = sum((each.account_amount for each in group), ZERO)
+    if abs(amount) * 2 < max(abs(each.account_amount) for each in group):
+        return False  # in and out cancel out: that nothing has moved is no sign of both
     before, cash, step = group[0].cash_before, evidence.cash, evidence.step
     equity = evidence.equity or ZERO
     large = equity > 0 and abs(amount) >= equity * _LARGE

@@ -171,6 +171,13 @@ def test_two_payments_that_came_together_are_both_taken():
     assert (accepted.flow, accepted.marks.last) == (800, 1800)
 
 
+def test_a_deposit_and_a_withdrawal_that_cancel_out_have_not_come_while_nothing_moves():
+    pending = [flow("500"), flow("-499", flow_id="f2")]
+    for moved in ("0", "1"):
+        accepted = accept(known(pending=pending), answered("1000", cash=Decimal(moved)), (), LIMIT)
+        assert accepted.flows == ()
+
+
 def test_a_large_payment_is_seen_in_the_equity_where_cash_tells_nothing():
     before = known(pending=[flow("500", cash_before=None)])
     accepted = accept(before, answered("1505"), (), LIMIT)
