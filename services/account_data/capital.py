@@ -90,7 +90,10 @@ class Capital:
             placed = self._placed(row, account, flow, payment.shown, session)
             self._insert(placed, session)
             self._count(placed, placed.account_amount, session)
-            self._shift(self._waiting(account_id, session), [placed], session)
+            if (at := placed.settled_at) is not None:
+                waiting = self._waiting(account_id, session)
+                older = [each for each in waiting if each.recorded_at < at]
+                self._shift(older, [placed], session)
             self._audit("CAPITAL_FLOW_RECORDED", to_document(placed), signed, session)
             return placed
 
@@ -224,11 +227,8 @@ class Capital:
         """Payments that still wait do so from the cash that the others have left."""
         names = {each.flow_id for each in come}
         for each in waiting:
-            later = [
-                flow for flow in come if flow.settled_at and flow.settled_at > each.recorded_at
-            ]
-            if each.flow_id not in names and later:
-                self._update(shifted(each, later), session)
+            if each.flow_id not in names:
+                self._update(shifted(each, come), session)
 
     def _believe(
         self,
