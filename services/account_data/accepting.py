@@ -24,6 +24,7 @@ class Known(NamedTuple):
         marks: None where equity was never seen, or in another currency.
         equity: as last reported, doubted or not.
         pending: payments that the figures do not show yet, oldest first.
+        cash: that fills do not explain; None = not known.
     """
 
     account_id: str
@@ -34,6 +35,7 @@ class Known(NamedTuple):
     flow_total: Decimal = ZERO
     positions: Sequence[HeldPosition] = ()
     pending: Sequence[CapitalFlow] = ()
+    cash: Decimal | None = None
 
 
 class Answer(NamedTuple):
@@ -93,7 +95,8 @@ def accept(
     if known.jump is not None:
         return _still_doubted(known, known.jump, answer, explained, limit_ratio)
     move = _move(known, answer)._replace(explained=explained)
-    evidence = Evidence(answer.cash, moved=move.unexplained, equity=move.before)
+    step = None if answer.cash is None or known.cash is None else answer.cash - known.cash
+    evidence = Evidence(answer.cash, moved=move.unexplained, equity=move.before, step=step)
     come = seen(known.pending, evidence)
     paid = sum((each.account_amount for each in come), ZERO)
     jump = jump_of(known.account_id, move._replace(paid=paid), limit_ratio)
@@ -118,12 +121,17 @@ def _move(known: Known, answer: Answer) -> Move:
 def _still_doubted(
     known: Known, jump: EquityJump, answer: Answer, explained: Decimal, limit_ratio: Decimal
 ) -> Accepted:
-    """Marks wait for a person; another jump on top of the first is another to confirm."""
+    """Marks wait for a person; another jump on top of the first is another to confirm.
+
+    What prices do meanwhile is explained: a payment that a person names later need not.
+    """
     before = jump.equity if known.equity is None else known.equity
     move = Move(before, known.as_of, answer.equity, answer.at, explained=explained)
+    explained += jump.explained
+    jump = jump.model_copy(update={"explained": explained})
     if jump_of(known.account_id, move, limit_ratio) is None:
         return Accepted(known.marks, jump)
-    whole = Move(jump.before, jump.before_at, answer.equity, answer.at)
+    whole = Move(jump.before, jump.before_at, answer.equity, answer.at, explained=explained)
     again = jump_of(known.account_id, whole, ZERO)
     return Accepted(known.marks, again or jump, began=again is not None)
 

@@ -6,23 +6,24 @@ transaction. The same request again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from pymongo import DESCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from services.account_data import curves
-from services.account_data.payments import Point, came_at, settled, without
+from services.account_data.payments import Evidence, Point, came_at, seen, settled, shifted, without
 from services.account_data.recording import (
     Payment,
     Signed,
     check_believed,
     check_explains,
     check_size,
+    check_time,
     flow_of,
     not_after,
     repeated,
@@ -30,7 +31,7 @@ from services.account_data.recording import (
     the_jump,
 )
 from services.account_data.rewriting import Rewriting
-from services.account_data.states import lock_of, read
+from services.account_data.states import lock_key, read
 from services.common.audit import audit
 from services.common.clock import utc_now
 from services.common.incidents import clear_incident
@@ -89,6 +90,10 @@ class Capital:
             placed = self._placed(row, account, flow, payment.shown, session)
             self._insert(placed, session)
             self._count(placed, placed.account_amount, session)
+            if (at := placed.settled_at) is not None:
+                waiting = self._waiting(account_id, session)
+                older = [each for each in waiting if each.recorded_at < at]
+                self._shift(older, [placed], session)
             self._audit("CAPITAL_FLOW_RECORDED", to_document(placed), signed, session)
             return placed
 
@@ -127,6 +132,7 @@ class Capital:
     def settle(self, account_id: str, flow_id: str, signed: Signed, *, at: datetime) -> CapitalFlow:
         """Say that a payment has come, at a time, although the broker's cash does not show it."""
         check_signed(*signed)
+        check_time(at, utc_now(), field="at")
 
         def work(session: ClientSession) -> CapitalFlow:
             account = _snapshot(self._row(account_id, session))
@@ -166,8 +172,11 @@ class Capital:
             jump = the_jump(account, jump_id)
             flow = None
             if payment is not None:
-                flow = self._explaining(account, jump, payment, signed, now, session)
-            return self._believe(row, jump, flow, signed, session)
+                flow = settled(flow_of(account, payment, signed, now), account.as_of or now)
+            come = self._come_meanwhile(row, flow, session)
+            if flow is not None:
+                self._enter_explaining(account, jump, [flow, *come], session)
+            return self._believe(row, jump, (flow, come), signed, session)
 
         sentence = self._store.transaction(work)
         clear_incident(self._store, kind="EQUITY_JUMP", key=account_id)
@@ -180,36 +189,61 @@ class Capital:
         except DuplicateKeyError:
             return self._store.transaction(work)
 
-    def _explaining(
+    def _come_meanwhile(
+        self, row: Document, flow: CapitalFlow | None, session: ClientSession
+    ) -> list[CapitalFlow]:
+        """Payments that were waited for and that cash has got while the equity was doubted."""
+        cash = row.get("unexplained_cash")
+        if cash is not None and flow is not None:
+            cash -= flow.account_amount
+        waiting = self._waiting(row["_id"], session)
+        come = [settled(each, row["as_of"]) for each in seen(waiting, Evidence(cash))]
+        for each in come:
+            self._update(each, session)
+        self._shift(waiting, come if flow is None else [flow, *come], session)
+        return come
+
+    def _enter_explaining(
         self,
         account: AccountSnapshot,
         jump: EquityJump,
-        payment: Payment,
-        signed: Signed,
-        now: datetime,
+        flows: Sequence[CapitalFlow],
         session: ClientSession,
-    ) -> CapitalFlow:
-        flow = settled(flow_of(account, payment, signed, now), jump.seen_at)
+    ) -> None:
+        """The first of the payments is new, and with the others must explain the jump."""
+        flow, paid = flows[0], sum((each.account_amount for each in flows), ZERO)
         if self._flow(flow.flow_id, session) is not None:
             raise Declined("FLOW_ID_REUSED", f"there is a flow {flow.flow_id!r} already")
-        left = (account.equity or ZERO) - jump.before - jump.explained - flow.account_amount
+        left = (account.equity or ZERO) - jump.before - jump.explained - paid
         check_explains(jump, flow, left, self._jump_ratio)
         self._insert(flow, session)
-        return flow
+
+    def _shift(
+        self,
+        waiting: Sequence[CapitalFlow],
+        come: Sequence[CapitalFlow],
+        session: ClientSession,
+    ) -> None:
+        """Payments that still wait do so from the cash that the others have left."""
+        names = {each.flow_id for each in come}
+        for each in waiting:
+            if each.flow_id not in names:
+                self._update(shifted(each, come), session)
 
     def _believe(
         self,
         row: Document,
         jump: EquityJump,
-        flow: CapitalFlow | None,
+        paid_by: tuple[CapitalFlow | None, Sequence[CapitalFlow]],
         signed: Signed,
         session: ClientSession,
     ) -> str:
-        account = _snapshot(row)
+        (flow, come), account = paid_by, _snapshot(row)
         account_id, equity, as_of = account.account_id, account.equity, account.as_of
         if equity is None or as_of is None:
             raise Declined("NO_JUMP", f"the equity of account {account_id} is not known")
-        paid = flow.account_amount if flow else ZERO
+        flows = [*([flow] if flow else []), *come]
+        paid = sum((each.account_amount for each in flows), ZERO)
         marks = marked(account.marks, equity, as_of, flow=paid)
         changes = {"jump": None, "marks": to_document(marks)}
         self._store[_ACCOUNTS].update_one(
@@ -220,7 +254,7 @@ class Capital:
         more = {"cash": row.get("unexplained_cash")}
         look = curves.Look(as_of, equity, account.currency, marks, paid, more)
         curves.keep(self._store, curves.ACCOUNTS, account_id, look, session)
-        key = lock_of(account_id, jump).key
+        key = lock_key(account_id)
         self._store["risk_locks"].delete_one({"_id": key}, session=session)
         meaning = JumpMeaning.FLOW if flow else JumpMeaning.GAIN_OR_LOSS
         facts = {
@@ -229,10 +263,12 @@ class Capital:
             "meaning": meaning,
             "equity": equity,
             "flow": to_document(flow) if flow else None,
+            "come": [each.flow_id for each in come],
         }
         self._audit("EQUITY_CONFIRMED", facts, signed, session)
-        was = f"{paid:f} was paid" if flow else "it is a gain or a loss"
-        return f"the equity of {account_id} is {equity:f} {account.currency}: {was}"
+        was = f"{flow.account_amount:f} was paid" if flow else "it is a gain or a loss"
+        also = "".join(f", and {each.flow_id} has come ({each.account_amount:f})" for each in come)
+        return f"the equity of {account_id} is {equity:f} {account.currency}: {was}{also}"
 
     def _placed(
         self,
@@ -287,6 +323,11 @@ class Capital:
         if flow is None or flow.account_id != account_id:
             raise Declined("UNKNOWN_FLOW", f"account {account_id} has no flow {flow_id!r}")
         return flow
+
+    def _waiting(self, account_id: str, session: ClientSession) -> list[CapitalFlow]:
+        query = {"account_id": account_id, "status": FlowStatus.PENDING}
+        rows = self._store[_FLOWS].find(query, session=session).sort("recorded_at", ASCENDING)
+        return [from_document(CapitalFlow, row) for row in rows]
 
     def _insert(self, flow: CapitalFlow, session: ClientSession) -> None:
         row = {"_id": flow.flow_id, **to_document(flow)}

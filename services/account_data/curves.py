@@ -5,16 +5,17 @@ Only figures that nobody doubts are part of a curve.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from pymongo import ASCENDING, UpdateOne
+from pymongo import ASCENDING, DESCENDING, UpdateOne
 from pymongo.client_session import ClientSession
 
 from services.account_data.held import DailyMark
 from services.common.store import Document, Store, to_document
+from services.domain.marks import day_open
 from services.domain.risk import EquityMarks
 from services.domain.values import ZERO
 
@@ -57,7 +58,12 @@ def keep(store: Store, curve: Curve, key: str, look: Look, session: ClientSessio
             "$setOnInsert": {curve.owner: key, "date": day, "open": look.equity},
             "$max": {"high": look.equity},
             "$min": {"low": look.equity},
-            "$set": {"close": look.equity, "currency": look.currency, "as_of": look.at},
+            "$set": {
+                "close": look.equity,
+                "currency": look.currency,
+                "as_of": look.at,
+                "start": day_open(look.marks),
+            },
             "$inc": {"flows": look.flow},
         },
         upsert=True,
@@ -113,10 +119,39 @@ def keep_marks(
 def add_flow(
     store: Store, curve: Curve, key: str, at: datetime, flow: Decimal, session: ClientSession
 ) -> None:
-    """Say of a day that is known already what was paid on it."""
-    store[curve.history].update_one(
-        {"_id": f"{key}|{_day(at)}"}, {"$inc": {"flows": flow}}, session=session
-    )
+    """Say of a day that is known already what was paid on it.
+
+    Where nobody looked that day, the next one's close has the money, as the days before it had not.
+    """
+    day, fields = _day(at), {"_id": 1, "date": 1}
+    around = [
+        store[curve.history].find_one(
+            {curve.owner: key, "date": dates}, fields, sort=[("date", order)], session=session
+        )
+        for dates, order in (({"$lt": day}, DESCENDING), ({"$gte": day}, ASCENDING))
+    ]
+    before, row = around
+    if row is None or (before is None and row["date"] != day):
+        return
+    # What the day began with, at the size that it has now, is not known until it is made anew.
+    change = {"$inc": {"flows": flow}, "$unset": {"start": ""}}
+    store[curve.history].update_one({"_id": row["_id"]}, change, session=session)
+
+
+def keep_starts(
+    store: Store, curve: Curve, key: str, marks: Iterable[EquityMarks], session: ClientSession
+) -> None:
+    """Write what days began with, from their last marks as they are made anew."""
+    starts = {each.day: day_open(each) for each in marks}
+    if starts:
+        store[curve.history].bulk_write(
+            [
+                UpdateOne({"_id": f"{key}|{day}"}, {"$set": {"start": start}})
+                for day, start in starts.items()
+            ],
+            ordered=False,
+            session=session,
+        )
 
 
 def points_since(

@@ -1,7 +1,10 @@
 """Equity over time as it is shown. Pure.
 
-A day's return leaves out what was paid: (close − flows − close before) / close before, flows
-counted at the end of the day (GIPS Standards 2020, 2.A.22, allows it for flows that are not large).
+A day's return leaves out what was paid, at the look that had it: close / start − 1, where `start`
+is what the day began with at the size of its end (`marks.day_open`). Where a payment was entered
+after its looks were gone, `start` is not known: (close − flows − close before) / close before,
+flows counted at the end of the day (GIPS Standards 2020, 2.A.22, allows it for flows that are not
+large).
 """
 
 from __future__ import annotations
@@ -80,13 +83,13 @@ class Span(NamedTuple):
 def span_of(
     first: datetime | None, last: datetime | None, resolution: Resolution, now: datetime
 ) -> Span:
-    """What is asked for. Raises: Declined: it ends before it begins."""
-    last = (last or now).astimezone(UTC)
+    """What is asked for. Raises: Declined: it ends before it begins, or is no time of UTC."""
+    last = _in_utc(last or now, "to")
     length = {Resolution.DAY: _DAYS, Resolution.HOUR: _HOURS, Resolution.MINUTE: _MINUTES}
     if first is None:
         earliest = datetime.min.replace(tzinfo=UTC)
         first = max(last, earliest + length[resolution]) - length[resolution]
-    first = first.astimezone(UTC)
+    first = _in_utc(first, "from")
     if first > last:
         raise Declined(
             "WRONG_SPAN",
@@ -95,6 +98,17 @@ def span_of(
             field="from",
         )
     return Span(first, last)
+
+
+def _in_utc(moment: datetime, field: str) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # the first or the last hours that a calendar has
+        raise Declined(
+            "WRONG_SPAN",
+            f"{field} must be within the years 1 to 9999 in UTC, was {moment.isoformat()}",
+            field=field,
+        ) from error
 
 
 def days_of(rows: Sequence[Mapping[str, Any]]) -> tuple[DayView, ...]:
@@ -114,6 +128,9 @@ def days_of(rows: Sequence[Mapping[str, Any]]) -> tuple[DayView, ...]:
 
 
 def _return(before: Mapping[str, Any], row: Mapping[str, Any]) -> Decimal | None:
+    start: Decimal | None = row.get("start")
+    if start is not None:
+        return row["close"] / start - 1 if start > 0 else None
     base: Decimal = before["close"]
     gain: Decimal = row["close"] - row["flows"] - base
     return gain / base if base > 0 else None

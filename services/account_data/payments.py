@@ -2,8 +2,9 @@
 
 The evidence is cash that fills do not explain: what the broker reports less what our books say that
 fills have moved. It moves by a payment, to the cent, and by little else; trades that are booked a
-moment late move it back again. Where cash tells nothing, a payment that is large beside the equity
-is seen in the equity.
+moment late move it back again. A payment that is large beside the equity comes in one
+step: cash that drifts there (gains of futures, rates of other currencies) is none, and would hide a
+loss. Where cash tells nothing, a large payment is seen in the equity; not where cash stood still.
 """
 
 from __future__ import annotations
@@ -40,11 +41,13 @@ class Evidence(NamedTuple):
         cash: that fills do not explain; None = not known.
         moved: of equity, what prices do not explain since the look before; None = not known.
         equity: at the look before.
+        step: of that cash, since the look before; None = not known.
     """
 
     cash: Decimal | None
     moved: Decimal | None = None
     equity: Decimal | None = None
+    step: Decimal | None = None
 
 
 def unexplained_cash(
@@ -77,13 +80,16 @@ def seen(pending: Sequence[CapitalFlow], evidence: Evidence) -> tuple[CapitalFlo
 
 def _has_come(group: Sequence[CapitalFlow], evidence: Evidence) -> bool:
     amount = sum((each.account_amount for each in group), ZERO)
-    before, cash = group[0].cash_before, evidence.cash
+    if abs(amount) * 2 < max(abs(each.account_amount) for each in group):
+        return False  # in and out cancel out: that nothing has moved is no sign of both
+    before, cash, step = group[0].cash_before, evidence.cash, evidence.step
+    equity = evidence.equity or ZERO
+    large = equity > 0 and abs(amount) >= equity * _LARGE
     if before is not None and cash is not None and is_near(cash - before, amount):
-        return True
-    if evidence.moved is None or evidence.equity is None or evidence.equity <= 0:
+        return not large or step is None or abs(step - amount) <= abs(amount) / 2
+    if not large or evidence.moved is None or (step is not None and abs(step) <= _CENT):
         return False
-    large = abs(amount) >= evidence.equity * _LARGE
-    return large and abs(evidence.moved - amount) <= abs(amount) * _NEAR_IN_EQUITY
+    return abs(evidence.moved - amount) <= abs(amount) * _NEAR_IN_EQUITY
 
 
 def is_near(moved: Decimal, amount: Decimal) -> bool:

@@ -72,11 +72,15 @@ class Poller:
         self._failures = 0
         #: None until the first answer: an earlier process may have left an incident open.
         self._incident_open: bool | None = None
-        self._doubted: str | None = None
+        #: The doubt that was told of; "" until the first answer: an earlier process may have told.
+        self._doubted: str | None = ""
         #: Whether its broker tells by itself that figures have changed.
         self._pushes = False
         self._is_wanted = is_wanted
         self._rung = False
+        #: When the broker last answered, or failed to; and whether `watch` has missed it once.
+        self._heard_at = time.monotonic()
+        self._missed = False
         #: Polls begun and done, for whoever waits for one.
         self._begun = self._done = 0
         self._polled = threading.Condition()
@@ -149,6 +153,24 @@ class Poller:
     def look(self) -> None:
         """A decision waits for an answer: look now."""
         self._woken.set()
+
+    def watch(self, *, seconds: float) -> None:
+        """Tell a person where the broker has neither answered nor failed for so long: it hangs.
+
+        At the second look that finds it so: a machine that was asleep is given time to ask.
+
+        Raises: PyMongoError.
+        """
+        silent = time.monotonic() - self._heard_at
+        missed, self._missed = self._missed, silent > seconds
+        if not (missed and self._missed) or self._stop.is_set():
+            return
+        sentence = f"the broker has neither answered nor failed for {seconds:g} s"
+        self._trouble = sentence
+        self._store.save_failure(self.account.account_id, sentence, at=utc_now())
+        if not self._incident_open:
+            self._store.raise_silent(self.account.account_id, sentence)
+            self._incident_open = True
 
     def alive(self) -> bool:
         """Whether the thread still runs."""
@@ -279,6 +301,9 @@ class Poller:
         jump = self._store.save_state(told, recorded_at=now)
         if jump is not None and jump.jump_id != self._doubted:
             _log.warning("account %s: %s", self.account.account_id, jump.sentence)
+        if jump is None and self._doubted is not None:
+            # Whoever confirmed has cleared it, maybe just before we told of the look before.
+            self._store.clear_doubted(self.account.account_id)
         self._doubted = None if jump is None else jump.jump_id
         if self._failures:
             _log.info(
@@ -312,6 +337,7 @@ class Poller:
                 self._rung = False
                 self._begun += 1
             self.poll()
+            self._heard_at = time.monotonic()
             with self._polled:
                 self._done = self._begun
                 self._polled.notify_all()

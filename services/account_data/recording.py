@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -18,6 +18,8 @@ from services.domain.words import FlowStatus
 
 #: A clock of whoever types it may be ahead.
 _AHEAD: Final = timedelta(minutes=5)
+#: No account here is older.
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _DECIMALS: Final = 8
 _TOO_MUCH: Final = Decimal(10) ** 15
 
@@ -63,13 +65,7 @@ def flow_of(
             field="amount",
         )
     effective_at = payment.effective_at or now
-    if effective_at > now + _AHEAD:
-        raise Declined(
-            "FLOW_IN_FUTURE",
-            f"effective_at must not be later than now ({now:%Y-%m-%d %H:%M} UTC), "
-            f"was {effective_at:%Y-%m-%d %H:%M} UTC: enter it when it is paid",
-            field="effective_at",
-        )
+    check_time(effective_at, now, field="effective_at")
     currency = payment.currency or account.currency
     rate = rate_of(currency, account.currency, account.fx_rates)
     if rate is None:
@@ -91,6 +87,23 @@ def flow_of(
         by=signed.by.strip(),
         reason=signed.reason.strip(),
     )
+
+
+def check_time(at: datetime, now: datetime, *, field: str) -> None:
+    """Refuse a time at which nothing can have been paid. Raises: Declined."""
+    if at > now + _AHEAD:
+        raise Declined(
+            "FLOW_IN_FUTURE",
+            f"{field} must not be later than now ({now:%Y-%m-%d %H:%M} UTC), "
+            f"was {at:%Y-%m-%d %H:%M} UTC: enter it when it is paid",
+            field=field,
+        )
+    if at < _EARLIEST:
+        raise Declined(
+            "FLOW_TOO_OLD",
+            f"{field} must not be before {_EARLIEST:%Y-%m-%d}, was {at:%Y-%m-%d}",
+            field=field,
+        )
 
 
 def repeated(before: CapitalFlow, flow: CapitalFlow, payment: Payment) -> CapitalFlow:

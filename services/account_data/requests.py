@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from services.account_data.recording import Payment
 from services.common.scopes import faults_of
@@ -14,7 +14,7 @@ from services.domain.accounts import PreviewLeg
 from services.domain.capital import FLOW_ID
 from services.domain.errors import Declined
 from services.domain.instruments import Instrument
-from services.domain.values import Exact, Positive
+from services.domain.values import Exact, Instant, Positive
 from services.domain.words import AccountType, ActiveStatus, InstrumentType, JumpMeaning, Side
 
 _Reason = Annotated[str, Field(min_length=1, max_length=500)]
@@ -111,7 +111,7 @@ class FlowEntry(Sent):
     flow_id: _FlowId
     amount: Exact
     currency: str | None = Field(None, pattern="^[A-Z]{3}$")
-    effective_at: AwareDatetime | None = None
+    effective_at: Instant | None = None
     shown: bool | None = None
     confirm_large: bool = False
     reason: _Reason
@@ -131,7 +131,7 @@ class FlowReversal(Sent):
 class FlowArrival(Sent):
     """When a payment came that the broker's cash does not show."""
 
-    at: AwareDatetime
+    at: Instant
     reason: _Reason
 
 

@@ -84,6 +84,8 @@ class Rewriting:
         found = {each.account_id: rate_to(fund.currency, each, accounts) for each in accounts}
         rates = {name: rate for name, rate in found.items() if rate is not None}
         payments = self._payments(rates, session)
+        paid = amount * rates.get(account_id, ZERO)
+        curves.add_flow(self._store, curves.FUNDS, key, since, paid, session)
         owner = _Owner(curves.FUNDS, key, fund.currency)
         marks = self._made_anew(owner, payments, since, session) or fund.marks
         totals = dict(fund.flow_totals)
@@ -91,8 +93,6 @@ class Rewriting:
             totals[account_id] += amount
         changes = {"marks": to_document(marks), "flow_totals": totals}
         self._store["funds"].update_one({"_id": key}, {"$set": changes}, session=session)
-        paid = amount * rates.get(account_id, ZERO)
-        curves.add_flow(self._store, curves.FUNDS, key, since, paid, session)
 
     def _payments(self, rates: Mapping[str, Decimal], session: ClientSession) -> list[_Payment]:
         query = {"account_id": {"$in": list(rates)}, "settled_at": {"$ne": None}}
@@ -124,7 +124,9 @@ class Rewriting:
             return None
         resets = self._resets(owner.key, looks[0]["at"], session)
         marks = from_document(EquityMarks, looks[0]["marks"])
-        return replayed(marks, _seen(owner, looks, payments, resets))
+        anew = [marks, *replayed(marks, _seen(owner, looks, payments, resets))]
+        curves.keep_starts(self._store, owner.curve, owner.key, anew, session)
+        return anew[-1]
 
     def _resets(self, key: str, since: datetime, session: ClientSession) -> list[datetime]:
         """When a person accepted a loss that was counted on these marks."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from pymongo.errors import PyMongoError
 
@@ -25,6 +26,8 @@ _STOP_SECONDS = 10.0
 _FOLLOW_SECONDS = 5.0
 #: For what a person waits for.
 _ANSWER_SECONDS = 20.0
+#: A broker that hangs holds the threads of HTTP of as many at most; others find some free.
+_MOST_WAITING = 16
 _FOLLOW = "follow the list of accounts"
 
 
@@ -55,6 +58,7 @@ class AccountData:
         self._paces: dict[str, float] = {}
         #: Accounts that decisions wait for; one look for all of them is two queries.
         self._wanted: set[str] = set()
+        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
         self._wishes = threading.Thread(target=self._look, name="wishes", daemon=True)
 
     def start(self) -> None:
@@ -104,9 +108,11 @@ class AccountData:
 
         Raises:
             Declined: the account is not polled.
-            TransientError: there was no answer, or an error.
+            TransientError: there was no answer, or an error, or too many wait already.
         """
-        self._poller(account_id).poll_now(seconds=_ANSWER_SECONDS)
+        poller = self._poller(account_id)
+        with self._place():
+            poller.poll_now(seconds=_ANSWER_SECONDS)
 
     def preview(self, account_id: str, legs: Sequence[PreviewLeg]) -> MarginQuote:
         """What its broker says that legs would change of an account's margin.
@@ -117,7 +123,20 @@ class AccountData:
             BrokerError: what the broker answered instead.
         """
         poller = self._poller(account_id)
-        return poller.ask(lambda broker: broker.preview_margin(legs), seconds=_ANSWER_SECONDS)
+        with self._place():
+            return poller.ask(lambda broker: broker.preview_margin(legs), seconds=_ANSWER_SECONDS)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the few that wait for brokers. Raises: TransientError: there are too many."""
+        if not self._waiting.acquire(blocking=False):
+            raise TransientError(
+                f"{_MOST_WAITING} others wait for answers of brokers already: try again"
+            )
+        try:
+            yield
+        finally:
+            self._waiting.release()
 
     def keep_fund(self, account_id: str) -> None:
         """A person has said something of an account's money: its fund follows at once."""
@@ -151,6 +170,9 @@ class AccountData:
                     self._pollers[account_id] = self._begin(account)
                 self._keep_pace(account_id, paces.get(account_id, self._poll_seconds))
             self._listed = True
+            pollers = list(self._pollers.values())
+        for poller in pollers:
+            poller.watch(seconds=self._max_age_seconds)
 
     def _keep_pace(self, account_id: str, seconds: float) -> None:
         """Never so slow that one missed answer makes the account stale."""

@@ -33,12 +33,12 @@ from services.domain.accounts import AccountSnapshot
 from services.domain.capital import CapitalFlow
 from services.domain.errors import TransientError
 from services.domain.orders import Execution
-from services.domain.risk import EquityJump, EquityMarks, Fund, RiskLock
+from services.domain.risk import EquityJump, EquityMarks, Fund, RiskLock, scope_key
 from services.domain.values import ZERO
 from services.domain.words import AccountType, ActiveStatus, FlowStatus, LockRule, Scope
 
 M = TypeVar("M", bound=BaseModel)
-_KNOWN = ("marks", "currency", "equity", "as_of", "jump", "flow_total")
+_KNOWN = ("marks", "currency", "equity", "as_of", "jump", "flow_total", "unexplained_cash")
 _POSITIONS = "account_positions"
 
 
@@ -88,6 +88,11 @@ def lock_of(account_id: str, jump: EquityJump) -> RiskLock:
         sentence=jump.sentence,
         locked_at=jump.seen_at,
     )
+
+
+def lock_key(account_id: str) -> str:
+    """Key of that lock."""
+    return f"{LockRule.EQUITY_JUMP}|{scope_key(Scope.ACCOUNT, account_id)}"
 
 
 def moved_by_fills(
@@ -169,7 +174,7 @@ class States:
             curves.keep_marks(self._store, account_id, marks, as_of, session)
         self._keep_flows(accepted, session)
         self._keep_curve(known, answer, accepted, state.currency, session)
-        self._keep_lock(account_id, accepted, session)
+        self._keep_lock(row, accepted, session)
         return accepted.jump
 
     def _known(self, row: Document, state: AccountState, session: ClientSession) -> Known:
@@ -189,6 +194,7 @@ class States:
             pending=[
                 from_document(CapitalFlow, each) for each in pending.sort("recorded_at", ASCENDING)
             ],
+            cash=row.get("unexplained_cash") if same else None,
         )
 
     def _answer(self, told: Told, as_of: datetime, session: ClientSession) -> Answer:
@@ -258,11 +264,17 @@ class States:
         look = Look(answer.at, answer.equity, currency, accepted.marks, accepted.flow, more)
         curves.keep(self._store, curves.ACCOUNTS, known.account_id, look, session)
 
-    def _keep_lock(self, account_id: str, accepted: Accepted, session: ClientSession) -> None:
-        """With each look, so that a lock that was lost comes back."""
+    def _keep_lock(self, row: Document, accepted: Accepted, session: ClientSession) -> None:
+        """With each look, so that a lock that was lost comes back.
+
+        One of figures in another currency goes with them: nobody could confirm it any more.
+        """
         if accepted.jump is None:
+            if row.get("jump") is not None:
+                key = lock_key(row["_id"])
+                self._store["risk_locks"].delete_one({"_id": key}, session=session)
             return
-        lock = lock_of(account_id, accepted.jump)
+        lock = lock_of(row["_id"], accepted.jump)
         self._store["risk_locks"].replace_one(
             {"_id": lock.key}, {"_id": lock.key, **to_document(lock)}, upsert=True, session=session
         )
@@ -313,12 +325,19 @@ class States:
             names = set(fund.account_ids)
             more = {
                 "seen": {
-                    each.account_id: each.as_of for each in accounts if each.account_id in names
+                    each.account_id: _believed_at(each)
+                    for each in accounts
+                    if each.account_id in names
                 }
             }
             flow = paid_into(former, accounts, fund.currency)
             look = Look(now, fund.marks.last, fund.currency, fund.marks, flow, more)
             curves.keep(self._store, curves.FUNDS, account_type, look, session)
+
+
+def _believed_at(account: AccountSnapshot) -> datetime | None:
+    """Of the figures that the marks of the fund see."""
+    return account.as_of if account.jump is None else account.jump.before_at
 
 
 def _marks_are_due(known: Known, answer: Answer, as_of: datetime) -> bool:

@@ -83,17 +83,26 @@ class AccountStore:
 
     def raise_unreachable(self, account_id: str, sentence: str, *, failures: int) -> None:
         """Show a person that an account has not answered several times in a row."""
+        told = f"account {account_id} did not answer {failures} times in a row: {sentence}"
+        self._raise(account_id, told, {"failures": failures})
+
+    def raise_silent(self, account_id: str, sentence: str) -> None:
+        """Show a person that an account's broker says nothing at all, not even that it fails."""
+        self._raise(account_id, f"account {account_id}: {sentence}", {})
+
+    def _raise(self, account_id: str, sentence: str, facts: Document) -> None:
+        facts = {"account_id": account_id, **facts}
         raise_incident(
-            self._store,
-            kind=_UNREACHABLE,
-            key=account_id,
-            sentence=f"account {account_id} did not answer {failures} times in a row: {sentence}",
-            facts={"account_id": account_id, "failures": failures},
+            self._store, kind=_UNREACHABLE, key=account_id, sentence=sentence, facts=facts
         )
 
     def clear_unreachable(self, account_id: str) -> None:
         """The account answers again."""
         clear_incident(self._store, kind=_UNREACHABLE, key=account_id)
+
+    def clear_doubted(self, account_id: str) -> None:
+        """Nobody doubts the account's equity any more."""
+        clear_incident(self._store, kind="EQUITY_JUMP", key=account_id)
 
     def wishes(self, account_id: str, *, since: datetime) -> list[Wish]:
         """What was wanted of the broker since then and not answered since, oldest first."""

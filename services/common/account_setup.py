@@ -46,6 +46,14 @@ _UNKNOWN: Final = dict.fromkeys(
         "poll_error",
     )
 )
+#: What a row means that does not say, as `AccountSnapshot` reads it.
+_UNSAID: Final[Mapping[str, Any]] = {
+    "broker": "",
+    "account_type": AccountType.PAPER,
+    "status": ActiveStatus.ACTIVE,
+    "currency": "USD",
+    "connection": None,
+}
 #: Where in a connection a broker keeps positions apart, with what holds where nothing is said.
 _POSITIONS_ARE_IN: Final[Mapping[str, str | None]] = {
     "broker_account": None,
@@ -62,10 +70,11 @@ def setup_of(store: Store, account_id: str) -> dict[str, Any]:
     """How an account is reached, and where its secrets are."""
     row = _row(store, account_id)
     names = SECRETS.get(str(row.get("broker")).upper(), ())
-    fields = ("broker", "account_type", "status", "currency", "connection")
+    known = {name: row[name] for name in _UNSAID if row.get(name) is not None}
     return {
         "account_id": account_id,
-        **{name: row.get(name) for name in fields},
+        **_UNSAID,
+        **known,
         "secrets": secret_places(row, names),
     }
 

@@ -7,7 +7,7 @@ does (time-weighted return: GIPS Standards 2020, 2.A.22), and the day's gain in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -42,15 +42,15 @@ class Seen(NamedTuple):
     rebased: bool = False
 
 
-def replayed(marks: EquityMarks, looks: Iterable[Seen]) -> EquityMarks:
-    """The marks as they would be, had it been known at each look what had been paid."""
+def replayed(marks: EquityMarks, looks: Iterable[Seen]) -> Iterator[EquityMarks]:
+    """The marks after each look as they would be, had it been known then what had been paid."""
     for look in looks:
         if look.accepted:
             marks = reset(marks, marks.last, look.at)
         if look.rebased:
             marks = rebased(marks, look.equity)
         marks = marked(marks, look.equity, look.at, flow=look.flow)
-    return marks
+        yield marks
 
 
 def marked(
@@ -89,12 +89,14 @@ def reset(marks: EquityMarks, equity: Decimal, now: datetime) -> EquityMarks:
 
     Volatility stays: it is of returns, and a person cannot accept those away.
     """
+    marks = marked(marks, equity, now)
     return _changed(
-        marked(marks, equity, now),
+        marks,
         day_start=equity,
         day_low=equity,
         peak=equity,
         day_base=None,
+        day_open=day_open(marks),
         max_drawdown_ratio=ZERO,
     )
 
@@ -111,9 +113,9 @@ def rebased(marks: EquityMarks, equity: Decimal) -> EquityMarks:
     """
     if marks.last <= 0 or equity <= 0:
         begun = {"day_start": equity, "day_low": equity, "last": equity, "peak": equity}
-        return _changed(marks, **begun, day_base=None)
+        return _changed(marks, **begun, day_base=None, day_open=None)
     factor = equity / marks.last
-    before, base = marks.return_base, marks.day_base
+    before, base, opened = marks.return_base, marks.day_base, marks.day_open
     return _changed(
         marks,
         day_start=marks.day_start * factor,
@@ -121,6 +123,7 @@ def rebased(marks: EquityMarks, equity: Decimal) -> EquityMarks:
         last=equity,
         peak=max(marks.peak * factor, equity),
         day_base=None if base is None else base * factor,
+        day_open=None if opened is None else opened * factor,
         return_base=None if before is None else before * factor,
     )
 
@@ -146,6 +149,11 @@ def daily_pnl(marks: EquityMarks, now: datetime) -> Decimal | None:
     return marks.last - (marks.day_start if marks.day_base is None else marks.day_base)
 
 
+def day_open(marks: EquityMarks) -> Decimal:
+    """What the day's return is measured on, whatever a person has accepted of its loss."""
+    return marks.day_start if marks.day_open is None else marks.day_open
+
+
 def drawdown_ratio(marks: EquityMarks) -> Decimal | None:
     """Loss since the peak, a fraction of it; None where the peak is not above 0."""
     return _drawdown(marks.peak, marks.last)
@@ -168,6 +176,7 @@ def _rolled(marks: EquityMarks, today: str, equity: Decimal) -> EquityMarks:
         day_low=equity,
         last=equity,
         day_base=None,
+        day_open=None,
     )
 
 

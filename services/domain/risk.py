@@ -261,6 +261,7 @@ class EquityMarks(Frozen):
         day_low: lowest equity seen today.
         day_base: what today's gain in money is counted from: the day's start, and what was paid in
             less what was paid out since; None = `day_start`, which keeps ratios instead.
+        day_open: what the day began with, as `day_start`, where a reset has moved that.
         last: equity as of the last poll.
         peak: highest equity since the last reset.
         max_drawdown_ratio: largest loss from the peak since the last reset.
@@ -278,6 +279,7 @@ class EquityMarks(Frozen):
     last: Exact
     peak: Exact
     day_base: Exact | None = None
+    day_open: Exact | None = None
     max_drawdown_ratio: NonNegative = Decimal(0)
     return_base: Exact | None = None
     days: int = 0

@@ -18,8 +18,8 @@ class Frozen(BaseModel):
 def _utc_milliseconds(moment: datetime) -> datetime:
     try:
         moment = moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("must be a time of the years 1 to 9999 in UTC") from error
+    except OverflowError as error:  # the first or the last hours that a calendar has
+        raise ValueError("must be within the years 1 to 9999 in UTC") from error
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 

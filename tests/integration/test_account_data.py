@@ -115,8 +115,22 @@ def test_three_failures_in_a_row_open_one_incident_and_an_answer_clears_it(store
 
 def test_the_first_answer_clears_an_incident_of_an_earlier_process(store):
     store["trading_accounts"].insert_one(make_document())
-    store["incidents"].insert_one({"_id": "ACCOUNT_UNREACHABLE|Mock-1", "status": "OPEN"})
+    for kind in ("ACCOUNT_UNREACHABLE", "EQUITY_JUMP"):
+        store["incidents"].insert_one({"_id": f"{kind}|Mock-1", "status": "OPEN"})
     make_poller(store, ScriptedBroker(make_state())).poll()
+    assert store["incidents"].distinct("status") == ["CLEARED"]
+
+
+def test_an_incident_that_is_raised_just_after_it_was_confirmed_is_cleared(store):
+    store["trading_accounts"].insert_one(make_document(as_of=None))
+    jumping = [make_state(equity=Decimal(equity)) for equity in ("1000", "0", "1000")]
+    poller = make_poller(store, ScriptedBroker(*jumping))
+    poller.poll()
+    poller.poll()
+    assert store["incidents"].find_one({})["status"] == "OPEN"
+    # confirmed between the poll's two writes
+    store["trading_accounts"].update_one({}, {"$set": {"jump": None}})
+    poller.poll()
     assert store["incidents"].find_one({})["status"] == "CLEARED"
 
 

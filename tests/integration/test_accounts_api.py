@@ -282,6 +282,12 @@ def test_a_broker_that_fails_shows_the_old_figures_with_their_age(store, http):
     assert "the line is dead" in state["poll_error"]["sentence"]
 
 
+def test_how_an_account_of_an_earlier_version_is_reached_is_shown(store, http):
+    add(store)  # its row has neither type nor connection
+    setup = http.get("/api/v1/accounts/Mock-1/setup").json()
+    assert (setup["account_type"], setup["connection"]) == ("PAPER", {})
+
+
 def test_working_orders_of_ours_and_of_others_are_shown(store, http):
     add(store)
     order = {"instrument": {"symbol": "AAPL"}, "side": "BUY", "quantity": Decimal(5)}
@@ -533,6 +539,8 @@ def test_a_deposit_is_entered_once_and_taken_back(store, http):
         ({"currency": "usd"}, "INVALID_PARAMETER"),
         ({"currency": "JPY"}, "WRONG_CURRENCY"),
         ({"effective_at": "2126-01-01T00:00:00Z"}, "FLOW_IN_FUTURE"),
+        ({"effective_at": "0001-01-01T00:00:00Z"}, "FLOW_TOO_OLD"),
+        ({"effective_at": "0001-01-01T00:00:00+14:00"}, "INVALID_PARAMETER"),
         ({"effective_at": "2026-01-01T00:00:00"}, "INVALID_PARAMETER"),
         ({"flow_id": "a b"}, "INVALID_PARAMETER"),
         ({"reason": ""}, "INVALID_PARAMETER"),
@@ -575,7 +583,14 @@ def test_a_doubted_equity_is_confirmed_as_a_loss(store, http):
     assert Decimal(answer["account"]["drawdown_ratio"]) == Decimal("0.5")
 
 
-def test_a_span_that_ends_before_it_begins_is_refused(store, http):
+@pytest.mark.parametrize(
+    "span",
+    [
+        "from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z",
+        "from=0001-01-01T00:00:00%2B14:00",
+        "to=9999-12-31T23:59:59-14:00",
+    ],
+)
+def test_a_span_that_is_none_is_refused(store, http, span):
     add(store)
-    span = "from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z"
     refused(http.get(f"/api/v1/accounts/Mock-1/equity?{span}"), 422, "WRONG_SPAN")

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from services.account_data.capital import Capital
+from services.account_data.equity_views import days_of
 from services.account_data.recording import Payment, Signed
 from services.account_data.states import States, Told
 from services.common.clock import utc_now
@@ -44,11 +45,11 @@ class Account:
         self.at = _start() - timedelta(minutes=minutes_ago)
         self.says(equity)
 
-    def says(self, equity, cash=None):
+    def says(self, equity, cash=None, **fields):
         """The broker's next figures; cash is the equity, where nothing else is said."""
         self.at += timedelta(minutes=1)
         amounts = {"equity": Decimal(equity), "cash": Decimal(cash or equity), "as_of": self.at}
-        state = make_state(self.account_id, **amounts)
+        state = make_state(self.account_id, **amounts, **fields)
         jump = self.states.save(Told(state, []), recorded_at=utc_now())
         self.states.keep_fund(self.account_id, now=self.at)
         return jump
@@ -343,3 +344,100 @@ def test_who_joins_after_a_flow_brings_no_flow_with_it(store, account):
     account.records("20", flow_id="f2")
     account.says("1070")
     assert performance(account.fund.marks) == (0, 0, 0)
+
+
+def test_a_payment_that_came_while_equity_was_doubted_is_no_gain(account):
+    account.records("50", effective_at=account.at)
+    account.says("0")
+    account.says("1050")
+    sentence = account.capital.confirm(NAME, account.row["jump"]["jump_id"], SIGNED)
+    assert "f1 has come (50)" in sentence
+    assert account.capital.flows(NAME)[0].status is FlowStatus.SETTLED
+    account.says("1050")
+    check_unmoved(account)
+
+
+@pytest.mark.parametrize("entered", ["CONFIRMED", "LATE"])
+def test_a_payment_still_waits_after_another_one_came_that_nobody_waited_for(account, entered):
+    account.records("9", flow_id="waits", effective_at=account.at)
+    entered_at = {"$set": {"recorded_at": account.at}}  # the broker of the test lives in the past
+    account.store["capital_flows"].update_one({}, entered_at)
+    came = "500" if entered == "CONFIRMED" else "50"
+    equity = 1000 + int(came)
+    jump = account.says(str(equity))
+    if jump is not None:
+        payment = Payment(flow_id="f1", amount=Decimal(came))
+        account.capital.confirm(NAME, jump.jump_id, SIGNED, payment=payment)
+    else:
+        account.records(came, effective_at=account.at)
+    account.says(str(equity + 9))
+    assert [each.status for each in account.capital.flows(NAME)] == [FlowStatus.SETTLED] * 2
+    check_unmoved(account)
+
+
+def test_a_fund_made_anew_knows_when_it_believed_a_payment(account):
+    account.says("1500")
+    account.says("1500")
+    jump_id = account.row["jump"]["jump_id"]
+    payment = Payment(flow_id="f1", amount=Decimal(500))
+    account.capital.confirm(NAME, jump_id, SIGNED, payment=payment)
+    account.says("1500")
+    account.says("1505")
+    account.records("5", flow_id="late", effective_at=account.at)
+    check_unmoved(account)
+    assert account.fund.marks.day_low == account.fund.marks.day_start
+
+
+def test_a_doubt_in_another_currency_than_the_figures_of_now_holds_nothing(store, account):
+    account.says("0")
+    account.says("90000", currency="INR")
+    assert account.row["jump"] is None
+    assert locks(store, utc_now()) == ()
+
+
+# Returns of days
+
+
+def returns(account, *, fund=False):
+    """Of each day, as the curve shows it."""
+    currency = {"currency": "USD"}
+    rows = account.store["fund_history"].find({}) if fund else account.history
+    rows = sorted(rows, key=lambda row: row["date"])
+    return [each.return_ratio for each in days_of([currency | row for row in rows])][1:]
+
+
+def test_a_large_deposit_in_the_middle_of_a_day_is_no_part_of_its_return(store):
+    account = Account(store, minutes_ago=24 * 60 + 20)
+    account.at = _start() - timedelta(minutes=20)
+    account.says("1100")
+    account.records("2200", effective_at=account.at, confirm_large=True)
+    account.says("3300", cash="3300")
+    account.says("3630", cash="3300")
+    account.says("3930", cash="3600")
+    account.records("300", flow_id="late", effective_at=account.at)
+    # 10 % before the first came and 10 % after: not (3930 - 2500 - 1000) / 1000
+    gained = [pytest.approx(Decimal("0.21"))]
+    assert returns(account) == returns(account, fund=True) == gained
+    account.capital.reverse(NAME, "late", SIGNED, reversal_id="r1")
+    assert returns(account) == [pytest.approx(Decimal("1.21") * 3930 / 3630 - 1)]
+
+
+def test_an_account_that_joins_or_leaves_is_no_return_of_its_fund(store):
+    account = Account(store, minutes_ago=24 * 60 + 20)
+    account.at = _start() - timedelta(minutes=20)
+    account.says("1010")
+    Account(store, "B", equity="5000", minutes_ago=18)
+    assert returns(account, fund=True) == [pytest.approx(Decimal("0.01"))]
+    account.store["trading_accounts"].update_one({"_id": NAME}, {"$set": {"status": "INACTIVE"}})
+    account.states.keep_fund("B", now=account.at + timedelta(minutes=1))
+    assert returns(account, fund=True) == [pytest.approx(Decimal("0.01"))]
+
+
+def test_a_payment_of_a_day_without_a_look_is_no_gain_of_the_next(store):
+    account = Account(store, minutes_ago=5 * 24 * 60)
+    account.at = _start() - timedelta(minutes=20)
+    account.says("1050")
+    paid_at = account.at - timedelta(days=2)
+    account.records("50", effective_at=paid_at, shown=True)
+    assert account.history[-1]["flows"] == 50
+    assert returns(account) == [0]

@@ -64,7 +64,7 @@ def begin(store):
 
 
 class Hanging(ScriptedBroker):
-    """Answers when it is released, and then with an error."""
+    """Answers when it is released; where it has no answers, with an error."""
 
     def __init__(self, *answers):
         super().__init__(*answers)
@@ -74,6 +74,8 @@ class Hanging(ScriptedBroker):
     def account_state(self):
         self.hangs = True
         self.release.wait(30)
+        if self.answers:
+            return super().account_state()
         raise BrokerUnavailable("it hung")
 
 
@@ -92,6 +94,42 @@ def test_a_broker_that_hangs_keeps_no_other_account_waiting(store, begin, gaples
     wait_until(lambda: all(others[name].asked > asked[name] + 3 for name in others))
     assert store["trading_accounts"].find_one({"_id": "A"})["as_of"] is None
     hanging.release.set()
+
+
+def test_a_broker_that_hangs_is_an_incident_until_it_answers(store, begin, gapless):
+    add(store, "A")
+    hanging = Hanging(make_state("A"))
+    begin({"A": hanging}, seconds=0.1, max_age=0.6)
+    opened = {"_id": "ACCOUNT_UNREACHABLE|A", "status": "OPEN"}
+    wait_until(lambda: store["incidents"].find_one(opened))
+    error = store["trading_accounts"].find_one({"_id": "A"})["poll_error"]
+    assert error["sentence"] == "the broker has neither answered nor failed for 0.6 s"
+    hanging.release.set()
+    wait_until(lambda: store["incidents"].find_one({"status": "CLEARED"}))
+
+
+def test_who_waits_for_a_broker_that_hangs_leaves_room_for_others(
+    store, begin, gapless, monkeypatch
+):
+    monkeypatch.setattr(service_module, "_MOST_WAITING", 1)
+    add(store, "A", "B")
+    hanging = Hanging(make_state("A"))
+    polling = begin({"A": hanging, "B": ScriptedBroker(make_state("B"))}, seconds=600)
+    wait_until(lambda: hanging.hangs)
+    first = threading.Thread(target=polling.sync, args=("A",), daemon=True)
+    first.start()
+
+    def is_full():
+        try:
+            polling.sync("B")
+        except TransientError as error:
+            return "others wait for answers of brokers already" in str(error)
+        return False
+
+    wait_until(is_full)
+    hanging.release.set()
+    first.join(10)
+    polling.sync("B")
 
 
 def test_an_account_has_a_pace_of_its_own_and_a_changed_one_is_followed(

@@ -171,10 +171,38 @@ def test_two_payments_that_came_together_are_both_taken():
     assert (accepted.flow, accepted.marks.last) == (800, 1800)
 
 
+def test_a_deposit_and_a_withdrawal_that_cancel_out_have_not_come_while_nothing_moves():
+    pending = [flow("500"), flow("-499", flow_id="f2")]
+    for moved in ("0", "1"):
+        accepted = accept(known(pending=pending), answered("1000", cash=Decimal(moved)), (), LIMIT)
+        assert accepted.flows == ()
+
+
 def test_a_large_payment_is_seen_in_the_equity_where_cash_tells_nothing():
     before = known(pending=[flow("500", cash_before=None)])
     accepted = accept(before, answered("1505"), (), LIMIT)
     assert (accepted.flow, daily_pnl(accepted.marks, LATER)) == (500, 5)
+
+
+def test_a_loss_that_drifts_through_cash_never_passes_for_a_withdrawal():
+    # a future that loses: its gains are cash, and at -95 before there is a step of 5 only
+    before = known(pending=[flow("-100")], cash=Decimal(-95))
+    accepted = accept(before, answered("995", cash=Decimal(-100)), (), LIMIT)
+    assert (accepted.flow, daily_pnl(accepted.marks, LATER)) == (0, -5)
+
+
+def test_a_loss_beside_cash_that_stands_still_never_passes_for_a_withdrawal():
+    before = known(pending=[flow("-50", cash_before="200")], cash=Decimal(200))
+    accepted = accept(before, answered("950", cash=Decimal(200)), (), LIMIT)
+    assert (accepted.flow, daily_pnl(accepted.marks, LATER)) == (0, -50)
+
+
+def test_what_prices_do_while_equity_is_doubted_is_explained():
+    before = known(positions=holding(10, 50))
+    jump = accept(before, answered("1500", positions=holding(10, 50)), (), LIMIT).jump
+    doubted = before._replace(jump=jump, equity=Decimal(1500), as_of=LATER)
+    meanwhile = accept(doubted, answered("1560", positions=holding(10, 56)), (), LIMIT)
+    assert (meanwhile.jump.explained, meanwhile.jump.jump_id) == (60, jump.jump_id)
 
 
 def test_a_payment_recorded_before_anything_was_known_waits_from_the_next_figure():

@@ -42,6 +42,9 @@ class Recorder:
     def clear_unreachable(self, account_id: str) -> None:
         """Nothing is open."""
 
+    def clear_doubted(self, account_id: str) -> None:
+        """Nothing is open."""
+
     def keep_fund(self, account_id: str, *, now: object) -> None:
         """There is one account."""
 

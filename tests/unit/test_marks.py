@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.domain.marks import (
     Seen,
     daily_pnl,
+    day_open,
     drawdown_ratio,
     marked,
     rebased,
@@ -277,7 +278,15 @@ def test_looks_gone_through_again_make_the_marks_that_would_have_been():
         Seen(MONDAY + 3 * minute, Decimal(130), accepted=True),
         Seen(MONDAY + 4 * minute, Decimal(260), rebased=True),
     ]
-    marks = replayed(seen("100"), looks)
+    *_, marks = replayed(seen("100"), looks)
     # accepted at 145, then 15 of it lost, then twice as large without a gain
     assert (marks.peak, marks.last) == (290, 260)
     assert drawdown_ratio(marks) == pytest.approx(Decimal(15) / 145)
+
+
+def test_a_loss_that_a_person_accepts_stays_part_of_the_days_return():
+    lost = reset(marked(seen("100"), Decimal(80), MONDAY), Decimal(80), MONDAY)
+    assert (lost.day_start, day_open(lost)) == (80, 100)
+    paid = marked(lost, Decimal(160), MONDAY, flow=Decimal(80))
+    assert paid.last / day_open(paid) == Decimal("0.8")
+    assert day_open(marked(paid, Decimal(170), MONDAY + DAY)) == 160
