@@ -6,10 +6,11 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from scripts.launcher.home import REPOSITORY
 from services.common.settings import known_names
@@ -20,10 +21,15 @@ _FOLDERS = (*_FAST, "broker_conformance", "integration", "e2e")
 
 
 class Step(NamedTuple):
-    """One check."""
+    """One check.
+
+    Attributes:
+        beside: it runs beside the next one, and is told after it.
+    """
 
     heading: str
     command: tuple[str, ...]
+    beside: bool = False
 
 
 class Outcome(NamedTuple):
@@ -41,7 +47,8 @@ def main() -> int:
     )
     parser.add_argument("--fast", action="store_true", help="lint, unit and contract tests only")
     fast = parser.parse_args().fast
-    outcomes = [_run(step) for step in steps(fast=fast)]
+    with tempfile.TemporaryFile() as said:
+        outcomes = _run_all(steps(fast=fast), said)
     for heading, exit_code, seconds in outcomes:
         result = "ok  " if exit_code == 0 else "FAIL"
         print(f"  {result}  {heading:<14} {seconds:6.1f} s", flush=True)
@@ -52,20 +59,21 @@ def steps(*, fast: bool) -> list[Step]:
     """The checks, in order; pytest last, so that its closing lines are near the end.
 
     Two at a time: most tests wait for a server half of their time. Neighbours stay together, for
-    they share servers, until somebody has nothing left to do. What runs whole instances runs alone.
+    they share servers, until somebody has nothing left to do. What runs whole instances is one
+    after the other, beside them: it waits most of all.
     """
     python = sys.executable
     found = folders(fast=fast, tests=REPOSITORY / "tests")
-    alone = [name for name in found if name == "tests/e2e"]
-    beside = [name for name in found if name not in alone]
+    whole = [name for name in found if name == "tests/e2e"]
+    parts = [name for name in found if name not in whole]
     pytest = (python, "-m", "pytest")
     return [
         Step("ruff format", (python, "-m", "ruff", "format", "--check", ".")),
         Step("ruff check", (python, "-m", "ruff", "check", ".")),
         Step("mypy", (python, "-m", "mypy")),
         Step("lint-imports", (str(_BIN / "lint-imports"),)),
-        Step("pytest", (*pytest, "-n", "2", "--dist", "worksteal", *beside)),
-        *([Step("pytest e2e", (*pytest, *alone))] if alone else []),
+        *([Step("pytest e2e", (*pytest, *whole), beside=True)] if whole else []),
+        Step("pytest", (*pytest, "-n", "2", "--dist", "worksteal", *parts)),
     ]
 
 
@@ -76,13 +84,35 @@ def folders(*, fast: bool, tests: Path) -> list[str]:
     return [str(tests.relative_to(tests.parent) / name) for name in order if name in found]
 
 
-def _run(step: Step) -> Outcome:
-    print(f"\n=== {step.heading}", flush=True)
-    began = time.monotonic()
-    done = subprocess.run(
-        step.command, cwd=REPOSITORY, env=_environment(), stdin=subprocess.DEVNULL, check=False
+def _run_all(steps: Sequence[Step], said: IO[bytes]) -> list[Outcome]:
+    """One after the other; what one says that runs beside is kept in `said` until it is told."""
+    outcomes, beside = [], None
+    for step in steps:
+        if step.beside:
+            beside = (step, _begin(step, said), time.monotonic())
+            continue
+        print(f"\n=== {step.heading}", flush=True)
+        began = time.monotonic()
+        exit_code = _begin(step, None).wait()
+        outcomes.append(Outcome(step.heading, exit_code, time.monotonic() - began))
+    if beside is not None:
+        step, running, began = beside
+        exit_code = running.wait()
+        said.seek(0)
+        print(f"\n=== {step.heading}\n{said.read().decode(errors='replace')}", flush=True)
+        outcomes.append(Outcome(step.heading, exit_code, time.monotonic() - began))
+    return outcomes
+
+
+def _begin(step: Step, said: IO[bytes] | None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        step.command,
+        cwd=REPOSITORY,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=said,
+        stderr=None if said is None else subprocess.STDOUT,
     )
-    return Outcome(step.heading, done.returncode, time.monotonic() - began)
 
 
 def _environment() -> dict[str, str]:
