@@ -29,11 +29,8 @@ if __name__ == "__main__":
 
     venv.enter_existing()
 
-from pydantic import ValidationError
 
 from scripts.tool import add_signature, operate, print_json, ratio_of
-from services.common.problems import Refusal
-from services.common.scopes import faults_of
 from services.common.settings import PortfolioSettings, load
 from services.common.store import Store
 from services.domain.errors import ConfigurationError
@@ -59,14 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
 
-    def work(store: Store) -> int:
+    def work(store: Store) -> None:
         max_total_ratio = load(PortfolioSettings).max_total_allocation_pct / 100
         allocations = Allocations(AllocationStore(store), max_total_ratio=max_total_ratio)
-        try:
-            _COMMANDS[arguments.command](allocations, arguments)
-        except Refusal as error:
-            raise ConfigurationError(str(error)) from error
-        return 0
+        _COMMANDS[arguments.command](allocations, arguments)
 
     return operate("allocations", work)
 
@@ -176,10 +169,7 @@ def _ratios(allocations: Allocations, arguments: argparse.Namespace) -> dict[str
             raise ConfigurationError(f"{name} is given twice")
         given[name] = ratio_of(share)
     kept = allocations.current().ratios if arguments.keep else {}
-    try:
-        return {row.strategy_id: row.ratio for row in rows_of(kept | given)}
-    except ValidationError as error:
-        raise ConfigurationError(faults_of(error)) from error
+    return {row.strategy_id: row.ratio for row in rows_of(kept | given)}
 
 
 def _propose(allocations: Allocations, arguments: argparse.Namespace) -> None:

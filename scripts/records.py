@@ -27,11 +27,8 @@ if __name__ == "__main__":
 
     venv.enter_existing()
 
-from pydantic import ValidationError
 
 from scripts.tool import add_signature, operate
-from services.common.problems import Refusal
-from services.common.scopes import faults_of
 from services.common.settings import PortfolioSettings, load
 from services.common.store import Store
 from services.domain.errors import ConfigurationError
@@ -53,16 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
 
-    def work(store: Store) -> int:
-        try:
-            _COMMANDS[arguments.command](store, arguments)
-        except Refusal as error:
-            raise ConfigurationError(str(error)) from error
-        except ValidationError as error:
-            raise ConfigurationError(faults_of(error)) from error
-        return 0
-
-    return operate("records", work)
+    return operate("records", lambda store: _COMMANDS[arguments.command](store, arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

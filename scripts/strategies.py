@@ -29,7 +29,6 @@ if __name__ == "__main__":
 
 from scripts.configure import value_of
 from scripts.tool import add_signature, operate, print_json
-from services.common.problems import Refusal
 from services.common.store import Store
 from services.domain.errors import ConfigurationError
 from services.portfolio_builder.strategies import Strategies
@@ -44,14 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
 
-    def work(store: Store) -> int:
-        try:
-            _COMMANDS[arguments.command](store, arguments)
-        except Refusal as error:
-            raise ConfigurationError(str(error)) from error
-        return 0
-
-    return operate("strategies", work)
+    return operate("strategies", lambda store: _COMMANDS[arguments.command](store, arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

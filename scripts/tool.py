@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pymongo.errors import PyMongoError
 
+from services.common.problems import Refusal
+from services.common.scopes import faults_of
 from services.common.settings import CommonSettings, load
 from services.common.store import Store
 from services.domain.errors import ConfigurationError, TraderError
@@ -19,17 +21,19 @@ from services.domain.signals import plain
 from services.domain.words import Scope
 
 
-def operate(name: str, work: Callable[[Store], int]) -> int:
+def operate(name: str, work: Callable[[Store], int | None]) -> int:
     """Run `work` on the database of this instance; exit code 1, with a sentence, where it fails."""
     try:
         store = Store.connect(load(CommonSettings))
         try:
             store.ping()
-            return work(store)
+            return work(store) or 0
         finally:
             store.close()
-    except TraderError as error:
+    except (TraderError, Refusal) as error:
         print(f"{name}: {error}", file=sys.stderr)
+    except ValidationError as error:
+        print(f"{name}: {faults_of(error)}", file=sys.stderr)
     except PyMongoError as error:
         print(f"{name}: the database went away: {type(error).__name__}", file=sys.stderr)
     return 1
