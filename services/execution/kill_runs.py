@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
@@ -191,9 +192,17 @@ class KillRuns:
             run = look.run
             why = f"{run.run_id} of {run.by}: {run.reason}"
             marks = {"cancel_requested_at": look.now, "cancel_reason": why}
-            self._store["orders"].update_many(
-                {"_id": {"$in": ids}, "working": True, "cancel_requested_at": None},
-                {"$set": marks},
+            # One by one: a write of many rows, and a transaction of the desk that has some of them,
+            # may wait for each other.
+            self._store["orders"].bulk_write(
+                [
+                    UpdateOne(
+                        {"_id": each, "working": True, "cancel_requested_at": None},
+                        {"$set": marks},
+                    )
+                    for each in ids
+                ],
+                ordered=False,
             )
         return ids
 
