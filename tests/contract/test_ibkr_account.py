@@ -52,7 +52,7 @@ def test_the_window_is_open_again_after_a_lost_link(bench, broker):
     eventually(broker.is_connected)
     bench.set_price(INFY, "160")
     broker.place_order(order(2, "10"))
-    eventually(lambda: price_of(broker) == 160)
+    assert eventually(lambda: price_of(broker) == 160)
 
 
 def test_a_listener_that_fails_is_rung_again_and_none_after_the_end(bench, broker):

@@ -194,15 +194,17 @@ def test_what_cannot_be_opened_is_refused_and_nothing_is_there(store, http, chan
 
 def test_an_account_is_added_once(http):
     http.post("/api/v1/accounts", json=ADDED)
-    refused(http.post("/api/v1/accounts", json=ADDED), 409, "ACCOUNT_EXISTS")
+    assert refused(http.post("/api/v1/accounts", json=ADDED), 409, "ACCOUNT_EXISTS")
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '"x"', "\x00", '{"reason": }'])
 def test_what_is_no_json_object_is_refused_with_a_sentence(store, http, body):
     for path in ("/api/v1/accounts", "/api/v1/accounts/A/flows"):
         answer = http.post(path, content=body, headers={"Content-Type": "application/json"})
-        refused(answer, 422, "INVALID_PARAMETER")
-    refused(http.post("/api/v1/accounts", content=b"x" * 70_000), 413, "BODY_TOO_LARGE")
+        assert refused(answer, 422, "INVALID_PARAMETER")
+    answer = http.post("/api/v1/accounts", content=b"x" * 70_000)
+    assert refused(answer, 413, "BODY_TOO_LARGE")
+    assert store["trading_accounts"].count_documents({}) == 0
 
 
 def test_an_account_that_holds_something_is_not_left(store, http):
@@ -460,8 +462,8 @@ def test_a_preview_of_what_is_none_is_refused(http, previewing, change):
 
 def test_an_account_that_is_not_polled_cannot_be_asked(store, http):
     add(store)
-    refused(http.post("/api/v1/accounts/Mock-1/sync"), 409, "ACCOUNT_NOT_POLLED")
-    refused(http.post(PREVIEW, json=ASKED), 409, "ACCOUNT_NOT_POLLED")
+    assert refused(http.post("/api/v1/accounts/Mock-1/sync"), 409, "ACCOUNT_NOT_POLLED")
+    assert refused(http.post(PREVIEW, json=ASKED), 409, "ACCOUNT_NOT_POLLED")
 
 
 @pytest.mark.parametrize(
@@ -495,7 +497,8 @@ def test_an_account_that_is_not_polled_cannot_be_asked(store, http):
     ],
 )
 def test_an_account_that_nobody_knows_is_404_everywhere(http, method, path, body):
-    refused(http.request(method, f"/api/v1/{path}", json=body), 404, "UNKNOWN_ACCOUNT")
+    answer = http.request(method, f"/api/v1/{path}", json=body)
+    assert refused(answer, 404, "UNKNOWN_ACCOUNT")
 
 
 # Explained
@@ -593,4 +596,4 @@ def test_a_doubted_equity_is_confirmed_as_a_loss(store, http):
 )
 def test_a_span_that_is_none_is_refused(store, http, span):
     add(store)
-    refused(http.get(f"/api/v1/accounts/Mock-1/equity?{span}"), 422, "WRONG_SPAN")
+    assert refused(http.get(f"/api/v1/accounts/Mock-1/equity?{span}"), 422, "WRONG_SPAN")

@@ -85,11 +85,15 @@ def performance(marks):
     return gained, drawdown_ratio(marks), marks.max_drawdown_ratio
 
 
-def check_unmoved(account, gained=0, lost=0):
-    """Gain and drawdown of the account and of its fund."""
+def moved(account):
+    """What the marks of the account and of its fund count as gain and drawdown."""
+    return performance(account.marks), performance(account.fund.marks)
+
+
+def both(gained=0, lost=0):
+    """The same of both; nothing, where a payment moves nothing."""
     lost = pytest.approx(lost, abs=Decimal("1e-12"))
-    assert performance(account.marks) == (gained, lost, lost)
-    assert performance(account.fund.marks) == (gained, lost, lost)
+    return ((gained, lost, lost),) * 2
 
 
 def test_a_deposit_that_is_recorded_first_is_waited_for_and_moves_nothing(account):
@@ -100,7 +104,7 @@ def test_a_deposit_that_is_recorded_first_is_waited_for_and_moves_nothing(accoun
     account.says("1052", cash="1050")
     (flow,) = account.capital.flows(NAME)
     assert (flow.status, flow.settled_at) == (FlowStatus.SETTLED, account.row["as_of"])
-    check_unmoved(account, gained=2)
+    assert moved(account) == both(gained=2)
     assert account.history[-1]["flows"] == 50
 
 
@@ -114,10 +118,10 @@ def test_a_deposit_that_is_recorded_afterwards_is_found_in_the_cash_and_taken_ou
     assert (flow.status, flow.settled_at) == (FlowStatus.SETTLED, shown_at)
     # -1 % before it came, then -5 of 1085
     lost = 1 - Decimal("0.99") * (1 - Decimal(5) / 1085)
-    check_unmoved(account, gained=-15, lost=lost)
+    assert moved(account) == both(gained=-15, lost=lost)
     assert sum(day["flows"] for day in account.history) == 95
     account.says("1080", cash="1085")
-    check_unmoved(account, gained=-15, lost=lost)
+    assert moved(account) == both(gained=-15, lost=lost)
 
 
 def test_two_deposits_that_are_recorded_late_are_both_taken_out(account):
@@ -125,13 +129,13 @@ def test_two_deposits_that_are_recorded_late_are_both_taken_out(account):
     account.says("1120")
     account.records("70", flow_id="second", effective_at=account.at)
     account.records("50", flow_id="first", effective_at=account.at - timedelta(minutes=1))
-    check_unmoved(account)
+    assert moved(account) == both()
 
 
 def test_a_withdrawal_is_no_loss(account):
     account.says("940")
     account.records("-60", effective_at=account.at)
-    check_unmoved(account)
+    assert moved(account) == both()
 
 
 def test_a_reset_of_a_person_in_between_is_not_forgotten(account):
@@ -161,16 +165,16 @@ def test_the_same_entry_again_is_the_same_payment_and_another_one_is_refused(acc
 def test_a_payment_that_never_was_is_taken_back(account):
     account.says("1050")
     account.records("50", effective_at=account.at)
-    check_unmoved(account)
+    assert moved(account) == both()
     back = account.capital.reverse(NAME, "f1", SIGNED, reversal_id="r1")
     assert (back.amount, back.reverses) == (-50, "f1")
-    check_unmoved(account, gained=50)
+    assert moved(account) == both(gained=50)
     assert sum(day["flows"] for day in account.history) == 0
     assert account.capital.reverse(NAME, "f1", SIGNED, reversal_id="r1") == back
     with pytest.raises(Declined, match="does not count already"):
         account.capital.reverse(NAME, "f1", SIGNED, reversal_id="r2")
     account.says("1050")
-    check_unmoved(account, gained=50)
+    assert moved(account) == both(gained=50)
 
 
 def test_a_person_may_say_when_a_payment_came_that_cash_does_not_show(account):
@@ -179,7 +183,7 @@ def test_a_person_may_say_when_a_payment_came_that_cash_does_not_show(account):
     account.says("1050", cash="1000")
     flow = account.capital.settle(NAME, "f1", SIGNED, at=account.at - timedelta(minutes=1))
     assert flow.status is FlowStatus.SETTLED
-    check_unmoved(account)
+    assert moved(account) == both()
     with pytest.raises(Declined, match="SETTLED already"):
         account.capital.settle(NAME, "f1", SIGNED, at=account.at)
 
@@ -190,7 +194,7 @@ def test_a_payment_of_before_all_that_is_kept_leaves_marks_as_they_are(account):
     assert flow.status is FlowStatus.SETTLED
     assert account.marks == before
     account.says("1001")
-    check_unmoved(account, gained=1)
+    assert moved(account) == both(gained=1)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +269,7 @@ def test_a_jump_that_was_real_moves_the_marks(account):
     sentence = account.capital.confirm(NAME, jump.jump_id, SIGNED)
     assert "gain or a loss" in sentence
     account.says("700")
-    check_unmoved(account, gained=-300, lost=Decimal("0.3"))
+    assert moved(account) == both(gained=-300, lost=Decimal("0.3"))
 
 
 def test_a_jump_that_was_a_deposit_moves_nothing(account):
@@ -273,7 +277,7 @@ def test_a_jump_that_was_a_deposit_moves_nothing(account):
     payment = Payment(flow_id="f1", amount=Decimal(500))
     account.capital.confirm(NAME, jump.jump_id, SIGNED, payment=payment)
     account.says("1510")
-    check_unmoved(account, gained=10)
+    assert moved(account) == both(gained=10)
     (flow,) = account.capital.flows(NAME)
     assert (flow.status, flow.settled_at) == (FlowStatus.SETTLED, jump.seen_at)
     act = account.store["audit_log"].find_one({"what": "EQUITY_CONFIRMED"})
@@ -354,7 +358,7 @@ def test_a_payment_that_came_while_equity_was_doubted_is_no_gain(account):
     assert "f1 has come (50)" in sentence
     assert account.capital.flows(NAME)[0].status is FlowStatus.SETTLED
     account.says("1050")
-    check_unmoved(account)
+    assert moved(account) == both()
 
 
 @pytest.mark.parametrize("entered", ["CONFIRMED", "LATE"])
@@ -372,7 +376,7 @@ def test_a_payment_still_waits_after_another_one_came_that_nobody_waited_for(acc
         account.records(came, effective_at=account.at)
     account.says(str(equity + 9))
     assert [each.status for each in account.capital.flows(NAME)] == [FlowStatus.SETTLED] * 2
-    check_unmoved(account)
+    assert moved(account) == both()
 
 
 def test_a_fund_made_anew_knows_when_it_believed_a_payment(account):
@@ -384,7 +388,7 @@ def test_a_fund_made_anew_knows_when_it_believed_a_payment(account):
     account.says("1500")
     account.says("1505")
     account.records("5", flow_id="late", effective_at=account.at)
-    check_unmoved(account)
+    assert moved(account) == both()
     assert account.fund.marks.day_low == account.fund.marks.day_start
 
 

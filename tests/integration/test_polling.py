@@ -113,8 +113,8 @@ def test_who_waits_for_a_broker_that_hangs_leaves_room_for_others(
 ):
     monkeypatch.setattr(service_module, "_MOST_WAITING", 1)
     add(store, "A", "B")
-    hanging = Hanging(make_state("A"))
-    polling = begin({"A": hanging, "B": ScriptedBroker(make_state("B"))}, seconds=600)
+    hanging, other = Hanging(make_state("A")), ScriptedBroker(make_state("B"))
+    polling = begin({"A": hanging, "B": other}, seconds=600)
     wait_until(lambda: hanging.hangs)
     first = threading.Thread(target=polling.sync, args=("A",), daemon=True)
     first.start()
@@ -129,7 +129,9 @@ def test_who_waits_for_a_broker_that_hangs_leaves_room_for_others(
     wait_until(is_full)
     hanging.release.set()
     first.join(10)
+    asked = other.asked
     polling.sync("B")
+    assert other.asked > asked
 
 
 def test_an_account_has_a_pace_of_its_own_and_a_changed_one_is_followed(
@@ -151,7 +153,7 @@ def test_no_pace_is_so_slow_that_one_missed_answer_makes_figures_stale(store, be
     add(store, "A")
     broker = ScriptedBroker(make_state("A"))
     begin({"A": broker}, seconds=600, max_age=0.2)
-    wait_until(lambda: broker.asked > 3)
+    assert wait_until(lambda: broker.asked > 3)
 
 
 def test_after_a_failure_a_broker_is_asked_again_soon(store, begin, gapless, monkeypatch):
@@ -169,7 +171,7 @@ def test_a_new_day_asks_every_account(store, begin, gapless):
     polling = begin(brokers, seconds=600)
     wait_until(lambda: all(each.asked == 1 for each in brokers.values()))
     polling.ring_all()
-    wait_until(lambda: all(each.asked == 2 for each in brokers.values()))
+    assert wait_until(lambda: all(each.asked == 2 for each in brokers.values()))
 
 
 def test_a_person_who_syncs_gets_figures_of_after_the_question(store, begin, gapless):
@@ -366,4 +368,4 @@ def test_a_broker_that_pushes_rings_by_itself(store, begin, gapless):
     begin({"A": broker}, seconds=600)
     wait_until(lambda: broker.asked == 1)
     broker.bell()
-    wait_until(lambda: broker.asked == 2)
+    assert wait_until(lambda: broker.asked == 2)

@@ -52,7 +52,7 @@ def test_a_store_that_does_not_answer_is_not_hidden_for_long(store, snapshots, m
             return True
         return False
 
-    wait_until(refused)
+    assert wait_until(refused)
 
 
 def test_reading_stops_when_nobody_asks_and_begins_again(store, snapshots, monkeypatch):

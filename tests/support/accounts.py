@@ -109,8 +109,10 @@ class ScriptedBroker:
         self.closed = True
 
 
-def wait_until(condition: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object]) -> object:
+    """What came, once it has; a test fails where it does not come."""
     until = time.monotonic() + 10
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < until, "waited 10 s in vain"
         time.sleep(0.01)
+    return found
