@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
 from services.common.clock import utc_now
@@ -14,7 +15,13 @@ _log = logging.getLogger(__name__)
 
 
 def raise_incident(
-    store: Store, *, kind: str, key: str, sentence: str, facts: dict[str, Any] | None = None
+    store: Store,
+    *,
+    kind: str,
+    key: str,
+    sentence: str,
+    facts: dict[str, Any] | None = None,
+    session: ClientSession | None = None,
 ) -> None:
     """Open an incident, or count one more sighting of it.
 
@@ -24,6 +31,7 @@ def raise_incident(
         key: what it is about, e.g. a client_order_id; kind and key together are one incident.
         sentence: what happened, for a person, with numbers.
         facts: the numbers again, for machines.
+        session: of the transaction it belongs to: there the incident is opened, or nothing is.
     """
     name = f"{kind}|{key}"
     # What is seen again every few seconds, in the same words, is one line of the log.
@@ -45,6 +53,7 @@ def raise_incident(
             "$inc": {"count": 1},
         },
         upsert=True,
+        session=session,
     )
 
 

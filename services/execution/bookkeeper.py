@@ -13,7 +13,7 @@ from pymongo.client_session import ClientSession
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
 from services.common.failpoints import FailPoint, failpoint
-from services.common.incidents import clear_incident, raise_incident
+from services.common.incidents import clear_incident
 from services.common.leases import Lease
 from services.common.logs import road
 from services.common.store import Document, Store
@@ -139,7 +139,7 @@ class Bookkeeper:
         return done
 
     def tell(self, bookings: Sequence[Booking]) -> None:
-        """Publish, log and raise what bookings that are in the books have brought."""
+        """Publish and log what bookings that are in the books have brought."""
         if bookings:
             failpoint(FailPoint.BOOKED)
         news = [each for each in bookings if each.ended or each.fresh]
@@ -163,19 +163,6 @@ class Bookkeeper:
 
     def _tell(self, booking: Booking) -> None:
         state, report = booking.after.state, booking.report
-        for incident in booking.after.incidents:
-            raise_incident(
-                self._store, kind=incident.kind, key=booking.order_id, sentence=incident.sentence
-            )
-        order = state.order
-        if state.status is OrderStatus.REJECTED and order.intent.reduces_risk:
-            raise_incident(
-                self._store,
-                kind="EXIT_REJECTED",
-                key=booking.order_id,
-                sentence=f"{order.strategy_id}: {order.role} {order.side} {order.quantity:f} "
-                f"{order.instrument.symbol} in {self._account_id} was rejected: {report.text}",
-            )
         was_absent = "absent_since" in booking.stored or booking.stored.get("resend_count")
         if was_absent and state.status not in NO_OUTCOME:
             clear_incident(self._store, kind="ORDER_UNKNOWN", key=booking.order_id)

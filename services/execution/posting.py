@@ -1,4 +1,7 @@
-"""The one place that moves orders, fills, positions, reservations and signals, all or nothing."""
+"""The one place that moves orders, fills, positions, reservations and signals, all or nothing.
+
+What a person must see of them is in the same transaction: a crash after it loses no incident.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
 from services.common.failpoints import FailPoint, failpoint
+from services.common.incidents import raise_incident
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.errors import TransientError
-from services.domain.orders import OrderReport, Reservation
+from services.domain.orders import Order, OrderReport, Reservation
 from services.domain.values import ZERO
 from services.domain.words import OrderRole, OrderStatus, SignalStatus
 from services.execution.documents import Booking, order_update
@@ -112,6 +116,7 @@ class Posting:
             )
             self._update_reservations(bookings, session)
             self._update_signals(bookings, session)
+            self._raise_incidents(bookings, session)
             failpoint(FailPoint.BEFORE_BOOKING)
 
         try:
@@ -189,3 +194,21 @@ class Posting:
                     return None
                 filled = filled or bool(other["filled_quantity"])
         return SignalStatus.COMPLETED if filled else SignalStatus(state.status)
+
+    def _raise_incidents(self, bookings: Sequence[Booking], session: ClientSession) -> None:
+        for booking in bookings:
+            told = {each.kind: each.sentence for each in booking.after.incidents}
+            state = booking.after.state
+            if state.status is OrderStatus.REJECTED and state.order.intent.reduces_risk:
+                told["EXIT_REJECTED"] = _rejected(state.order, booking.report.text)
+            for kind, sentence in told.items():
+                raise_incident(
+                    self._store, kind=kind, key=booking.order_id, sentence=sentence, session=session
+                )
+
+
+def _rejected(order: Order, text: str) -> str:
+    return (
+        f"{order.strategy_id}: {order.role} {order.side} {order.quantity:f} "
+        f"{order.instrument.symbol} in {order.account_id} was rejected: {text}"
+    )
