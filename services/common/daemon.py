@@ -51,6 +51,11 @@ class Process(Generic[S]):
         """Run `part` for the life of the process."""
         self._parts.append(part)
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What runs for its life, in the order of its start."""
+        return tuple(self._parts)
+
     def on_exit(self, close: Callable[[], None]) -> None:
         """Call `close` after every part has stopped."""
         self._closers.append(close)

@@ -75,6 +75,7 @@ class HttpServer:
             forwarded_allow_ips=trusted_proxies,
             timeout_graceful_shutdown=5,
         )
+        self.app = app
         self._server = uvicorn.Server(config)
         self._on_death = on_death
         self._thread = threading.Thread(target=self._serve, name="http", daemon=True)

@@ -1,0 +1,38 @@
+import { amount, direction, exact, signed, signedPercent } from '@/lib/format'
+
+type Value = string | number | null | undefined
+
+/** An amount; the exact value on hover. */
+export function Money({ value, digits = 2 }: { value: Value; digits?: number }) {
+  return (
+    <span className="number" title={typeof value === 'string' ? exact(value) : undefined}>
+      {amount(value, digits)}
+    </span>
+  )
+}
+
+/** Profit or loss: sign, arrow and color, never the color alone. */
+export function Pnl({
+  value,
+  digits = 2,
+  ratio = false,
+}: {
+  value: Value
+  digits?: number
+  ratio?: boolean
+}) {
+  const way = direction(value)
+  const arrow = { up: '▲', down: '▼', flat: '' }[way]
+  const text = ratio ? signedPercent(value, digits) : signed(value, digits)
+  return (
+    <span className={`number ${way}`} title={typeof value === 'string' ? exact(value) : undefined}>
+      {arrow && <span aria-hidden="true">{arrow} </span>}
+      {text}
+    </span>
+  )
+}
+
+/** A quantity or price exactly as booked. */
+export function Exact({ value }: { value: string | null | undefined }) {
+  return <span className="number">{exact(value)}</span>
+}
