@@ -16,6 +16,8 @@ test('a hundred thousand rows put only those in sight into the page', () => {
     />,
   )
   expect(screen.getByRole('table')).toHaveAttribute('aria-rowcount', '100000')
-  expect(screen.getAllByRole('row').length).toBeLessThan(80)
+  const inThePage = screen.getAllByRole('row').length
+  expect(inThePage).toBeGreaterThan(20)
+  expect(inThePage).toBeLessThan(80)
   expect(screen.getByText('0')).toBeInTheDocument()
 })

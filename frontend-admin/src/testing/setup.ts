@@ -21,8 +21,8 @@ globalThis.ResizeObserver = class {
   disconnect() {}
 }
 Object.defineProperties(HTMLElement.prototype, {
-  offsetHeight: { get: () => 800 },
-  offsetWidth: { get: () => 1200 },
+  clientHeight: { get: () => 800 },
+  clientWidth: { get: () => 1200 },
 })
 Element.prototype.scrollIntoView = () => {}
 
