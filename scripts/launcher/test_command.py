@@ -58,7 +58,7 @@ def main() -> int:
 def steps(*, fast: bool) -> list[Step]:
     """The checks, in order; pytest last, so that its closing lines are near the end.
 
-    Two at a time: most tests wait for a server half of their time. Neighbours stay together, for
+    Three at a time: most tests wait for a server half of their time. Neighbours stay together, for
     they share servers, until somebody has nothing left to do. What runs whole instances is one
     after the other, beside them: it waits most of all.
     """
@@ -73,7 +73,7 @@ def steps(*, fast: bool) -> list[Step]:
         Step("mypy", (python, "-m", "mypy")),
         Step("lint-imports", (str(_BIN / "lint-imports"),)),
         *([Step("pytest e2e", (*pytest, *whole), beside=True)] if whole else []),
-        Step("pytest", (*pytest, "-n", "2", "--dist", "worksteal", *parts)),
+        Step("pytest", (*pytest, "-n", "3", "--dist", "worksteal", *parts)),
     ]
 
 
