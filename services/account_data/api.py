@@ -24,15 +24,17 @@ from services.account_data.seed_views import (
 )
 from services.account_data.views import AccountView
 from services.common.bodies import BodyLimit
+from services.common.callers import Caller, add_description, allow
 from services.common.clock import utc_now
 from services.common.http import add_routes
-from services.common.operators import Operators, admit_operators, operator
+from services.common.operators import Operators, admit_operators
 from services.common.ops import Health
 from services.common.problems import Refusal, add_problems, problem_responses, translate
 from services.domain.errors import ConfigurationError, Declined
+from services.domain.users import Permission
 from services.domain.words import AccountType, ActiveStatus
 
-PROBLEMS: Final = problem_responses(401, 404, 409, 413, 422, 503)
+PROBLEMS: Final = problem_responses(401, 403, 404, 409, 413, 422, 503)
 _MOST_BYTES: Final = 65_536
 #: Every other code is 422: what was sent cannot be.
 _STATUS: Final = {
@@ -49,7 +51,9 @@ _STATUS: Final = {
     "FLOW_REVERSED": 409,
     "NO_JUMP": 409,
 }
-By = Annotated[str, Depends(operator)]
+Reader = Annotated[Caller, Depends(allow(Permission.READ))]
+Trader = Annotated[Caller, Depends(allow(Permission.TRADE))]
+Admin = Annotated[Caller, Depends(allow(Permission.CONFIGURE))]
 Since = Annotated[AwareDatetime | None, Query(alias="from")]
 Type = Annotated[
     AccountType | None, Query(description="PAPER or LIVE; left out = real money first")
@@ -63,6 +67,7 @@ def create_app(readings: Readings, health: Health, operators: Operators) -> Fast
         version="1",
         responses=PROBLEMS,
         generate_unique_id_function=lambda route: route.name,
+        openapi_url=None,  # for callers only
     )
     app.add_middleware(BodyLimit, most_bytes=lambda _path: _MOST_BYTES)
     add_routes(app, health)
@@ -71,6 +76,7 @@ def create_app(readings: Readings, health: Health, operators: Operators) -> Fast
     translate(app, ConfigurationError, lambda error: Refusal(422, "REFUSED", str(error)))
     translate(app, BrokerError, _of_broker)
     admit_operators(app, operators)
+    add_description(app)
     _add_accounts(app, readings)
     _add_seed_routes(app, readings)
     _add_fund(app, readings)
@@ -93,7 +99,7 @@ def _of_broker(error: BrokerError) -> Refusal:
 def _add_accounts(app: FastAPI, readings: Readings) -> None:
     @app.get("/api/v1/accounts", tags=["accounts"])
     def get_accounts(
-        _by: By,
+        _by: Reader,
         broker: Annotated[str | None, Query(max_length=40)] = None,
         status: ActiveStatus | None = None,
     ) -> list[AccountView]:
@@ -101,24 +107,24 @@ def _add_accounts(app: FastAPI, readings: Readings) -> None:
         return readings.accounts(broker=broker, status=status)
 
     @app.get("/api/v1/accounts/{account_id}", tags=["accounts"])
-    def get_account(account_id: str, _by: By) -> AccountView:
+    def get_account(account_id: str, _by: Reader) -> AccountView:
         """One account with its figures and their age."""
         return readings.account(account_id)
 
     @app.get("/api/v1/accounts/{account_id}/positions", tags=["accounts"])
-    def get_positions(account_id: str, _by: By) -> PositionsView:
+    def get_positions(account_id: str, _by: Reader) -> PositionsView:
         """What an account holds by its broker's word, with its own age."""
         return readings.positions(account_id)
 
 
 def _add_seed_routes(app: FastAPI, readings: Readings) -> None:
     @app.get("/api/v1/account/{account_id}/state", tags=["accounts"])
-    def get_state(account_id: str, _by: By) -> StateAnswer:
+    def get_state(account_id: str, _by: Reader) -> StateAnswer:
         """Figures, positions and working orders of an account."""
         return readings.state(account_id)
 
     @app.get("/api/v1/account/{account_id}/margin", tags=["accounts"])
-    def get_margin(account_id: str, _by: By) -> MarginView:
+    def get_margin(account_id: str, _by: Reader) -> MarginView:
         """Margin of an account."""
         return margin_view(readings.account(account_id))
 
@@ -126,7 +132,7 @@ def _add_seed_routes(app: FastAPI, readings: Readings) -> None:
 def _add_fund(app: FastAPI, readings: Readings) -> None:
     @app.get("/api/v1/fund", tags=["fund"])
     def get_fund(
-        _by: By,
+        _by: Reader,
         currency: Annotated[str | None, Query(pattern="^[A-Z]{3}$")] = None,
         account_type: AccountType | None = None,
     ) -> FundView:
@@ -134,13 +140,13 @@ def _add_fund(app: FastAPI, readings: Readings) -> None:
         return readings.fund(currency=currency, account_type=account_type)
 
     @app.get("/api/v1/fund/state", tags=["fund"])
-    def get_fund_state(_by: By, account_type: Type = None) -> FundStateAnswer:
+    def get_fund_state(_by: Reader, account_type: Type = None) -> FundStateAnswer:
         """One fund, by broker."""
         return readings.fund_state(account_type=account_type)
 
     @app.get("/api/v1/hierarchy", tags=["fund"])
     def get_hierarchy(
-        _by: By, currency: Annotated[str | None, Query(pattern="^[A-Z]{3}$")] = None
+        _by: Reader, currency: Annotated[str | None, Query(pattern="^[A-Z]{3}$")] = None
     ) -> tuple[FundNode, ...]:
         """Funds, their brokers and their accounts; left out = in the fund's currency."""
         return readings.hierarchy(currency=currency)
@@ -150,7 +156,7 @@ def _add_curves(app: FastAPI, readings: Readings) -> None:
     @app.get("/api/v1/accounts/{account_id}/equity", tags=["curves"])
     def get_equity(
         account_id: str,
-        _by: By,
+        _by: Reader,
         first: Since = None,
         to: AwareDatetime | None = None,
         resolution: Resolution = Resolution.DAY,
@@ -161,7 +167,7 @@ def _add_curves(app: FastAPI, readings: Readings) -> None:
 
     @app.get("/api/v1/fund/equity", tags=["curves"])
     def get_fund_equity(
-        _by: By,
+        _by: Reader,
         account_type: Type = None,
         first: Since = None,
         to: AwareDatetime | None = None,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from services.account_data.api import PROBLEMS, By
+from services.account_data.api import PROBLEMS, Reader, Trader
 from services.account_data.capital import Capital
 from services.account_data.readings import Readings
 from services.account_data.recording import Payment, Signed
@@ -60,16 +60,16 @@ def add_money_routes(
     """
 
     @app.get("/api/v1/accounts/{account_id}/flows", responses=PROBLEMS, tags=["money"])
-    def get_flows(account_id: str, _by: By) -> list[FlowView]:
+    def get_flows(account_id: str, _by: Reader) -> list[FlowView]:
         """Deposits and withdrawals, the newest first."""
         return [_view(each) for each in capital.flows(account_id)]
 
     @app.post(
         "/api/v1/accounts/{account_id}/flows", status_code=201, responses=PROBLEMS, tags=["money"]
     )
-    def post_flow(account_id: str, entry: FlowEntry, by: By) -> FlowView:
+    def post_flow(account_id: str, entry: FlowEntry, by: Trader) -> FlowView:
         """Enter a payment, before or after the broker shows it; the same again is the same."""
-        flow = capital.record(account_id, entry.payment(), Signed(by, entry.reason))
+        flow = capital.record(account_id, entry.payment(), Signed(by.name, entry.reason))
         after(account_id)
         return _view(flow)
 
@@ -79,9 +79,9 @@ def add_money_routes(
         responses=PROBLEMS,
         tags=["money"],
     )
-    def post_reversal(account_id: str, flow_id: str, asked: FlowReversal, by: By) -> FlowView:
+    def post_reversal(account_id: str, flow_id: str, asked: FlowReversal, by: Trader) -> FlowView:
         """Take a payment back that never was; both entries stay."""
-        signed = Signed(by, asked.reason)
+        signed = Signed(by.name, asked.reason)
         flow = capital.reverse(account_id, flow_id, signed, reversal_id=asked.flow_id)
         after(account_id)
         return _view(flow)
@@ -89,17 +89,17 @@ def add_money_routes(
     @app.post(
         "/api/v1/accounts/{account_id}/flows/{flow_id}/settle", responses=PROBLEMS, tags=["money"]
     )
-    def post_settled(account_id: str, flow_id: str, asked: FlowArrival, by: By) -> FlowView:
+    def post_settled(account_id: str, flow_id: str, asked: FlowArrival, by: Trader) -> FlowView:
         """Say when a payment came that the broker's cash does not show."""
-        flow = capital.settle(account_id, flow_id, Signed(by, asked.reason), at=asked.at)
+        flow = capital.settle(account_id, flow_id, Signed(by.name, asked.reason), at=asked.at)
         after(account_id)
         return _view(flow)
 
     @app.post("/api/v1/accounts/{account_id}/confirm", responses=PROBLEMS, tags=["money"])
-    def post_confirmation(account_id: str, asked: Confirmation, by: By) -> Confirmed:
+    def post_confirmation(account_id: str, asked: Confirmation, by: Trader) -> Confirmed:
         """Say what a doubted equity was; marks follow it, and entries go again."""
         payment = _payment(readings.account(account_id, anew=True), asked.checked())
-        signed = Signed(by, asked.reason)
+        signed = Signed(by.name, asked.reason)
         sentence = capital.confirm(account_id, asked.jump_id, signed, payment=payment)
         after(account_id)
         return Confirmed(sentence=sentence, account=readings.account(account_id, anew=True))

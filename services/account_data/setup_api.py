@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import FastAPI, Query
 
 from brokers.broker import MarginQuote
-from services.account_data.api import PROBLEMS, By
+from services.account_data.api import PROBLEMS, Admin, Reader, Trader
 from services.account_data.readings import Readings
 from services.account_data.requests import AccountChange, NewAccount, PreviewRequest, Secret
 from services.account_data.seed_views import StateAnswer
@@ -71,18 +71,18 @@ def add_setup_routes(app: FastAPI, store: Store, vault: Vault, readings: Reading
     """Add, change and leave accounts; each with its line in the audit log."""
 
     @app.post("/api/v1/accounts", status_code=201, responses=PROBLEMS, tags=["setup"])
-    def post_account(account: NewAccount, by: By) -> AccountView:
+    def post_account(account: NewAccount, by: Admin) -> AccountView:
         """Add an account; it is polled within seconds."""
-        add_account(store, account.row(), by=by, reason=account.reason)
+        add_account(store, account.row(), by=by.name, reason=account.reason)
         return readings.account(account.account_id, anew=True)
 
     @app.put("/api/v1/accounts/{account_id}", responses=PROBLEMS, tags=["setup"])
-    def put_account(account_id: str, change: AccountChange, by: By) -> SetupView:
+    def put_account(account_id: str, change: AccountChange, by: Admin) -> SetupView:
         """Change how an account is reached or followed."""
         change_account(
             store,
             account_id,
-            by=by,
+            by=by.name,
             reason=change.reason,
             connection=change.connection,
             settings=change.settings(),
@@ -90,31 +90,31 @@ def add_setup_routes(app: FastAPI, store: Store, vault: Vault, readings: Reading
         return _setup(store, account_id)
 
     @app.get("/api/v1/accounts/{account_id}/setup", responses=PROBLEMS, tags=["setup"])
-    def get_setup(account_id: str, _by: By) -> SetupView:
+    def get_setup(account_id: str, _by: Reader) -> SetupView:
         """How an account is reached, and where its secrets are."""
         return _setup(store, account_id)
 
     @app.delete("/api/v1/accounts/{account_id}", responses=PROBLEMS, tags=["setup"])
     def delete_account(
         account_id: str,
-        by: By,
+        by: Admin,
         reason: Annotated[str, Query(min_length=1, max_length=500)],
     ) -> AccountView:
         """Leave an account: it is INACTIVE, and stays stored. Refused while it holds something."""
         settings = {"status": ActiveStatus.INACTIVE}
-        change_account(store, account_id, by=by, reason=reason, settings=settings)
+        change_account(store, account_id, by=by.name, reason=reason, settings=settings)
         return readings.account(account_id, anew=True)
 
     @app.put("/api/v1/accounts/{account_id}/secrets/{name}", responses=PROBLEMS, tags=["setup"])
-    def put_secret(account_id: str, name: str, secret: Secret, by: By) -> SetupView:
+    def put_secret(account_id: str, name: str, secret: Secret, by: Admin) -> SetupView:
         """Seal a secret of an account, in the place of an earlier one."""
-        keep_secret(store, vault, account_id, name, secret.value, by=by)
+        keep_secret(store, vault, account_id, name, secret.value, by=by.name)
         return _setup(store, account_id)
 
     @app.delete("/api/v1/accounts/{account_id}/secrets/{name}", responses=PROBLEMS, tags=["setup"])
-    def delete_secret(account_id: str, name: str, by: By) -> SetupView:
+    def delete_secret(account_id: str, name: str, by: Admin) -> SetupView:
         """Forget a secret."""
-        keep_secret(store, vault, account_id, name, None, by=by)
+        keep_secret(store, vault, account_id, name, None, by=by.name)
         return _setup(store, account_id)
 
 
@@ -122,17 +122,17 @@ def add_broker_routes(app: FastAPI, polling: AccountData, readings: Readings) ->
     """Have brokers asked, over each account's own connection and within its budget."""
 
     @app.post("/api/v1/accounts/{account_id}/sync", responses=_PROBLEMS, tags=["brokers"])
-    def post_sync(account_id: str, _by: By) -> StateAnswer:
+    def post_sync(account_id: str, _by: Trader) -> StateAnswer:
         """Ask the broker now; answers with the fresh state, or why there is none."""
         return _synced(account_id, polling, readings)
 
     @app.post("/api/v1/account/{account_id}/sync", responses=_PROBLEMS, tags=["brokers"])
-    def post_sync_of_seed(account_id: str, _by: By) -> StateAnswer:
+    def post_sync_of_seed(account_id: str, _by: Trader) -> StateAnswer:
         """The same, as earlier clients ask for it."""
         return _synced(account_id, polling, readings)
 
     @app.post("/api/v1/account/{account_id}/margin-preview", responses=_PROBLEMS, tags=["brokers"])
-    def post_margin_preview(account_id: str, asked: PreviewRequest, _by: By) -> PreviewView:
+    def post_margin_preview(account_id: str, asked: PreviewRequest, _by: Reader) -> PreviewView:
         """What an order would change of the account's margin, by its broker; sends nothing."""
         account = readings.account(account_id, anew=True)
         leg = asked.leg()

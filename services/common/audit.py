@@ -8,6 +8,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
+from services.common.origin import remote_address
 from services.common.store import Store
 
 
@@ -20,14 +21,14 @@ def audit(
     facts: Mapping[str, Any],
     session: ClientSession | None = None,
 ) -> None:
-    """Remember one act.
+    """Remember one act, with the address of the request that is being answered, if any.
 
     Args:
         store: where it is recorded.
         what: machine code, e.g. `SIGNAL_REPLAYED`.
         service: which part of the system noticed.
         by: who: a person's name, or the address of a sender.
-        facts: what it was about.
+        facts: what it was about; of a change what was `before` and what is `after`.
         session: of the transaction it belongs to.
     """
     store["audit_log"].insert_one(
@@ -36,6 +37,7 @@ def audit(
             "service": service,
             "what": what,
             "by": by,
+            "address": remote_address(),
             "facts": dict(facts),
         },
         session=session,

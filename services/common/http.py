@@ -21,12 +21,17 @@ def serve_http(process: Process[Any], app: FastAPI, *, trusted_proxies: str = ""
     Args:
         process: whose.
         app: what.
-        trusted_proxies: addresses whose X-Forwarded-For is believed, separated by commas.
+        trusted_proxies: addresses whose X-Forwarded-For is believed, separated by commas; left out
+            = those of TRUSTED_PROXIES.
     """
     settings: CommonSettings = process.settings
     port = settings.port(process.service)
     server = HttpServer(
-        app, settings.mt_bind_host, port, on_death=process.fail, trusted_proxies=trusted_proxies
+        app,
+        settings.mt_bind_host,
+        port,
+        on_death=process.fail,
+        trusted_proxies=trusted_proxies or settings.trusted_proxies,
     )
     process.add(server)
 

@@ -59,6 +59,9 @@ class CommonSettings(BaseSettings):
     account_max_age_s: Decimal = Field(
         Decimal(60), gt=0, description="seconds; older account data denies entries, never exits"
     )
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="addresses whose X-Forwarded-For is believed, comma-separated"
+    )
     kill_timeout_s: float = Field(
         60, ge=1, le=3600, description="seconds until a kill that is not proven is an incident"
     )
@@ -271,6 +274,13 @@ class DashboardSettings(CommonSettings):
     """dashboard_creator."""
 
     dashboard_refresh_s: float = Field(2, gt=0, le=600, description="seconds a snapshot is served")
+    session_idle_h: float = Field(
+        12, gt=0, le=720, description="hours without a request until a log-in is over"
+    )
+    session_max_h: float = Field(168, gt=0, le=2160, description="hours until a log-in is over")
+    cookie_secure: Literal["auto", "true", "false"] = Field(
+        "auto", description="send the cookie over TLS only; auto = when trading is live"
+    )
 
 
 class MockBrokerSettings(CommonSettings):

@@ -185,10 +185,22 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         ([("credentials.credential_id", ASCENDING)], {}),
     ],
     "users": [([("credentials.key_hash", ASCENDING)], {})],
+    "sessions": [
+        ([("user", ASCENDING), ("created_at", DESCENDING)], {}),
+        ([("expires_at", ASCENDING)], {"expireAfterSeconds": 0}),
+    ],
+    "login_failures": [
+        ([("name", ASCENDING)], {}),
+        ([("expires_at", ASCENDING)], {"expireAfterSeconds": 0}),
+    ],
     "rate_windows": [([("expires_at", ASCENDING)], {"expireAfterSeconds": 0})],
     "incidents": [([("status", ASCENDING), ("last_seen_at", DESCENDING)], {})],
     "dead_letters": [([("status", ASCENDING), ("last_failed_at", DESCENDING)], {})],
-    "audit_log": [([("recorded_at", DESCENDING)], {})],
+    "audit_log": [
+        ([("recorded_at", DESCENDING), ("_id", DESCENDING)], {}),
+        ([("by", ASCENDING), ("recorded_at", DESCENDING), ("_id", DESCENDING)], {}),
+        ([("what", ASCENDING), ("recorded_at", DESCENDING), ("_id", DESCENDING)], {}),
+    ],
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.common.daemon import Process, main
 from services.common.http import serve_http
+from services.common.operators import KEY_SECONDS, Operators
 from services.common.settings import DashboardSettings
 from services.common.store import Store
 from services.dashboard_creator.api import create_app
@@ -24,7 +25,9 @@ def build(process: Process[DashboardSettings]) -> None:
         max_age_seconds=float(settings.account_max_age_s),
         refresh_seconds=settings.dashboard_refresh_s,
     )
-    serve_http(process, create_app(dashboards, process.health))
+    operators = Operators(store, cache_seconds=KEY_SECONDS)
+    app = create_app(dashboards, process.health, operators)
+    serve_http(process, app)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""HTTP of the dashboards: pages of JSON, read only."""
+"""HTTP of the dashboards: pages of JSON."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import FastAPI, Query
+from fastapi import Depends, FastAPI, Query
 from fastapi.routing import APIRoute
 
+from services.common.callers import Caller, add_description, allow
 from services.common.http import add_routes
+from services.common.operators import Operators, admit_operators
 from services.common.ops import Health
 from services.common.problems import Refusal, add_problems, problem_responses
 from services.dashboard_creator.models import (
@@ -25,21 +27,26 @@ from services.dashboard_creator.pages import (
     Index,
 )
 from services.dashboard_creator.service import Dashboards
+from services.domain.users import Permission
 from services.domain.words import SignalStatus
 
-_PROBLEMS = problem_responses(404, 422, 500, 503)
+_PROBLEMS = problem_responses(401, 403, 404, 422, 500, 503)
+Reader = Annotated[Caller, Depends(allow(Permission.READ))]
 Limit = Annotated[int, Query(ge=1, le=500, description="at most so many, newest first")]
 
 
-def create_app(dashboards: Dashboards, health: Health) -> FastAPI:
-    """The HTTP interface."""
+def create_app(dashboards: Dashboards, health: Health, operators: Operators) -> FastAPI:
+    """The HTTP interface, to which each part adds its routes."""
     app = FastAPI(
         title="Mathematricks dashboards",
         version="1",
         responses=_PROBLEMS,
         generate_unique_id_function=lambda route: route.name,
+        openapi_url=None,  # for callers only
     )
     add_problems(app)
+    admit_operators(app, operators)
+    add_description(app)
     _add_index(app)
     _add_signals(app, dashboards)
     _add_books(app, dashboards)
@@ -50,9 +57,11 @@ def create_app(dashboards: Dashboards, health: Health) -> FastAPI:
 
 def _add_index(app: FastAPI) -> None:
     @app.get("/")
-    def get_index() -> Index:
+    def get_index(_by: Annotated[Caller, Depends(allow(Permission.SELF))]) -> Index:
         """What can be asked here."""
-        routes = [route for route in app.routes if isinstance(route, APIRoute)]
+        routes = [
+            route for route in app.routes if isinstance(route, APIRoute) and route.include_in_schema
+        ]
         return Index(
             endpoints=tuple(
                 Endpoint(path=route.path, what=route.description.partition("\n")[0])
@@ -63,19 +72,22 @@ def _add_index(app: FastAPI) -> None:
 
 def _add_signals(app: FastAPI, dashboards: Dashboards) -> None:
     @app.get("/api/v1/dashboard")
-    def get_dashboard() -> Dashboard:
+    def get_dashboard(_by: Reader) -> Dashboard:
         """All on one page: fund, accounts, strategies, the last signals, what needs a person."""
         return dashboards.dashboard()
 
     @app.get("/api/v1/signals")
     def get_signals(
-        limit: Limit = 50, strategy_id: str | None = None, status: SignalStatus | None = None
+        _by: Reader,
+        limit: Limit = 50,
+        strategy_id: str | None = None,
+        status: SignalStatus | None = None,
     ) -> list[SignalSummary]:
         """The newest signals with their road."""
         return dashboards.signals(limit=limit, strategy_id=strategy_id, status=status)
 
     @app.get("/api/v1/signals/{signal_id}")
-    def get_signal(signal_id: str) -> SignalPage:
+    def get_signal(signal_id: str, _by: Reader) -> SignalPage:
         """Everything of one signal: sentence, road, decision, orders, fills, positions."""
         page = dashboards.signal(signal_id)
         if page is None:
@@ -83,19 +95,19 @@ def _add_signals(app: FastAPI, dashboards: Dashboards) -> None:
         return page
 
     @app.get("/api/v1/quarantine")
-    def get_quarantine(limit: Limit = 50) -> list[QuarantinedSignal]:
+    def get_quarantine(_by: Reader, limit: Limit = 50) -> list[QuarantinedSignal]:
         """Signals that could not be read, and why."""
         return dashboards.quarantine(limit=limit)
 
 
 def _add_books(app: FastAPI, dashboards: Dashboards) -> None:
     @app.get("/api/v1/orders")
-    def get_orders(limit: Limit = 100, working: bool | None = None) -> list[OrderView]:
+    def get_orders(_by: Reader, limit: Limit = 100, working: bool | None = None) -> list[OrderView]:
         """The newest orders; `working=true` for those that are not at their end."""
         return dashboards.orders(working=working, limit=limit)
 
     @app.get("/api/v1/positions")
-    def get_positions(open_only: bool = False) -> list[PositionView]:
+    def get_positions(_by: Reader, open_only: bool = False) -> list[PositionView]:
         """What every strategy holds in every account; flat ones carry their realized P&L."""
         return dashboards.positions(open_only=open_only)
 
@@ -103,14 +115,16 @@ def _add_books(app: FastAPI, dashboards: Dashboards) -> None:
 def _add_troubles(app: FastAPI, dashboards: Dashboards) -> None:
     @app.get("/api/v1/incidents")
     def get_incidents(
-        limit: Limit = 100, status: Literal["OPEN", "CLEARED"] | None = None
+        _by: Reader, limit: Limit = 100, status: Literal["OPEN", "CLEARED"] | None = None
     ) -> list[Incident]:
         """What a person must see, last seen first."""
         return dashboards.incidents(status=status, limit=limit)
 
     @app.get("/api/v1/dead-letters")
     def get_dead_letters(
-        limit: Limit = 100, status: Literal["FAILING", "DEAD", "RECOVERED"] | None = None
+        _by: Reader,
+        limit: Limit = 100,
+        status: Literal["FAILING", "DEAD", "RECOVERED"] | None = None,
     ) -> list[DeadLetter]:
         """Messages that could not be handled, last failed first."""
         return dashboards.dead_letters(status=status, limit=limit)

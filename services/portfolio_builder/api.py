@@ -1,4 +1,4 @@
-"""HTTP of the portfolio builder: every route wants an operator's key."""
+"""HTTP of the portfolio builder: every route wants a person who may."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from fastapi import Depends, FastAPI
 from pydantic import Field
 
 from services.common.bodies import BodyLimit
+from services.common.callers import Caller, add_description, allow
 from services.common.http import add_routes
-from services.common.operators import Operators, admit_operators, operator
+from services.common.operators import Operators, admit_operators
 from services.common.ops import Health
 from services.common.problems import add_problems, problem_responses
+from services.domain.users import Permission
 from services.portfolio_builder.service import PortfolioBuilder
 from services.portfolio_builder.whatif import Change, WhatIf
 
-_PROBLEMS = problem_responses(401, 422, 500, 503)
+_PROBLEMS = problem_responses(401, 403, 422, 500, 503)
 #: Bytes of a request; a thousand strategies with their ratios are 100 kB.
 _MOST_BYTES = 1_048_576
 
@@ -46,10 +48,12 @@ def create_app(health: Health, operators: Operators) -> FastAPI:
         version="1",
         responses=_PROBLEMS,
         generate_unique_id_function=lambda route: route.name,
+        openapi_url=None,  # for callers only
     )
     app.add_middleware(BodyLimit, most_bytes=_most_bytes)
     add_problems(app)
     admit_operators(app, operators)
+    add_description(app)
     add_routes(app, health)
     return app
 
@@ -58,7 +62,9 @@ def add_whatif_routes(app: FastAPI, builder: PortfolioBuilder) -> None:
     """What changes of allocations and limits would have made of real signals."""
 
     @app.post("/api/v1/whatif")
-    def post_whatif(question: WhatIfQuestion, _by: Annotated[str, Depends(operator)]) -> WhatIf:
+    def post_whatif(
+        question: WhatIfQuestion, _by: Annotated[Caller, Depends(allow(Permission.READ))]
+    ) -> WhatIf:
         """How the signals of the last days would be decided under other allocations or limits.
 
         Changes nothing.

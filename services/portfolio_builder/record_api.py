@@ -14,8 +14,9 @@ from pydantic import Field
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from services.common.operators import operator
+from services.common.callers import Caller, allow
 from services.common.problems import Refusal, problem_responses
+from services.domain.users import Permission
 from services.domain.values import Count, Frozen
 from services.portfolio_builder.live_comparison import Comparison
 from services.portfolio_builder.live_records import LiveRecords, LiveReport
@@ -25,8 +26,8 @@ from services.portfolio_builder.records.questions import Answers
 from services.portfolio_builder.records.rows import RowView
 from services.portfolio_builder.track_records import TrackRecords
 
-_PROBLEMS = problem_responses(401, 404, 409, 413, 422, 503)
-_READS = problem_responses(401, 404, 422, 503)
+_PROBLEMS = problem_responses(401, 403, 404, 409, 413, 422, 503)
+_READS = problem_responses(401, 403, 404, 422, 503)
 _TAGS: list[str | Enum] = ["records"]
 _FILE = {
     "requestBody": {
@@ -48,6 +49,9 @@ _FILE = {
         },
     }
 }
+#: A developer may look at the records of their own strategies.
+Reader = Annotated[Caller, Depends(allow(Permission.READ, own=True))]
+Admin = Annotated[Caller, Depends(allow(Permission.CONFIGURE))]
 _NAMED = "name of the column, where it is not told apart rightly"
 
 
@@ -79,14 +83,14 @@ def add_record_routes(app: FastAPI, records: TrackRecords, *, max_bytes: int) ->
     def upload_record(
         strategy_id: str,
         sent: Annotated[SentFile, Depends(_sent_file)],
-        by: Annotated[str, Depends(operator)],
+        by: Admin,
         source: Annotated[Literal["backtest", "developer_live", "live"], Query()] = "backtest",
         columns: Annotated[dict[Role, str], Depends(_columns)] = {},  # noqa: B006 - never changed
     ) -> Upload:
         """Review a CSV, Excel or JSON file; nothing counts before it is confirmed."""
         answers = Answers(columns=columns)
         return records.review(
-            strategy_id, source, sent.content, file_name=sent.name, by=by, answers=answers
+            strategy_id, source, sent.content, file_name=sent.name, by=by.name, answers=answers
         )
 
     @app.post(
@@ -98,10 +102,10 @@ def add_record_routes(app: FastAPI, records: TrackRecords, *, max_bytes: int) ->
         strategy_id: str,
         review_id: str,
         answers: Answers,
-        by: Annotated[str, Depends(operator)],
+        by: Admin,
     ) -> Confirmed:
         """Store a reviewed file as the record of its source; the former one is kept."""
-        return records.confirm(strategy_id, review_id, answers, by=by)
+        return records.confirm(strategy_id, review_id, answers, by=by.name)
 
     @app.post(
         "/api/v1/strategies/{strategy_id}/records/{source}/restore",
@@ -112,13 +116,13 @@ def add_record_routes(app: FastAPI, records: TrackRecords, *, max_bytes: int) ->
         strategy_id: str,
         source: str,
         asked: Restoration,
-        by: Annotated[str, Depends(operator)],
+        by: Admin,
     ) -> Confirmed:
         """Make an earlier version the record again."""
-        return records.restore(strategy_id, source, asked.number, by=by, reason=asked.reason)
+        return records.restore(strategy_id, source, asked.number, by=by.name, reason=asked.reason)
 
     @app.get("/api/v1/strategies/{strategy_id}/records", tags=_TAGS, responses=_READS)
-    def list_records(strategy_id: str, _by: Annotated[str, Depends(operator)]) -> Summary:
+    def list_records(strategy_id: str, _by: Reader) -> Summary:
         """What there is of each source, every version, and files that were sent."""
         return records.summary(strategy_id)
 
@@ -128,9 +132,7 @@ def add_record_routes(app: FastAPI, records: TrackRecords, *, max_bytes: int) ->
         responses={**_READS, 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
         response_class=Response,
     )
-    def export_record(
-        strategy_id: str, source: str, _by: Annotated[str, Depends(operator)]
-    ) -> Response:
+    def export_record(strategy_id: str, source: str, _by: Reader) -> Response:
         """A record as CSV, exact."""
         rows = records.rows(strategy_id, source, since=None, until=None)
         name = f'attachment; filename="{strategy_id}-{source}.csv"'
@@ -140,7 +142,7 @@ def add_record_routes(app: FastAPI, records: TrackRecords, *, max_bytes: int) ->
     def get_record(
         strategy_id: str,
         source: str,
-        _by: Annotated[str, Depends(operator)],
+        _by: Reader,
         since: Annotated[date | None, Query(alias="from", description="first day")] = None,
         until: Annotated[date | None, Query(alias="to", description="last day")] = None,
     ) -> tuple[RowView, ...]:
@@ -154,23 +156,23 @@ def add_live_routes(app: FastAPI, live: LiveRecords) -> None:
     @app.post("/api/v1/strategies/{strategy_id}/live-record", tags=_TAGS, responses=_PROBLEMS)
     def rebuild_live_record(
         strategy_id: str,
-        by: Annotated[str, Depends(operator)],
+        by: Admin,
         anew: Annotated[
             bool, Query(description="forget the capital that days were told with before")
         ] = False,
     ) -> LiveReport:
         """Make our own record now, as every night, up to yesterday in UTC."""
-        return live.rebuild(strategy_id, anew_by=by if anew else None)
+        return live.rebuild(strategy_id, anew_by=by.name if anew else None)
 
     @app.get("/api/v1/strategies/{strategy_id}/live-record", tags=_TAGS, responses=_READS)
-    def get_live_report(strategy_id: str, _by: Annotated[str, Depends(operator)]) -> LiveReport:
+    def get_live_report(strategy_id: str, _by: Reader) -> LiveReport:
         """What the last run came to, and days of which nobody knows what they made."""
         return live.report(strategy_id)
 
     @app.get("/api/v1/strategies/{strategy_id}/live-against-claimed", tags=_TAGS, responses=_READS)
     def get_live_against_claimed(
         strategy_id: str,
-        _by: Annotated[str, Depends(operator)],
+        _by: Reader,
         source: Annotated[Literal["backtest", "developer_live"], Query()] = "backtest",
     ) -> Comparison:
         """Our own record beside a claim, with a verdict in words."""
@@ -194,7 +196,7 @@ def _columns(
     return {role: name for role, name in named.items() if name is not None}
 
 
-async def _sent_file(request: Request, _by: Annotated[str, Depends(operator)]) -> SentFile:
+async def _sent_file(request: Request, _by: Admin) -> SentFile:
     """The file of a request, read to its limit and no further; only operators may send one."""
     most: int = request.app.state.record_max_bytes
     content = b"".join([chunk async for chunk in _limited(request, most)])

@@ -8,17 +8,19 @@ from typing import Annotated, Final
 from fastapi import Depends, FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.common.operators import operator
+from services.common.callers import Caller, allow
 from services.common.problems import problem_responses
+from services.domain.users import Permission
 from services.domain.values import Count, Instant
 from services.portfolio_builder.scheduled import Reoptimization, Reoptimizer, Template
 from services.portfolio_builder.study_api import StudyView, view_of
 
-_READ = problem_responses(401, 422, 500, 503)
-_WRITE = problem_responses(401, 409, 413, 422, 429, 500, 503)
+_READ = problem_responses(401, 403, 422, 500, 503)
+_WRITE = problem_responses(401, 403, 409, 413, 422, 429, 500, 503)
 _TAGS: Final[list[str | Enum]] = ["studies"]
 _PATH: Final = "/api/v1/reoptimization"
-By = Annotated[str, Depends(operator)]
+Reader = Annotated[Caller, Depends(allow(Permission.READ))]
+Admin = Annotated[Caller, Depends(allow(Permission.CONFIGURE))]
 
 
 class ReoptimizationBody(BaseModel):
@@ -45,7 +47,7 @@ class ReoptimizationView(Reoptimization):
 
 
 def add_reoptimization_routes(app: FastAPI, reoptimizer: Reoptimizer) -> None:
-    """Serve operators, by their key."""
+    """Serve who may."""
 
     def view(wanted: Reoptimization) -> ReoptimizationView:
         # Not through a dump: the template would be checked as the request that it is not.
@@ -54,24 +56,24 @@ def add_reoptimization_routes(app: FastAPI, reoptimizer: Reoptimizer) -> None:
         return ReoptimizationView(**fields, **planned)
 
     @app.get(_PATH, responses=_READ, tags=_TAGS)
-    def get_reoptimization(_by: By) -> ReoptimizationView:
+    def get_reoptimization(_by: Reader) -> ReoptimizationView:
         """What a scheduled study asks for, and when the next one is."""
         return view(reoptimizer.wanted())
 
     @app.put(_PATH, responses=_WRITE, tags=_TAGS)
-    def put_reoptimization(body: ReoptimizationBody, by: By) -> ReoptimizationView:
+    def put_reoptimization(body: ReoptimizationBody, by: Admin) -> ReoptimizationView:
         """Change what a scheduled study asks for, or switch it off."""
         return view(
             reoptimizer.set(
                 body.study,
                 enabled=body.enabled,
                 version=body.version,
-                by=by,
+                by=by.name,
                 reason=body.reason,
             )
         )
 
     @app.post(f"{_PATH}/run", status_code=202, responses=_WRITE, tags=_TAGS)
-    def run_reoptimization(by: By) -> StudyView:
+    def run_reoptimization(by: Admin) -> StudyView:
         """Run that study now; its result becomes a proposal, which a person approves, or not."""
-        return view_of(reoptimizer.run_now(by=by))
+        return view_of(reoptimizer.run_now(by=by.name))

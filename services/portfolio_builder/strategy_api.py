@@ -8,15 +8,18 @@ from typing import Annotated
 from fastapi import Body, Depends, FastAPI, Header, Query, Response
 from pydantic import Field
 
-from services.common.operators import operator
+from services.common.callers import Caller, allow
 from services.common.problems import Refusal, problem_responses
 from services.domain.risk import LimitSet, TradingHours
+from services.domain.users import Permission
 from services.domain.values import Count, Frozen
 from services.portfolio_builder.strategies import Strategies, StrategyList
 from services.portfolio_builder.strategy_terms import SETTABLE, StrategySheet, StrategyView
 
-_PROBLEMS = problem_responses(401, 404, 409, 422, 428, 503)
-_BAD = problem_responses(401, 409, 422, 503)
+_PROBLEMS = problem_responses(401, 403, 404, 409, 422, 428, 503)
+_BAD = problem_responses(401, 403, 409, 422, 503)
+Reader = Annotated[Caller, Depends(allow(Permission.READ))]
+Admin = Annotated[Caller, Depends(allow(Permission.CONFIGURE))]
 _Reason = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -56,26 +59,24 @@ class Signed(Frozen):
 def add_strategy_routes(app: FastAPI, strategies: Strategies) -> None:
     """Create, change, archive and look at strategies."""
 
-    @app.get("/api/v1/strategies", tags=["strategies"], responses=problem_responses(401, 422, 503))
+    @app.get(
+        "/api/v1/strategies", tags=["strategies"], responses=problem_responses(401, 403, 422, 503)
+    )
     def list_strategies(
-        _by: Annotated[str, Depends(operator)],
+        _by: Reader,
         archived: Annotated[bool, Query(description="those that are archived, too")] = False,
     ) -> StrategyList:
         """Every strategy with its accounts, limits, allocation, and what keeps it from trading."""
         return strategies.all(archived=archived)
 
     @app.post("/api/v1/strategies", status_code=201, tags=["strategies"], responses=_BAD)
-    def create_strategy(
-        asked: NewStrategy, response: Response, by: Annotated[str, Depends(operator)]
-    ) -> StrategyView:
+    def create_strategy(asked: NewStrategy, response: Response, by: Admin) -> StrategyView:
         """Make a strategy; its credentials are made at the gateway."""
         fields = asked.model_dump(exclude={"reason"}, exclude_unset=True)
-        return _tagged(strategies.create(fields, by=by, reason=asked.reason), response)
+        return _tagged(strategies.create(fields, by=by.name, reason=asked.reason), response)
 
     @app.get("/api/v1/strategies/{strategy_id}", tags=["strategies"], responses=_PROBLEMS)
-    def get_strategy(
-        strategy_id: str, response: Response, _by: Annotated[str, Depends(operator)]
-    ) -> StrategyView:
+    def get_strategy(strategy_id: str, response: Response, _by: Reader) -> StrategyView:
         """One strategy; its version is the ETag, too."""
         return _tagged(strategies.one(strategy_id), response)
 
@@ -84,7 +85,7 @@ def add_strategy_routes(app: FastAPI, strategies: Strategies) -> None:
         strategy_id: str,
         asked: StrategyUpdate,
         response: Response,
-        by: Annotated[str, Depends(operator)],
+        by: Admin,
         if_match: Annotated[str | None, Header()] = None,
     ) -> StrategyView:
         """Set the fields that are sent, all or none, of the version that was looked at."""
@@ -93,7 +94,9 @@ def add_strategy_routes(app: FastAPI, strategies: Strategies) -> None:
             raise Refusal(422, "BAD_STRATEGY_ID", sentence, field="strategy_id")
         version = _version(asked.version, if_match)
         changes = asked.model_dump(include=set(SETTABLE), exclude_unset=True)
-        view = strategies.change(strategy_id, changes, version=version, by=by, reason=asked.reason)
+        view = strategies.change(
+            strategy_id, changes, version=version, by=by.name, reason=asked.reason
+        )
         return _tagged(view, response)
 
     @app.delete("/api/v1/strategies/{strategy_id}", tags=["strategies"], responses=_PROBLEMS)
@@ -101,12 +104,12 @@ def add_strategy_routes(app: FastAPI, strategies: Strategies) -> None:
         strategy_id: str,
         asked: Annotated[Signed, Body()],
         response: Response,
-        by: Annotated[str, Depends(operator)],
+        by: Admin,
         if_match: Annotated[str | None, Header()] = None,
     ) -> StrategyView:
         """Archive one that holds nothing, has no orders under way and no allocation."""
         version = _version(asked.version, if_match)
-        view = strategies.archive(strategy_id, version=version, by=by, reason=asked.reason)
+        view = strategies.archive(strategy_id, version=version, by=by.name, reason=asked.reason)
         return _tagged(view, response)
 
     @app.post("/api/v1/strategies/{strategy_id}/restore", tags=["strategies"], responses=_PROBLEMS)
@@ -114,20 +117,18 @@ def add_strategy_routes(app: FastAPI, strategies: Strategies) -> None:
         strategy_id: str,
         asked: Signed,
         response: Response,
-        by: Annotated[str, Depends(operator)],
+        by: Admin,
         if_match: Annotated[str | None, Header()] = None,
     ) -> StrategyView:
         """Take an archived strategy back; it stays INACTIVE until it is set ACTIVE."""
         version = _version(asked.version, if_match)
-        view = strategies.restore(strategy_id, version=version, by=by, reason=asked.reason)
+        view = strategies.restore(strategy_id, version=version, by=by.name, reason=asked.reason)
         return _tagged(view, response)
 
     @app.put("/api/v1/strategies/{strategy_id}/limits", tags=["strategies"], responses=_PROBLEMS)
-    def set_strategy_limits(
-        strategy_id: str, asked: LimitChanges, by: Annotated[str, Depends(operator)]
-    ) -> LimitSet:
+    def set_strategy_limits(strategy_id: str, asked: LimitChanges, by: Admin) -> LimitSet:
         """Set or remove limits of the strategy; the same as `scripts/limits.py set strategy`."""
-        return strategies.set_limits(strategy_id, asked.limits, by=by, reason=asked.reason)
+        return strategies.set_limits(strategy_id, asked.limits, by=by.name, reason=asked.reason)
 
 
 def _tagged(view: StrategyView, response: Response) -> StrategyView:

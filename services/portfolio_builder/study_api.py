@@ -9,9 +9,10 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import Depends, FastAPI, Query, Response
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from services.common.operators import operator
+from services.common.callers import Caller, allow
 from services.common.problems import problem_responses
 from services.domain.signals import plain
+from services.domain.users import Permission
 from services.domain.values import Frozen, Instant
 from services.portfolio_builder.allocations import Proposal, StrategyId
 from services.portfolio_builder.jobs.documents import (
@@ -26,8 +27,8 @@ from services.portfolio_builder.jobs.service import Search, StudyJobs
 from services.portfolio_builder.study import StudyRequest
 from services.portfolio_builder.study_result import StudyResult
 
-_READ = problem_responses(401, 404, 422, 500, 503)
-_WRITE = problem_responses(401, 404, 409, 413, 422, 429, 500, 503)
+_READ = problem_responses(401, 403, 404, 422, 500, 503)
+_WRITE = problem_responses(401, 403, 404, 409, 413, 422, 429, 500, 503)
 _TAGS: Final[list[str | Enum]] = ["studies"]
 _BASE: Final = "/api/v1/portfolio-tests"
 #: The page brings all it needs; nothing in it may run or call home.
@@ -35,7 +36,8 @@ _PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
     "X-Content-Type-Options": "nosniff",
 }
-By = Annotated[str, Depends(operator)]
+Reader = Annotated[Caller, Depends(allow(Permission.READ))]
+Admin = Annotated[Caller, Depends(allow(Permission.CONFIGURE))]
 
 
 class SeedRun(BaseModel):
@@ -112,14 +114,14 @@ RunBody = Annotated[
 
 
 def add_study_routes(app: FastAPI, studies: StudyJobs, *, max_total_ratio: Decimal) -> None:
-    """Serve operators, by their key; `max_total_ratio` is the most that may be approved."""
+    """Serve who may; `max_total_ratio` is the most that may be approved."""
     _add_jobs(app, studies, float(max_total_ratio))
     _add_results(app, studies)
 
 
 def _add_jobs(app: FastAPI, studies: StudyJobs, max_total_ratio: float) -> None:
     @app.post(f"{_BASE}/run", status_code=202, responses=_WRITE, tags=_TAGS)
-    def run_portfolio_test(body: RunBody, by: By) -> StudyView:
+    def run_portfolio_test(body: RunBody, by: Admin) -> StudyView:
         """Queue a study, as the seed's body or as a study of ours; look at `progress` for its end.
 
         Studies run one after the other, in a process of their own.
@@ -127,10 +129,10 @@ def _add_jobs(app: FastAPI, studies: StudyJobs, max_total_ratio: float) -> None:
         if isinstance(body, SeedRun):
             names = body.strategies or studies.included()
             body = request_of(body.constructor, names, max_total_ratio=max_total_ratio)
-        return view_of(studies.start(body, by=by))
+        return view_of(studies.start(body, by=by.name))
 
     @app.get(_BASE, responses=_READ, tags=_TAGS)
-    def list_portfolio_tests(_by: By, search: Annotated[Search, Query()]) -> list[StudyView]:
+    def list_portfolio_tests(_by: Reader, search: Annotated[Search, Query()]) -> list[StudyView]:
         """Studies, the newest first; `before` the `requested_at` of the last one is the next page.
 
         Archived ones are left out unless `archived` says otherwise.
@@ -138,34 +140,34 @@ def _add_jobs(app: FastAPI, studies: StudyJobs, max_total_ratio: float) -> None:
         return [view_of(each) for each in studies.search(search)]
 
     @app.get(f"{_BASE}/{{test_id}}", responses=_READ, tags=_TAGS)
-    def get_portfolio_test(test_id: str, _by: By) -> StudyView:
+    def get_portfolio_test(test_id: str, _by: Reader) -> StudyView:
         """One study."""
         return view_of(studies.one(test_id))
 
     @app.post(f"{_BASE}/{{test_id}}/cancel", status_code=202, responses=_WRITE, tags=_TAGS)
-    def cancel_portfolio_test(test_id: str, by: By) -> StudyView:
+    def cancel_portfolio_test(test_id: str, by: Admin) -> StudyView:
         """End a study that waits or runs; a running one ends within seconds."""
-        return view_of(studies.cancel(test_id, by=by))
+        return view_of(studies.cancel(test_id, by=by.name))
 
     @app.delete(f"{_BASE}/{{test_id}}", responses=_WRITE, tags=_TAGS)
-    def archive_portfolio_test(test_id: str, by: By) -> StudyView:
+    def archive_portfolio_test(test_id: str, by: Admin) -> StudyView:
         """Archive a study that is at its end; what it used and found stays."""
-        return view_of(studies.archive(test_id, by=by))
+        return view_of(studies.archive(test_id, by=by.name))
 
     @app.post(f"{_BASE}/{{test_id}}/rerun", status_code=202, responses=_WRITE, tags=_TAGS)
-    def rerun_portfolio_test(test_id: str, by: By) -> StudyView:
+    def rerun_portfolio_test(test_id: str, by: Admin) -> StudyView:
         """Run it again from its stored inputs; `identical` says whether it found the same."""
-        return view_of(studies.rerun(test_id, by=by))
+        return view_of(studies.rerun(test_id, by=by.name))
 
     @app.post(f"{_BASE}/{{test_id}}/propose", status_code=201, responses=_WRITE, tags=_TAGS)
-    def propose_portfolio_test(test_id: str, body: ProposeBody, by: By) -> Proposal:
+    def propose_portfolio_test(test_id: str, body: ProposeBody, by: Admin) -> Proposal:
         """Make its weights a proposal; it trades nothing until a person approves it."""
-        return studies.propose(test_id, by=by, reason=body.reason)
+        return studies.propose(test_id, by=by.name, reason=body.reason)
 
 
 def _add_results(app: FastAPI, studies: StudyJobs) -> None:
     @app.get(f"{_BASE}/{{test_id}}/result", response_model=StudyResult, responses=_READ, tags=_TAGS)
-    def get_portfolio_test_result(test_id: str, _by: By) -> Response:
+    def get_portfolio_test_result(test_id: str, _by: Reader) -> Response:
         """Everything that it found: weights, windows, curves, figures, certificate."""
         text = studies.file(test_id, FileName.RESULT)
         return Response(text, media_type="application/json")
@@ -176,7 +178,7 @@ def _add_results(app: FastAPI, studies: StudyJobs) -> None:
         responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **_READ},
         tags=_TAGS,
     )
-    def get_portfolio_test_tearsheet(test_id: str, _by: By) -> Response:
+    def get_portfolio_test_tearsheet(test_id: str, _by: Reader) -> Response:
         """The tear-sheet: one page that needs nothing else."""
         page = studies.file(test_id, FileName.TEARSHEET)
         return Response(page, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
@@ -188,7 +190,7 @@ def _add_results(app: FastAPI, studies: StudyJobs) -> None:
         tags=_TAGS,
     )
     def get_portfolio_test_csv(
-        test_id: str, table: Literal["equity", "weights", "correlation", "windows"], _by: By
+        test_id: str, table: Literal["equity", "weights", "correlation", "windows"], _by: Reader
     ) -> Response:
         """One table: the equity curves, weights by window, correlations, or windows."""
         text = studies.file(test_id, FileName(table))

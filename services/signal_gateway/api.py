@@ -25,6 +25,7 @@ def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) 
     app = FastAPI(
         title="Mathematricks signal gateway",
         version="1",
+        openapi_url=None,  # for callers only
         description="Where strategies send their signals. Formats: docs/signal-format.md.",
     )
     app.state.service = service

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from services.common.callers import Caller, allow
 from services.common.clock import utc_now
 from services.common.kills import (
     ConfirmationMissing,
@@ -15,14 +16,17 @@ from services.common.kills import (
     kill_runs,
     request_kill,
 )
-from services.common.operators import operator
 from services.common.problems import Refusal, problem_responses
 from services.common.store import Store
 from services.domain.errors import ConfigurationError, TransientError
 from services.domain.kills import KillRun, KillStage
+from services.domain.users import Permission
 from services.domain.words import Scope
 
-_PROBLEMS = problem_responses(401, 404, 409, 422, 429, 503)
+_PROBLEMS = problem_responses(401, 403, 404, 409, 422, 429, 503)
+
+Reader = Annotated[Caller, Depends(allow(Permission.READ))]
+Trader = Annotated[Caller, Depends(allow(Permission.TRADE))]
 
 
 def _scope(word: Any) -> Any:  # noqa: ANN401 - whatever was sent; what is no word is refused later
@@ -55,7 +59,7 @@ class KillView(KillRun):
 
 
 def add_kill_routes(app: FastAPI, store: Store, *, timeout_seconds: float) -> None:
-    """Serve operators, by their key."""
+    """Serve who may."""
 
     @app.post(
         "/api/v1/kill",
@@ -64,7 +68,7 @@ def add_kill_routes(app: FastAPI, store: Store, *, timeout_seconds: float) -> No
         responses=_PROBLEMS,
         tags=["operators"],
     )
-    def kill(asked: KillOrder, by: Annotated[str, Depends(operator)]) -> KillView:
+    def kill(asked: KillOrder, by: Trader) -> KillView:
         """Stop entries, cancel orders, close positions; 202 once the switch is set.
 
         FLATTEN, CANCEL of everything and a REDUCE that releases a HALT want `confirm`. The run says
@@ -74,7 +78,7 @@ def add_kill_routes(app: FastAPI, store: Store, *, timeout_seconds: float) -> No
             scope=asked.scope,
             scope_id=asked.scope_id,
             stage=asked.stage,
-            by=by,
+            by=by.name,
             reason=asked.reason,
             confirmed=asked.confirm,
         )
@@ -89,16 +93,14 @@ def add_kill_routes(app: FastAPI, store: Store, *, timeout_seconds: float) -> No
             raise Refusal(503, "NOT_STORED", str(error)) from error
 
     @app.get("/api/v1/kill", response_model=list[KillView], responses=_PROBLEMS, tags=["operators"])
-    def list_kills(
-        _by: Annotated[str, Depends(operator)], limit: Annotated[int, Query(ge=1, le=200)] = 50
-    ) -> list[KillView]:
+    def list_kills(_by: Reader, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> list[KillView]:
         """The latest runs, newest first."""
         return [_view(run) for run in kill_runs(store, limit=limit)]
 
     @app.get(
         "/api/v1/kill/{run_id}", response_model=KillView, responses=_PROBLEMS, tags=["operators"]
     )
-    def get_kill(run_id: str, _by: Annotated[str, Depends(operator)]) -> KillView:
+    def get_kill(run_id: str, _by: Reader) -> KillView:
         """One run: every account, what the broker said, and what remains."""
         run = kill_run(store, run_id)
         if run is None:

@@ -7,16 +7,22 @@ from typing import Annotated
 from fastapi import Depends, FastAPI
 from pydantic import BaseModel, Field
 
+from services.common.callers import Caller, add_description, allow
 from services.common.credentials import CredentialKind
-from services.common.operators import Operators, admit_operators, operator
+from services.common.operators import Operators, admit_operators
 from services.common.problems import problem_responses
 from services.common.store import Store
+from services.domain.users import Permission
 from services.domain.values import Instant
 from services.signal_gateway.credentials import Credentials, Made
 from services.signal_gateway.limits import RateLimits
 from services.signal_gateway.replay import replay
 
-_PROBLEMS = problem_responses(401, 404, 409, 422, 429, 503)
+_PROBLEMS = problem_responses(401, 403, 404, 409, 422, 429, 503)
+#: A developer sees and makes the credentials of their own strategies.
+Reader = Annotated[Caller, Depends(allow(Permission.READ, own=True))]
+Owner = Annotated[Caller, Depends(allow(Permission.CONFIGURE, own=True))]
+Trader = Annotated[Caller, Depends(allow(Permission.TRADE))]
 _DAY_SECONDS = 86400.0
 
 
@@ -68,10 +74,11 @@ class Replayed(BaseModel):
 def add_operator_routes(
     app: FastAPI, store: Store, credentials: Credentials, limits: RateLimits
 ) -> None:
-    """Serve operators, by their key."""
+    """Serve persons who may; `limits` counts keys and sessions that opened nothing."""
     admit_operators(
         app, Operators(store), on_refusal=lambda address: limits.spend("failures", address)
     )
+    add_description(app)
 
     @app.get(
         "/api/v1/strategies/{strategy_id}/credentials",
@@ -79,9 +86,7 @@ def add_operator_routes(
         responses=_PROBLEMS,
         tags=["operators"],
     )
-    def list_credentials(
-        strategy_id: str, _by: Annotated[str, Depends(operator)]
-    ) -> list[CredentialView]:
+    def list_credentials(strategy_id: str, _by: Reader) -> list[CredentialView]:
         """Every credential of a strategy, without its secret."""
         return [CredentialView.model_validate(each) for each in credentials.of(strategy_id)]
 
@@ -92,11 +97,9 @@ def add_operator_routes(
         responses=_PROBLEMS,
         tags=["operators"],
     )
-    def create(
-        strategy_id: str, asked: NewCredential, by: Annotated[str, Depends(operator)]
-    ) -> MadeCredential:
+    def create(strategy_id: str, asked: NewCredential, by: Owner) -> MadeCredential:
         """A new key, webhook token or signing key; its secret is shown this once."""
-        return _shown(credentials.create(strategy_id, asked.kind, label=asked.label, by=by))
+        return _shown(credentials.create(strategy_id, asked.kind, label=asked.label, by=by.name))
 
     @app.post(
         "/api/v1/strategies/{strategy_id}/credentials/{credential_id}/rotate",
@@ -109,11 +112,13 @@ def add_operator_routes(
         strategy_id: str,
         credential_id: str,
         asked: Rotation,
-        by: Annotated[str, Depends(operator)],
+        by: Owner,
     ) -> MadeCredential:
         """A successor; the old one opens for `overlap_s` seconds more."""
         return _shown(
-            credentials.rotate(strategy_id, credential_id, overlap_seconds=asked.overlap_s, by=by)
+            credentials.rotate(
+                strategy_id, credential_id, overlap_seconds=asked.overlap_s, by=by.name
+            )
         )
 
     @app.delete(
@@ -122,9 +127,9 @@ def add_operator_routes(
         responses=_PROBLEMS,
         tags=["operators"],
     )
-    def revoke(strategy_id: str, credential_id: str, by: Annotated[str, Depends(operator)]) -> None:
+    def revoke(strategy_id: str, credential_id: str, by: Owner) -> None:
         """End a credential now; gateways forget it within CREDENTIAL_CACHE_S."""
-        credentials.revoke(strategy_id, credential_id, by=by)
+        credentials.revoke(strategy_id, credential_id, by=by.name)
 
     @app.post(
         "/api/v1/signals/{signal_id}/replay",
@@ -133,11 +138,9 @@ def add_operator_routes(
         responses=_PROBLEMS,
         tags=["operators"],
     )
-    def replay_signal(
-        signal_id: str, asked: ReplayOrder, by: Annotated[str, Depends(operator)]
-    ) -> Replayed:
+    def replay_signal(signal_id: str, asked: ReplayOrder, by: Trader) -> Replayed:
         """Send a denied, expired or quarantined signal again; one that traded is refused."""
-        return Replayed(signal_id=replay(store, signal_id, by=by, fresh=asked.fresh))
+        return Replayed(signal_id=replay(store, signal_id, by=by.name, fresh=asked.fresh))
 
 
 def _shown(made: Made) -> MadeCredential:

@@ -78,7 +78,9 @@ class Instance:
         return self.run("credentials.py", "operator", "olga").stdout.split()[-1]
 
     def get(self, service, path, key=None):
-        """GET, parsed."""
+        """GET, parsed; pages for people with the key of one."""
+        if service == "dashboard_creator" and not path.startswith("/health"):
+            key = key or self.operator_key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return self._http.request("GET", self.url(service, path), headers=headers).json()
 

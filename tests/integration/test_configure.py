@@ -51,7 +51,7 @@ def test_null_goes_back_to_the_default_and_the_audit_log_has_both(kept):
     configure(kept, "strategy", STRATEGY, {"mode": "LIVE"}, **SIGNED)
     found = configure(kept, "strategy", STRATEGY, {"mode": None}, **SIGNED)
     assert found["mode"] == "PAPER"
-    facts = [row["facts"] for row in kept["audit_log"].find({"what": "CONFIGURED"})]
+    facts = [row["facts"] for row in kept["audit_log"].find({"what": "CONFIGURED"}).sort("_id")]
     assert [(each["before"], each["after"]) for each in facts] == [
         ({"mode": None}, {"mode": "LIVE"}),
         ({"mode": "LIVE"}, {"mode": None}),

@@ -180,7 +180,7 @@ def test_operators_manage_credentials_over_http(client, store, operator):
     assert secret not in everything
     assert rotated["secret"] not in everything
     assert "key_hash" not in shown.text
-    assert [line["what"] for line in store["audit_log"].find({"by": "olga"})] == [
+    assert [line["what"] for line in store["audit_log"].find({"by": "olga"}).sort("_id")] == [
         "CREDENTIAL_CREATED",
         "CREDENTIAL_ROTATED",
         "CREDENTIAL_REVOKED",

@@ -13,6 +13,7 @@ from scripts import demo
 from services.common.clock import utc_now
 from services.common.controls import set_control
 from services.common.incidents import raise_incident
+from services.common.operators import Operators
 from services.common.ops import Health
 from services.common.settings import CommonSettings
 from services.common.store import Store, to_document
@@ -34,6 +35,7 @@ from tests.support.documents import (
     make_signal_document,
 )
 from tests.support.http import http_client
+from tests.support.rows import add_operator
 
 
 def make_dashboards(store: Store, *, refresh_seconds: float = 0.0) -> Dashboards:
@@ -47,7 +49,8 @@ def make_dashboards(store: Store, *, refresh_seconds: float = 0.0) -> Dashboards
 
 @pytest.fixture
 def http(store: Store) -> Iterator[httpx.Client]:
-    with http_client(create_app(make_dashboards(store), Health("dashboard_creator"))) as client:
+    app = create_app(make_dashboards(store), Health("dashboard_creator"), Operators(store))
+    with http_client(app, key=add_operator(store)) as client:
         yield client
 
 

@@ -343,7 +343,7 @@ def test_the_lint_knows_the_strategys_defaults_with_its_key(client, store, key):
 
 
 def test_openapi_describes_every_door_with_examples(client):
-    described = client.get("/openapi.json").json()
+    described = client.app.openapi()
     assert {"/api/v1/signals", "/api/v1/signals/lint", "/webhook/{token}"} <= set(
         described["paths"]
     )

@@ -132,7 +132,7 @@ def test_the_switch_is_set_with_the_run_and_before_any_cancel(store, clerk):
     (control,) = [each for each in controls(store) if each.scope is Scope.ACCOUNT]
     assert (control.trading_state, control.set_by) == (TradingState.REDUCING, "olga")
     assert "cancel_requested_at" not in row(store, order_id)
-    what = [entry["what"] for entry in store["audit_log"].find({"by": "olga"})]
+    what = [entry["what"] for entry in store["audit_log"].find({"by": "olga"}).sort("_id")]
     assert what == ["CONTROL_SET", "KILL_REQUESTED"]
     assert kill_run(store, run_id).state is RunState.RUNNING
 
