@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from services.common.daemon import Process, main
 from services.common.http import serve_http
+from services.common.operators import KEY_SECONDS, Operators, admit_operators
 from services.common.settings import DashboardSettings
 from services.common.store import Store
+from services.common.vault import Vault
 from services.dashboard_creator.api import create_app
+from services.dashboard_creator.notifications_api import add_notification_routes
 from services.dashboard_creator.service import Dashboards
 from services.dashboard_creator.store import DashboardStore
 
@@ -24,7 +27,10 @@ def build(process: Process[DashboardSettings]) -> None:
         max_age_seconds=float(settings.account_max_age_s),
         refresh_seconds=settings.dashboard_refresh_s,
     )
-    serve_http(process, create_app(dashboards, process.health))
+    app = create_app(dashboards, process.health)
+    admit_operators(app, Operators(store, cache_seconds=KEY_SECONDS))
+    add_notification_routes(app, store, Vault(settings))
+    serve_http(process, app)
 
 
 if __name__ == "__main__":
