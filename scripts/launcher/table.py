@@ -15,6 +15,7 @@ Probe = Literal["health", "mongodb"]
 #: Downstream first and the gateway last: nothing comes in before what handles it is there. A drain
 #: goes the other way round.
 SERVICES = (
+    "telegram",
     "dashboard_creator",
     "portfolio_builder",
     "account_data",

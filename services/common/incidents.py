@@ -69,5 +69,6 @@ def clear_incident(store: Store, *, kind: str, key: str) -> None:
     """Close an incident whose cause is gone."""
     store["incidents"].update_one(
         {"_id": f"{kind}|{key}", "status": "OPEN"},
-        {"$set": {"status": "CLEARED", "cleared_at": utc_now()}},
+        # How often it was cleared tells one opening from the next.
+        {"$set": {"status": "CLEARED", "cleared_at": utc_now()}, "$inc": {"clearings": 1}},
     )

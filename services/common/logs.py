@@ -27,7 +27,11 @@ _QUIET = (
     "websockets",
     "ib_async",
     "ib_insync",
+    "httpcore",
 )
+#: Libraries whose very errors quote tokens and addresses with secrets in them; what fails there is
+#: told by the code that calls them.
+_MUTE = ("telegram", "apprise")
 _LOG_BYTES = 20 * 1024 * 1024
 
 
@@ -108,6 +112,8 @@ def set_up(service: str, *, directory: Path, level: str, log_format: str) -> Non
     _ROAD.setLevel(logging.INFO)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _MUTE:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     logging.captureWarnings(capture=True)
 
 

@@ -18,7 +18,7 @@ from services.domain.errors import TransientError
 _log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Exception)
 #: In the path of routes that secrets are sent to.
-_SECRETS_ROUTE: Final = "/secrets/"
+_SECRETS_ROUTES: Final = ("/secrets/", "/me/channels")
 #: Of a wrong value, and of wrong values, that an answer says again.
 _MOST_LETTERS: Final = 200
 _MOST_FAULTS: Final = 10
@@ -91,7 +91,8 @@ def translate(app: FastAPI, error: type[E], into: Callable[[E], Refusal]) -> Non
 def _invalid_parameter(request: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     route = getattr(request.scope.get("route"), "path", "")
-    parts = [_fault(each, shown=_SECRETS_ROUTE not in route) for each in problems[:_MOST_FAULTS]]
+    shown = not any(each in route for each in _SECRETS_ROUTES)
+    parts = [_fault(each, shown=shown) for each in problems[:_MOST_FAULTS]]
     return _answer(422, "INVALID_PARAMETER", "; ".join(parts))
 
 

@@ -31,6 +31,7 @@ PORTS: dict[str, int] = {
     "cerebro": 9102,
     "execution": 9103,
     "pubsub_local_ops": 9104,
+    "telegram": 9105,
 }
 LOCAL_PROJECT = "mathematricks-local"
 
@@ -283,6 +284,26 @@ class DashboardSettings(CommonSettings):
     )
 
 
+class TelegramSettings(CommonSettings):
+    """telegram."""
+
+    telegram_bot_token: SecretStr = Field(
+        SecretStr(""), description="of the bot, from @BotFather; empty = no Telegram"
+    )
+    telegram_base_url: str = Field(
+        "https://api.telegram.org", pattern=r"^https?://\S+$", description="server of the Bot API"
+    )
+    telegram_batch_s: float = Field(
+        3, ge=0, le=300, description="seconds in which what happens becomes one message of a chat"
+    )
+    telegram_service_down_s: float = Field(
+        20, ge=1, le=3600, description="seconds until a service that does not answer is told of"
+    )
+    public_url: str = Field(
+        "", pattern=r"^(https?://\S+)?$", description="address of the user interface, for links"
+    )
+
+
 class MockBrokerSettings(CommonSettings):
     """The mock broker (`python -m brokers.mock`)."""
 
@@ -310,6 +331,7 @@ ALL_SETTINGS: tuple[type[CommonSettings], ...] = (
     AccountDataSettings,
     PortfolioSettings,
     DashboardSettings,
+    TelegramSettings,
     MockBrokerSettings,
 )
 
@@ -365,11 +387,15 @@ def _refuse_unknown_names(env_file: Path) -> None:
             )
 
 
+def _is_secret(name: str) -> bool:
+    return any(word in name for word in ("URI", "SECRET", "TOKEN", "PASSWORD"))
+
+
 def _sentences(error: ValidationError, env_file: Path) -> str:
     sentences = []
     for problem in error.errors():
         name = ".".join(str(part) for part in problem["loc"]).upper()
-        shown = "a value" if "URI" in name or "SECRET" in name else repr(problem["input"])
+        shown = "a value" if _is_secret(name) else repr(problem["input"])
         sentences.append(
             f"setting {name} (environment or {env_file}): {problem['msg']}, was {shown}"
         )

@@ -31,6 +31,8 @@ T = TypeVar("T")
 _TIMEOUT_MS = 5000
 #: Equity by the minute is kept for two weeks, by the day for ever.
 POINTS_SECONDS = 14 * 86400
+#: What people were told is kept for a quarter of a year.
+NOTIFICATION_SECONDS = 90 * 86400
 
 
 def _encode_date(value: Any) -> Any:  # noqa: ANN401 - BSON hands over whatever it cannot encode
@@ -194,7 +196,31 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         ([("expires_at", ASCENDING)], {"expireAfterSeconds": 0}),
     ],
     "rate_windows": [([("expires_at", ASCENDING)], {"expireAfterSeconds": 0})],
-    "incidents": [([("status", ASCENDING), ("last_seen_at", DESCENDING)], {})],
+    "incidents": [
+        ([("status", ASCENDING), ("last_seen_at", DESCENDING)], {}),
+        ([("last_seen_at", DESCENDING)], {}),
+        ([("cleared_at", DESCENDING)], {}),
+    ],
+    "notifications": [
+        ([("user", ASCENDING), ("place", DESCENDING)], {}),
+        (
+            [("unread", ASCENDING), ("user", ASCENDING), ("place", DESCENDING)],
+            {"partialFilterExpression": {"unread": True}},
+        ),
+        ([("created_at", ASCENDING)], {"expireAfterSeconds": NOTIFICATION_SECONDS}),
+    ],
+    "notification_outbox": [
+        (
+            [("open", ASCENDING), ("next_try_at", ASCENDING)],
+            {"partialFilterExpression": {"open": True}},
+        ),
+        ([("created_at", ASCENDING)], {"expireAfterSeconds": NOTIFICATION_SECONDS}),
+    ],
+    "notification_settings": [],
+    "notification_channels": [([("user", ASCENDING)], {}), ([("chat_id", ASCENDING)], {})],
+    "notification_links": [([("expires_at", ASCENDING)], {"expireAfterSeconds": 0})],
+    "telegram_questions": [([("expires_at", ASCENDING)], {"expireAfterSeconds": 3600})],
+    "service_states": [],
     "dead_letters": [([("status", ASCENDING), ("last_failed_at", DESCENDING)], {})],
     "audit_log": [
         ([("recorded_at", DESCENDING), ("_id", DESCENDING)], {}),

@@ -7,7 +7,9 @@ from services.common.http import serve_http
 from services.common.operators import KEY_SECONDS, Operators
 from services.common.settings import DashboardSettings
 from services.common.store import Store
+from services.common.vault import Vault
 from services.dashboard_creator.api import create_app
+from services.dashboard_creator.notifications_api import add_notification_routes
 from services.dashboard_creator.service import Dashboards
 from services.dashboard_creator.store import DashboardStore
 
@@ -27,6 +29,7 @@ def build(process: Process[DashboardSettings]) -> None:
     )
     operators = Operators(store, cache_seconds=KEY_SECONDS)
     app = create_app(dashboards, process.health, operators)
+    add_notification_routes(app, store, Vault(settings))
     serve_http(process, app)
 
 
