@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who may send for a strategy, and what its signals may leave out; and keys of operators.
+"""Who may send for a strategy, what its signals may leave out; keys and passwords of people.
 
     python3 scripts/credentials.py list STRATEGY
     python3 scripts/credentials.py create STRATEGY [--kind api|webhook|signing] [--label TEXT]
@@ -8,6 +8,11 @@
     python3 scripts/credentials.py senders STRATEGY [TRADINGVIEW | ADDRESS | CIDR | any] ...
     python3 scripts/credentials.py defaults STRATEGY ['{"account_equity": 100000}']
     python3 scripts/credentials.py operator NAME
+    python3 scripts/credentials.py password NAME [--remove-totp]
+
+`operator` makes a key for scripts, `password` a password for one log-in: for a new person who has only
+keys, and for whoever lost theirs; `--remove-totp` where the telephone is lost, too. Both need nothing
+but the database, so they work when nobody can log in. Whoever is logged in as NAME no longer is.
 
 A new secret is printed once and stored nowhere in clear. After a rotation the old one works for
 the overlap (24 hours unless said), so that a sender can change over without missing a signal.
@@ -29,9 +34,11 @@ if __name__ == "__main__":
     venv.enter_existing()
 
 from services.common.credentials import CredentialKind
+from services.common.passwords import Passwords
 from services.common.problems import Refusal
 from services.common.settings import CommonSettings, load
 from services.common.store import Store
+from services.common.users import Signature, reset_password
 from services.common.vault import Vault
 from services.domain.errors import InvalidSignal, TraderError
 from services.domain.payloads import read_object
@@ -52,7 +59,10 @@ def main() -> int:
         store = Store.connect(settings)
         try:
             store.ping()
-            _run(arguments, Credentials(store, Vault(settings)), settings)
+            if arguments.command == "password":
+                _reset_password(arguments, store)
+            else:
+                _run(arguments, Credentials(store, Vault(settings)), settings)
         finally:
             store.close()
     except (Refusal, TraderError) as error:
@@ -87,6 +97,9 @@ def _arguments() -> argparse.Namespace:
     defaults.add_argument("strategy")
     defaults.add_argument("fields", nargs="?", help="a JSON object; none = show them")
     commands.add_parser("operator", help="a key for a person").add_argument("name")
+    password = commands.add_parser("password", help="a password for one log-in of a person")
+    password.add_argument("name")
+    password.add_argument("--remove-totp", action="store_true", help="and no second factor")
     return parser.parse_args()
 
 
@@ -117,6 +130,17 @@ def _run(arguments: argparse.Namespace, credentials: Credentials, settings: Comm
     else:
         credentials.revoke(arguments.strategy, arguments.credential_id, by=by)
         print(f"{arguments.credential_id} is revoked")
+
+
+def _reset_password(arguments: argparse.Namespace, store: Store) -> None:
+    password = reset_password(
+        store,
+        Passwords(),
+        arguments.name,
+        signed=Signature(arguments.by, "operator"),
+        without_second_factor=arguments.remove_totp,
+    )
+    print(f"password of {arguments.name} for one log-in: {password}")
 
 
 def _set_intake(arguments: argparse.Namespace, credentials: Credentials) -> dict[str, Any]:

@@ -145,15 +145,20 @@ class Instance:
         return table.infrastructure(self.settings, mock_broker=not self.options.live)
 
     def _prepare(self, reporter: Reporter) -> None:
-        from services.common.bootstrap import prepare  # noqa: PLC0415 - a second of imports
+        # A second of imports.
+        from services.common.bootstrap import prepare  # noqa: PLC0415
+        from services.common.users import FIRST_ADMIN  # noqa: PLC0415
 
         try:
-            prepare(self.settings)
+            password = prepare(self.settings)
         except ConfigurationError as error:
             raise ScriptError(str(error), exit_code=EXIT_CONFIGURATION) from error
         except TransientError as error:
             raise ScriptError(str(error)) from error
         reporter.line("  ok  topics, subscriptions and indexes are there")
+        if password is not None:
+            reporter.secret(f"      first admin: name {FIRST_ADMIN}, password {password}")
+            reporter.line("      Shown only now, and changed at the first log-in (docs/users.md).")
         if self.options.demo:
             self._create_demo(reporter)
 

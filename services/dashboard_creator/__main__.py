@@ -9,6 +9,7 @@ from services.common.settings import DashboardSettings
 from services.common.store import Store
 from services.common.vault import Vault
 from services.dashboard_creator.api import create_app
+from services.dashboard_creator.identity import add_identity
 from services.dashboard_creator.notifications_api import add_notification_routes
 from services.dashboard_creator.service import Dashboards
 from services.dashboard_creator.store import DashboardStore
@@ -29,6 +30,7 @@ def build(process: Process[DashboardSettings]) -> None:
     )
     operators = Operators(store, cache_seconds=KEY_SECONDS)
     app = create_app(dashboards, process.health, operators)
+    add_identity(app, store, settings)
     add_notification_routes(app, store, Vault(settings))
     serve_http(process, app)
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from services.common.callers import Caller, allow
 from services.dashboard_creator.audit_log import Acts, AuditLog, Filters
 from services.dashboard_creator.auth_api import PROBLEMS
 from services.domain.users import Permission
+from services.domain.values import Instant
 
 Reader = Annotated[Caller, Depends(allow(Permission.READ))]
 _Word = Annotated[str, Query(max_length=100)]
@@ -50,8 +50,8 @@ def add_audit_routes(app: FastAPI, log: AuditLog) -> None:
 def _filters(
     who: _Word = "",
     what: _Word = "",
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
     q: _Word = "",
 ) -> Filters:
     return Filters(who=who, what=what, since=since, until=until, q=q)

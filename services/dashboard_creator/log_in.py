@@ -10,11 +10,11 @@ from services.common.audit import audit
 from services.common.clock import utc_now
 from services.common.lockouts import Attempt, Lockouts
 from services.common.passwords import Passwords
-from services.common.users import find_user
 from services.common.problems import Refusal
 from services.common.second_factor import hash_recovery_code, step_of_code
 from services.common.sessions import Lifetime, Opened, Visitor, open_session
 from services.common.store import Document, Store
+from services.common.users import find_user
 from services.common.vault import Vault
 from services.domain.errors import ConfigurationError
 from services.domain.lockouts import RULES

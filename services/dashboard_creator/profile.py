@@ -14,14 +14,6 @@ from services.common.clock import utc_now
 from services.common.credentials import CredentialKind, create_credential, is_valid
 from services.common.operators import scopes_of
 from services.common.passwords import Passwords
-from services.common.users import (
-    Change,
-    Signature,
-    change_user,
-    find_user,
-    new_password_fields,
-    unknown_user,
-)
 from services.common.problems import Refusal
 from services.common.second_factor import (
     hash_recovery_code,
@@ -32,6 +24,14 @@ from services.common.second_factor import (
 )
 from services.common.sessions import Opened, Visitor, end_session, sessions_of
 from services.common.store import Document, Store
+from services.common.users import (
+    Change,
+    Signature,
+    change_user,
+    find_user,
+    new_password_fields,
+    unknown_user,
+)
 from services.common.vault import Vault
 from services.dashboard_creator.log_in import SERVICE, LogIn
 from services.domain.errors import ConfigurationError
@@ -147,7 +147,7 @@ class Profile:
         def decide(user: User) -> Change:
             if user.totp_sealed is None:
                 raise Refusal(409, "TOTP_NOT_ENABLED", "there is no second factor")
-            fields = {"totp_sealed": None, "totp_pending": None, "recovery_codes": []}
+            fields: Document = {"totp_sealed": None, "totp_pending": None, "recovery_codes": []}
             return Change("SECOND_FACTOR_DISABLED", fields, {}, ends_sessions=True)
 
         return self._change_and_stay(name, decide, visitor)
@@ -208,9 +208,8 @@ class Profile:
         user = self.user(name)
         beyond = scopes - PERMISSIONS[user.role]
         if beyond:
-            sentence = (
-                f"{user.role} may not do this, so no key of theirs: {', '.join(sorted(beyond))}"
-            )
+            words = ", ".join(sorted(beyond))
+            sentence = f"no key of yours may do what {user.role} may not: {words}"
             raise Refusal(422, "SCOPE_BEYOND_ROLE", sentence, field="scopes")
         if expires_at is not None and expires_at <= utc_now():
             sentence = f"expires_at must be ahead, was {expires_at:%Y-%m-%dT%H:%M:%SZ}"

@@ -10,6 +10,8 @@ from services.common.audit import audit
 from services.common.clock import utc_now
 from services.common.operators import user_of
 from services.common.passwords import Passwords, one_time_password
+from services.common.problems import Refusal
+from services.common.store import Document, Store
 from services.common.users import (
     Change,
     Signature,
@@ -17,8 +19,6 @@ from services.common.users import (
     new_password_fields,
     reset_password,
 )
-from services.common.problems import Refusal
-from services.common.store import Document, Store
 from services.dashboard_creator.log_in import SERVICE
 from services.domain.users import Role, User, UserStatus
 
