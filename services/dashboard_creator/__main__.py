@@ -10,6 +10,7 @@ from services.common.store import Store
 from services.common.vault import Vault
 from services.dashboard_creator.api import create_app
 from services.dashboard_creator.notifications_api import add_notification_routes
+from services.dashboard_creator.results import add_results
 from services.dashboard_creator.service import Dashboards
 from services.dashboard_creator.store import DashboardStore
 
@@ -30,6 +31,7 @@ def build(process: Process[DashboardSettings]) -> None:
     operators = Operators(store, cache_seconds=KEY_SECONDS)
     app = create_app(dashboards, process.health, operators)
     add_notification_routes(app, store, Vault(settings))
+    add_results(process, app, store)
     serve_http(process, app)
 
 
