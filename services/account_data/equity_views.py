@@ -1,22 +1,18 @@
 """Equity over time as it is shown. Pure.
 
-A day's return leaves out what was paid, at the look that had it: close / start − 1, where `start`
-is what the day began with at the size of its end (`marks.day_open`). Where a payment was entered
-after its looks were gone, `start` is not known: (close − flows − close before) / close before,
-flows counted at the end of the day (GIPS Standards 2020, 2.A.22, allows it for flows that are not
-large).
+A day's return leaves out what was paid, at the look that had it (`performance.day_return`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from services.account_data.views import Amount
 from services.domain.errors import Declined
+from services.domain.performance import day_return
 from services.domain.values import Frozen, Instant
 
 #: What is shown where nobody says since when.
@@ -116,24 +112,14 @@ def days_of(rows: Sequence[Mapping[str, Any]]) -> tuple[DayView, ...]:
     shown = []
     before: Mapping[str, Any] | None = None
     for row in rows:
-        same = before is not None and before["currency"] == row["currency"]
         shown.append(
             DayView(
-                return_ratio=_return(before, row) if before is not None and same else None,
+                return_ratio=day_return(before, row),
                 **{name: row[name] for name in DayView.model_fields if name in row},
             )
         )
         before = row
     return tuple(shown)
-
-
-def _return(before: Mapping[str, Any], row: Mapping[str, Any]) -> Decimal | None:
-    start: Decimal | None = row.get("start")
-    if start is not None:
-        return row["close"] / start - 1 if start > 0 else None
-    base: Decimal = before["close"]
-    gain: Decimal = row["close"] - row["flows"] - base
-    return gain / base if base > 0 else None
 
 
 def points_of(rows: Iterable[Mapping[str, Any]], resolution: Resolution) -> tuple[PointView, ...]:

@@ -10,8 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from services.account_data.fund import rate_to
 from services.account_data.views import AccountView, Amount, age_seconds
+from services.domain.rates import rate_to
 from services.domain.values import Frozen, Instant
 from services.domain.words import AccountType, ActiveStatus
 

@@ -17,11 +17,11 @@ from pymongo.client_session import ClientSession
 
 from services.account_data import curves
 from services.account_data.curves import Curve
-from services.account_data.fund import rate_to
 from services.account_data.states import read, snapshot_of, type_of
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.capital import CapitalFlow
 from services.domain.marks import Seen, replayed
+from services.domain.rates import rate_to
 from services.domain.risk import EquityMarks, Fund
 from services.domain.values import ZERO
 from services.domain.words import FlowStatus

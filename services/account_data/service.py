@@ -12,10 +12,10 @@ from pymongo.errors import PyMongoError
 
 from brokers.broker import Broker, MarginQuote
 from services.account_data.poller import PRICE_LOOK_SECONDS, WANTED_FOR, Poller
-from services.account_data.schedule import Schedule
 from services.account_data.store import AccountStore
 from services.common.broker_accounts import BrokerAccounts
 from services.common.clock import utc_now
+from services.common.schedule import Schedule
 from services.domain.accounts import PreviewLeg
 from services.domain.broker_accounts import BrokerAccount
 from services.domain.errors import Declined, InvalidMessage, TransientError

@@ -178,6 +178,14 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         ),
     ],
     "live_reports": [],
+    # Summaries: a row follows from the documents of its day (services/dashboard_creator/summaries).
+    "strategy_days": [
+        ([("strategy_id", ASCENDING), ("date", ASCENDING)], {"unique": True}),
+        ([("date", ASCENDING)], {}),
+    ],
+    "strategy_months": [([("strategy_id", ASCENDING), ("month", ASCENDING)], {"unique": True})],
+    "dashboards": [],
+    "daily_reports": [],
     "record_reviews": [
         ([("strategy_id", ASCENDING), ("uploaded_at", DESCENDING)], {}),
         ([("uploaded_at", ASCENDING)], {"expireAfterSeconds": 30 * 86400}),

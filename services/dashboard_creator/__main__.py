@@ -11,6 +11,7 @@ from services.common.vault import Vault
 from services.dashboard_creator.api import create_app
 from services.dashboard_creator.identity import add_identity
 from services.dashboard_creator.notifications_api import add_notification_routes
+from services.dashboard_creator.results import add_results
 from services.dashboard_creator.service import Dashboards
 from services.dashboard_creator.store import DashboardStore
 
@@ -32,6 +33,7 @@ def build(process: Process[DashboardSettings]) -> None:
     app = create_app(dashboards, process.health, operators)
     add_identity(app, store, settings)
     add_notification_routes(app, store, Vault(settings))
+    add_results(process, app, store)
     serve_http(process, app)
 
 

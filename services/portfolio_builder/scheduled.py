@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.cron import CronTrigger
 from pydantic import Field
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, PyMongoError
@@ -21,8 +20,9 @@ from services.common.audit import audit
 from services.common.clock import utc_now
 from services.common.leases import Lease
 from services.common.problems import Refusal
+from services.common.schedule import last_planned, trigger_of
 from services.common.store import Document, Store
-from services.domain.errors import ConfigurationError, TransientError
+from services.domain.errors import TransientError
 from services.domain.values import Frozen, Instant
 from services.portfolio_builder.allocations import StrategyId
 from services.portfolio_builder.jobs.documents import JobOrigin, StudyJob
@@ -34,8 +34,6 @@ LEASE: Final = "reoptimization"
 #: Who proposes; no key has this name, so that nothing can be approved by it.
 BY: Final = "scheduled re-optimization"
 _CURRENT: Final = "current"
-#: A planned time that is longer ago is not made up for.
-_MAKE_UP: Final = timedelta(days=1)
 _LOOK_SECONDS: Final = 20
 
 
@@ -64,31 +62,6 @@ class Reoptimization(Frozen):
     set_at: Instant | None = None
 
 
-def trigger_of(cron: str) -> CronTrigger | None:
-    """Planned times in UTC; None where there are none.
-
-    Raises: ConfigurationError: it is no cron expression.
-    """
-    if not cron.strip():
-        return None
-    try:
-        return CronTrigger.from_crontab(cron.strip(), timezone=UTC)
-    except ValueError as error:
-        raise ConfigurationError(
-            "setting REOPTIMIZE_CRON must be minute, hour, day, month and weekday such as "
-            f"'0 6 1 * *', was {cron!r}: {error}"
-        ) from error
-
-
-def last_planned(trigger: CronTrigger, now: datetime) -> datetime | None:
-    """The latest planned time that is not after `now`; None where there was none for a day."""
-    last = None
-    planned = trigger.get_next_fire_time(None, now - _MAKE_UP)
-    while planned is not None and planned <= now:
-        last, planned = planned, trigger.get_next_fire_time(planned, planned + timedelta(seconds=1))
-    return last
-
-
 class Reoptimizer:
     """A part of a process; only the one that holds the lease starts studies."""
 
@@ -104,7 +77,7 @@ class Reoptimizer:
         self._store = store
         self._studies = studies
         self._lease = lease
-        self._trigger = trigger_of(cron)
+        self._trigger = trigger_of(cron, setting="REOPTIMIZE_CRON")
         self.cron = cron.strip()
         self._clock = clock
         self._seen: datetime | None = None

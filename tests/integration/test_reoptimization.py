@@ -10,6 +10,7 @@ import pytest
 from services.common.leases import Lease
 from services.common.operators import Operators
 from services.common.ops import Health
+from services.common.schedule import last_planned, trigger_of
 from services.common.store import Store
 from services.domain.errors import ConfigurationError
 from services.portfolio_builder.allocation_service import Allocations
@@ -21,8 +22,6 @@ from services.portfolio_builder.scheduled import (
     LEASE,
     Reoptimizer,
     Template,
-    last_planned,
-    trigger_of,
 )
 from services.portfolio_builder.scheduled_api import add_reoptimization_routes
 from tests.support.http import http_client
@@ -114,17 +113,22 @@ def test_what_cannot_start_is_an_incident(store, studies, make_reoptimizer):
         ("0 6 * * *", "2025-03-10T06:00Z", "2025-03-10T06:00Z"),
         ("0 6 * * *", "2025-03-10T05:59Z", "2025-03-09T06:00Z"),
         ("0 6 1 * *", "2025-03-10T07:00Z", None),
+        # A Monday, the Sunday before it, and a Sunday by both of its numbers.
+        ("30 21 * * 1-5", "2025-03-10T22:00Z", "2025-03-10T21:30Z"),
+        ("30 21 * * 1-5", "2025-03-09T22:00Z", None),
+        ("0 6 * * 0", "2025-03-09T07:00Z", "2025-03-09T06:00Z"),
+        ("0 6 * * 5-7/2,mon", "2025-03-09T07:00Z", "2025-03-09T06:00Z"),
     ],
 )
 def test_the_last_planned_time_is_in_utc_and_not_ahead(cron, now, planned):
-    found = last_planned(trigger_of(cron), datetime.fromisoformat(now))
+    found = last_planned(trigger_of(cron, setting="X"), datetime.fromisoformat(now))
     assert found == (planned and datetime.fromisoformat(planned))
 
 
-@pytest.mark.parametrize("cron", ["daily", "61 * * * *", "0 6 * *", "0 6 * * * *"])
+@pytest.mark.parametrize("cron", ["daily", "61 * * * *", "0 6 * *", "0 6 * * * *", "0 6 * * 8"])
 def test_a_wrong_schedule_stops_the_start_with_a_sentence(cron):
     with pytest.raises(ConfigurationError, match="REOPTIMIZE_CRON must be minute, hour"):
-        trigger_of(cron)
+        trigger_of(cron, setting="REOPTIMIZE_CRON")
 
 
 @pytest.fixture

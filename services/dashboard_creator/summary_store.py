@@ -1,0 +1,213 @@
+"""All queries of the summaries: documents of a day in, rows of days and months out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.change_stream import ChangeStream
+
+from services.common.clock import utc_now
+from services.common.store import Document, Store, from_document, to_document
+from services.dashboard_creator.summary_days import (
+    StrategyDay,
+    StrategyMonth,
+    Traded,
+    strategy_day,
+    strategy_month,
+)
+from services.domain.instruments import Instrument
+
+_CHECKPOINT: Final = "summaries"
+_SIGNALS: Final = "signal_store"
+_FILLS: Final = "execution_confirmations"
+#: What a row is made of; the rest of a signal is large.
+_OF_SIGNALS: Final = {
+    "status": 1,
+    "received_at": 1,
+    "stages": 1,
+    "decision.outcome": 1,
+    "decision.code": 1,
+    "quarantine.code": 1,
+}
+_AWAIT_MS: Final = 250
+#: Which strategy's which day (ISO).
+Key = tuple[str, str]
+
+
+class SummaryStore:
+    """Reads what happened, writes what it came to."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def watch(self, token: Any | None) -> ChangeStream[Document]:  # noqa: ANN401 - opaque
+        """Changes of signals and fills from just after `token`, or from now."""
+        match = {"ns.coll": {"$in": [_SIGNALS, _FILLS]}}
+        return self._store.database.watch(
+            [{"$match": match}], resume_after=token, max_await_time_ms=_AWAIT_MS
+        )
+
+    def checkpoint(self) -> tuple[Any | None, list[Key]]:
+        """How far changes have been read, and rows that still have to be made of them.
+
+        Without a token every row has to be made anew.
+        """
+        found = self._store["checkpoints"].find_one({"_id": _CHECKPOINT})
+        if found is None:
+            return None, []
+        return found["token"], [(row[0], row[1]) for row in found["waiting"]]
+
+    def save_checkpoint(
+        self,
+        token: Any,  # noqa: ANN401 - opaque
+        waiting: Sequence[Key],
+        *,
+        at: datetime,
+    ) -> None:
+        """Everything up to here is in the rows, or waits."""
+        row = {"token": token, "waiting": [list(key) for key in waiting], "saved_at": at}
+        self._store["checkpoints"].replace_one({"_id": _CHECKPOINT}, row, upsert=True)
+
+    def forget_token(self) -> None:
+        """Have all rows made anew."""
+        self._store["checkpoints"].delete_one({"_id": _CHECKPOINT})
+
+    def keys_of_signals(self, ids: Sequence[str]) -> set[Key]:
+        """Rows that these signals are in."""
+        fields = {"strategy_id": 1, "received_at": 1}
+        found = self._store[_SIGNALS].find({"_id": {"$in": list(ids)}}, fields)
+        return {(row["strategy_id"], day_of(row["received_at"])) for row in found}
+
+    def keys_of_fills(self, ids: Sequence[str]) -> set[Key]:
+        """Rows that these fills are in, and were in before a person gave them to another."""
+        fields = {"strategy_id": 1, "occurred_at": 1, "adopted.from": 1}
+        keys: set[Key] = set()
+        for row in self._store[_FILLS].find({"_id": {"$in": list(ids)}}, fields):
+            on = day_of(row["occurred_at"])
+            keys.add((row["strategy_id"], on))
+            if before := (row.get("adopted") or {}).get("from"):
+                keys.add((str(before), on))
+        return keys
+
+    def remake(self, key: Key) -> StrategyDay:
+        """Make one row anew, and the month that it is part of."""
+        strategy_id, on = key
+        first = datetime.combine(date.fromisoformat(on), datetime.min.time(), UTC)
+        span = {"$gte": first, "$lt": first + timedelta(days=1)}
+        fills = self._fills(strategy_id, span)
+        row = strategy_day(
+            strategy_id,
+            on,
+            signals=self._store[_SIGNALS].find(
+                {"strategy_id": strategy_id, "received_at": span}, _OF_SIGNALS
+            ),
+            fills=fills,
+            traded=self._traded(strategy_id, fills),
+        )
+        self._put("strategy_days", f"{strategy_id}|{on}", row, keep=not row.empty)
+        return row
+
+    def remake_month(self, strategy_id: str, month: str) -> None:
+        """Sum the days of a month up again."""
+        row = strategy_month(
+            strategy_id, month, self.days(strategy_id, f"{month}-01", f"{month}-31")
+        )
+        self._put(
+            "strategy_months", f"{strategy_id}|{month}", row, keep=bool(row.received or row.fills)
+        )
+
+    def _put(
+        self, collection: str, key: str, row: StrategyDay | StrategyMonth, *, keep: bool
+    ) -> None:
+        if keep:
+            self._store[collection].replace_one({"_id": key}, to_document(row), upsert=True)
+        else:
+            self._store[collection].delete_one({"_id": key})
+
+    def _fills(self, strategy_id: str, span: Document) -> list[Document]:
+        found = self._store[_FILLS].find({"strategy_id": strategy_id, "occurred_at": span})
+        return [row for row in found if not row.get("void") and not row.get("busted")]
+
+    def _traded(self, strategy_id: str, fills: Iterable[Document]) -> dict[tuple[str, str], Traded]:
+        keys = {(row["account_id"], str(row["instrument_key"])) for row in fills}
+        ids = ["|".join((strategy_id, *key)) for key in keys]
+        found = self._store["positions"].find({"_id": {"$in": ids}}) if ids else ()
+        traded = {}
+        for row in found:
+            instrument = from_document(Instrument, row["instrument"])
+            key = (row["account_id"], str(row["instrument_key"]))
+            traded[key] = Traded(currency=instrument.currency, multiplier=instrument.multiplier)
+        return traded
+
+    def days(self, strategy_id: str, first: str, last: str) -> list[StrategyDay]:
+        """Rows of a strategy, oldest first; both ends counted."""
+        query = {"strategy_id": strategy_id, "date": {"$gte": first, "$lte": last}}
+        found = self._store["strategy_days"].find(query).sort("date", ASCENDING)
+        return [from_document(StrategyDay, row) for row in found]
+
+    def months(self, strategy_id: str) -> list[StrategyMonth]:
+        """All months of a strategy, oldest first."""
+        found = self._store["strategy_months"].find({"strategy_id": strategy_id})
+        return [from_document(StrategyMonth, row) for row in found.sort("month", ASCENDING)]
+
+    def on(self, day: str) -> list[StrategyDay]:
+        """The rows of all strategies on a day."""
+        found = self._store["strategy_days"].find({"date": day})
+        return [from_document(StrategyDay, row) for row in found]
+
+    def traded_between(self, strategy_ids: Sequence[str], first: str, before: str) -> set[str]:
+        """Those of these strategies with a fill from `first` on, and before `before`."""
+        query = {"strategy_id": {"$in": list(strategy_ids)}, "date": {"$gte": first, "$lt": before}}
+        found = self._store["strategy_days"].find(query, {"strategy_id": 1, "fills": 1})
+        return {row["strategy_id"] for row in found if row["fills"]}
+
+    def all_keys(self) -> Iterator[Key]:
+        """Every row that there is or should be, one strategy after the other."""
+        today = utc_now().date()
+        fields = {"strategy_id": 1, "date": 1}
+        for row in list(self._store["strategy_days"].find({}, fields)):
+            yield row["strategy_id"], row["date"]
+        for strategy_id in self.strategy_ids():
+            first = self._first(strategy_id)
+            if first is None:
+                continue
+            for step in range((today - first).days + 2):
+                yield strategy_id, (first + timedelta(days=step)).isoformat()
+
+    def strategy_ids(self) -> list[str]:
+        """Everybody who ever sent or traded, each found by an index."""
+        found: set[str] = set()
+        for collection in (_SIGNALS, _FILLS):
+            last = ""
+            while (row := self._next(collection, last)) is not None:
+                last = str(row["strategy_id"])
+                found.add(last)
+        return sorted(found)
+
+    def _next(self, collection: str, after: str) -> Document | None:
+        query = {"strategy_id": {"$gt": after}}
+        return self._store[collection].find_one(
+            query, {"strategy_id": 1}, sort=[("strategy_id", ASCENDING)]
+        )
+
+    def _first(self, strategy_id: str) -> date | None:
+        times = []
+        for collection, field in ((_SIGNALS, "received_at"), (_FILLS, "occurred_at")):
+            row = self._store[collection].find_one(
+                {"strategy_id": strategy_id}, {field: 1}, sort=[(field, ASCENDING)]
+            )
+            times += [row[field]] if row else []
+        return min(times).date() if times else None
+
+    def signal_times(self, strategy_id: str, limit: int) -> list[datetime]:
+        """When the last signals came, newest first."""
+        found = self._store[_SIGNALS].find({"strategy_id": strategy_id}, {"received_at": 1})
+        return [row["received_at"] for row in found.sort("received_at", DESCENDING).limit(limit)]
+
+
+def day_of(moment: datetime) -> str:
+    """The day (UTC) that a time is of."""
+    return moment.astimezone(UTC).date().isoformat()
