@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from services.common.daemon import Process, main
 from services.common.http import serve_http
+from services.common.operators import KEY_SECONDS, Operators, admit_operators
 from services.common.settings import DashboardSettings
 from services.common.store import Store
+from services.dashboard_creator.acts_api import add_act_routes
 from services.dashboard_creator.api import create_app
 from services.dashboard_creator.service import Dashboards
 from services.dashboard_creator.store import DashboardStore
@@ -24,7 +26,10 @@ def build(process: Process[DashboardSettings]) -> None:
         max_age_seconds=float(settings.account_max_age_s),
         refresh_seconds=settings.dashboard_refresh_s,
     )
-    serve_http(process, create_app(dashboards, process.health))
+    app = create_app(dashboards, process.health)
+    admit_operators(app, Operators(store, cache_seconds=KEY_SECONDS))
+    add_act_routes(app, store, kill_timeout_seconds=settings.kill_timeout_s)
+    serve_http(process, app)
 
 
 if __name__ == "__main__":
