@@ -35,11 +35,11 @@ from scripts.tool import add_signature, operate
 from services.common.order_requests import (
     Change,
     Resolution,
-    Signed,
     request_cancel,
     request_modify,
     resolve,
 )
+from services.common.signed import Signed
 from services.common.store import Document, Store, from_document
 from services.domain.errors import ConfigurationError
 from services.domain.orders import Order

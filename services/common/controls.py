@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -34,7 +36,10 @@ _STRICTEST: Final[dict[str, Any]] = {
     "override": Override.NO_TRADE,
     "scale_ratio": ZERO,
 }
-_SIGNATURE: Final = ("reason", "set_by", "set_at")
+#: Without an end that can be read there is none.
+_SIGNATURE: Final = ("reason", "set_by", "set_at", "expires_at")
+#: In place of a person, where an override has come to its end.
+CLOCK: Final = "the clock"
 
 
 def trading_state(store: Store, session: ClientSession | None = None) -> TradingState:
@@ -43,7 +48,7 @@ def trading_state(store: Store, session: ClientSession | None = None) -> Trading
 
 
 def controls(store: Store, session: ClientSession | None = None) -> tuple[Control, ...]:
-    """Every kill switch and override, one a scope, the one of everything first.
+    """Every kill switch and override as it holds now, one a scope, the one of everything first.
 
     A word that cannot be read counts as the strictest and halts its scope; a row of which not even
     the scope can be read halts everything, and so does the lack of the switch of everything.
@@ -51,13 +56,13 @@ def controls(store: Store, session: ClientSession | None = None) -> tuple[Contro
     Raises: PyMongoError while the database does not answer.
     """
     found = {scope_key(Scope.GLOBAL): _missing_switch()}
-    broken = None
+    broken, now = None, utc_now()
     for row in store["controls"].find({}, session=session):
         control = _read(row)
         if control is None:
             broken = _halted(f"the control {row['_id']!r} cannot be read")
         else:
-            found[control.key] = control
+            found[control.key] = control.at(now)
     if broken is not None:
         found[broken.key] = broken
     for control in found.values():
@@ -128,6 +133,7 @@ def set_control(  # noqa: PLR0913 - the three things a person may set, by name
     trading_state: TradingState | None = None,
     override: Override | None = None,
     scale_ratio: Any = None,  # noqa: ANN401 - a Decimal, or what a person typed for it
+    expires_at: datetime | None = None,
 ) -> Control:
     """Set kill switch, override or scale of a scope; what is None stays, also by a release.
 
@@ -140,6 +146,8 @@ def set_control(  # noqa: PLR0913 - the three things a person may set, by name
         trading_state: the kill switch.
         override: what is allowed beside the switch.
         scale_ratio: 0 to 1; entries are made this much smaller.
+        expires_at: when the override and the scale that hold then end; None = when a person ends
+            them. Whoever sets one of the two sets the end of both.
 
     Returns: the control as it holds now.
 
@@ -153,6 +161,10 @@ def set_control(  # noqa: PLR0913 - the three things a person may set, by name
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes:
         raise ConfigurationError("nothing to set: name a trading state, an override or a scale")
+    if override is not None or scale_ratio is not None:
+        changes["expires_at"] = expires_at
+    elif expires_at is not None:
+        raise ConfigurationError("expires_at ends an override or a scale: name one of them, too")
     changes |= {"scope": scope, "scope_id": scope_id}
     changes |= {"reason": reason.strip(), "set_by": by.strip(), "set_at": utc_now()}
     try:
@@ -191,20 +203,55 @@ def _change(store: Store, changes: Document, session: ClientSession) -> Control:
     row = store["controls"].find_one({"_id": row_id}, session=session)
     if row is None:
         check_exists(store, scope, scope_id, session)
-    before = _known(row, scope)
+    now = utc_now()
+    before = _known(row, scope, now)
     try:
         after = Control.model_validate((to_document(before) if before else {}) | changes)
     except ValidationError as error:
         raise ConfigurationError(f"this control cannot be set: {faults_of(error)}") from error
     check_storable(after)
+    if changes.get("expires_at") is not None and (after.at(after.expires_at or now) == after):
+        raise ConfigurationError("nothing would end: neither an override nor a scale is set")
+    if after.at(now) != after:
+        raise ConfigurationError(f"expires_at must be later than now, was {after.expires_at}")
     store["controls"].replace_one({"_id": row_id}, to_document(after), upsert=True, session=session)
     facts = {"scope": scope, "scope_id": scope_id, "before": row, "after": to_document(after)}
     audit(store, "CONTROL_SET", service="operator", by=after.set_by, facts=facts, session=session)
     return after
 
 
-def _known(row: Document | None, scope: Scope) -> Control | None:
+def _known(row: Document | None, scope: Scope, now: datetime) -> Control | None:
     """What holds before a change; what is unreadable of it stays as strict as it is read."""
     if row is None:
         return _missing_switch() if scope is Scope.GLOBAL else None
-    return _read(row) or _halted("")
+    return (_read(row) or _halted("")).at(now)
+
+
+def end_expired(store: Store, now: datetime) -> list[Control]:
+    """Put on record that overrides have come to their end; whoever reads them knows by the time.
+
+    Returns: the controls as they hold since. Raises: PyMongoError, TransientError.
+    """
+    ended = []
+    for row in list(store["controls"].find({"expires_at": {"$lte": now}})):
+        control = store.transaction(partial(_end, store, row["_id"], now))
+        if control is not None:
+            ended.append(control)
+    return ended
+
+
+def _end(store: Store, row_id: str, now: datetime, session: ClientSession) -> Control | None:
+    row = store["controls"].find_one({"_id": row_id}, session=session)
+    before = _read(row) if row else None
+    if before is None or before.at(now) == before:
+        return None
+    after = before.at(now)
+    store["controls"].replace_one({"_id": row_id}, to_document(after), session=session)
+    facts = {
+        "scope": before.scope,
+        "scope_id": before.scope_id,
+        "before": row,
+        "after": to_document(after),
+    }
+    audit(store, "CONTROL_EXPIRED", service="operator", by=CLOCK, facts=facts, session=session)
+    return after

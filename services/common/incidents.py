@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
+from services.common.audit import audit
 from services.common.clock import utc_now
-from services.common.store import Store
+from services.common.scopes import check_signed
+from services.common.store import Document, Store
+from services.domain.errors import ConfigurationError
 
 _log = logging.getLogger(__name__)
+#: Kinds that tell of something that is over: a person closes them. All others have a cause that
+#: goes away, and what sees it go closes them; a dead letter is replayed or discarded.
+CLOSED_BY_PERSONS: Final = frozenset(
+    {
+        "ALGO_STOPPED",
+        "EXIT_DENIED",
+        "EXIT_ENTRY_WORKING",
+        "FILL_CONTRADICTED",
+        "GROUP_BROKEN",
+        "KEY_REUSED",
+        "MAIL_REFUSED",
+        "MAIL_UNDELIVERED",
+        "ORDER_DOUBLED",
+        "ORDER_UNREADABLE",
+        "RATE_LIMITED",
+        "SEQUENCE_REPEATED",
+        "SIGNAL_QUARANTINED",
+        "SQUARE_OFF_INCOMPLETE",
+    }
+)
 
 
 def raise_incident(
@@ -69,6 +92,84 @@ def clear_incident(store: Store, *, kind: str, key: str) -> None:
     """Close an incident whose cause is gone."""
     store["incidents"].update_one(
         {"_id": f"{kind}|{key}", "status": "OPEN"},
-        # How often it was cleared tells one opening from the next.
-        {"$set": {"status": "CLEARED", "cleared_at": utc_now()}, "$inc": {"clearings": 1}},
+        # How often it was cleared tells one opening from the next. Who has seen it has not seen the
+        # next one; the audit log keeps that.
+        {
+            "$set": {"status": "CLEARED", "cleared_at": utc_now()},
+            "$inc": {"clearings": 1},
+            "$unset": {"acknowledged": "", "closed": ""},
+        },
     )
+
+
+def acknowledge_incident(store: Store, incident_id: str, note: str, *, by: str) -> bool:
+    """Note that a person has seen an open incident; it stays open, and others may note it, too.
+
+    Returns: whether it is noted now; False where they had noted it already.
+
+    Raises: ConfigurationError: there is no such incident, or it is closed.
+    """
+    check_signed(by, note, asked="note must say what is done about it")
+
+    def work(session: ClientSession) -> bool:
+        row = _open_incident(store, incident_id, session)
+        seen = row.get("acknowledged", [])
+        if any(each["by"] == by for each in seen):
+            return False
+        mine = {"by": by, "at": utc_now(), "note": note.strip()}
+        store["incidents"].update_one(
+            {"_id": incident_id}, {"$push": {"acknowledged": mine}}, session=session
+        )
+        facts = {"incident_id": incident_id, "before": seen, "after": [*seen, mine]}
+        audit(
+            store,
+            "INCIDENT_ACKNOWLEDGED",
+            service="operator",
+            by=by,
+            facts=facts,
+            session=session,
+        )
+        return True
+
+    return store.transaction(work)
+
+
+def close_incident(store: Store, incident_id: str, note: str, *, by: str) -> None:
+    """Close an incident that tells of something that is over; the others close by themselves.
+
+    Raises: ConfigurationError: there is no such incident, it is closed, or its cause must go first.
+    """
+    check_signed(by, note, asked="note must say why it can be closed")
+
+    def work(session: ClientSession) -> None:
+        row = _open_incident(store, incident_id, session)
+        if row["kind"] not in CLOSED_BY_PERSONS:
+            sentence = f"{row['kind']} closes by itself when its cause is gone: acknowledge it"
+            raise ConfigurationError(sentence)
+        closed = {"by": by, "at": utc_now(), "note": note.strip()}
+        changes = {"status": "CLEARED", "cleared_at": closed["at"], "closed": closed}
+        changed = store["incidents"].update_one(
+            {"_id": incident_id, "status": "OPEN", "count": row["count"]},
+            {"$set": changes, "$inc": {"clearings": 1}, "$unset": {"acknowledged": ""}},
+            session=session,
+        )
+        if not changed.modified_count:
+            raise ConfigurationError(f"{incident_id} has happened again meanwhile: look at it")
+        facts = {
+            "incident_id": incident_id,
+            "sentence": row["sentence"],
+            "before": {"status": "OPEN", "acknowledged": row.get("acknowledged", [])},
+            "after": {"status": "CLEARED", "note": closed["note"]},
+        }
+        audit(store, "INCIDENT_CLOSED", service="operator", by=by, facts=facts, session=session)
+
+    store.transaction(work)
+
+
+def _open_incident(store: Store, incident_id: str, session: ClientSession) -> Document:
+    row = store["incidents"].find_one({"_id": incident_id}, session=session)
+    if row is None:
+        raise ConfigurationError(f"there is no incident {incident_id!r}")
+    if row["status"] != "OPEN":
+        raise ConfigurationError(f"{incident_id} is {row['status']} already")
+    return row

@@ -117,8 +117,14 @@ def _request(
         (RunState.SUPERSEDED, f"superseded by {run_id} of {asked.by}"),
         session,
     )
-    store["kill_runs"].insert_one(_document(run), session=session)
-    facts = {**asked.model_dump(), "run_id": run_id, "superseded": superseded}
+    start_run(store, run, session)
+    facts = {
+        **asked.model_dump(),
+        "run_id": run_id,
+        "superseded": superseded,
+        "before": {"trading_state": before},
+        "after": {"stage": asked.stage},
+    }
     audit(store, "KILL_REQUESTED", service="operator", by=asked.by, facts=facts, session=session)
     return run, superseded
 
@@ -160,6 +166,11 @@ def _reach(store: Store, asked: KillRequest, session: ClientSession) -> list[str
         rows = store[collection].find({left: True, **query}, {"account_id": 1}, session=session)
         found |= {row["account_id"] for row in rows}
     return sorted(found)
+
+
+def start_run(store: Store, run: KillRun, session: ClientSession) -> None:
+    """Put a run where the desks of its accounts find it."""
+    store["kill_runs"].insert_one(_document(run), session=session)
 
 
 def _document(run: KillRun) -> Document:
@@ -302,7 +313,13 @@ def abandon_released(store: Store, run: KillRun, control: Control | None) -> Non
 
 def end_released(store: Store, control: Control) -> list[str]:
     """End every run of a scope whose switch was released; returns which."""
-    query = {"open": True, "scope": control.scope, "scope_id": control.scope_id}
+    # What closes one position has set no switch, and goes on.
+    query = {
+        "open": True,
+        "scope": control.scope,
+        "scope_id": control.scope_id,
+        "position": None,
+    }
     runs = [from_document(KillRun, row) for row in store["kill_runs"].find(query)]
     for run in runs:
         abandon_released(store, run, control)

@@ -42,6 +42,10 @@ OF_ONE_SCOPE: Final = {
 }
 
 
+class Outdated(ConfigurationError):
+    """Somebody has set these limits since they were looked at."""
+
+
 def limit_sets(store: Store, session: ClientSession | None = None) -> tuple[LimitSet, ...]:
     """The limits of every scope that has some.
 
@@ -112,7 +116,7 @@ def _check_hours(hours: TradingHours) -> None:
         )
 
 
-def set_limits(
+def set_limits(  # noqa: PLR0913 - what, by whom, and what they had looked at
     store: Store,
     scope: Scope,
     scope_id: str,
@@ -120,6 +124,7 @@ def set_limits(
     *,
     by: str,
     reason: str,
+    version: int | None = None,
 ) -> LimitSet:
     """Set or remove limits of one scope; what is not named stays.
 
@@ -130,12 +135,14 @@ def set_limits(
         changes: by name of `LimitSet`; None removes it.
         by: who sets them.
         reason: why.
+        version: that was looked at, 0 where there were none; None = whichever it is.
 
     Returns: all limits of the scope as they hold now.
 
     Raises:
         ConfigurationError: no such scope or limit, or a wrong value; a row that could not be read
             stays so until the changes mend all of it.
+        Outdated: another version is stored than the one that was looked at.
         TransientError: the database does not answer, or somebody else set them at the same time.
     """
     check_signed(by, reason)
@@ -150,7 +157,9 @@ def set_limits(
     }
     try:
         return store.transaction(
-            lambda session: _change(store, changes, {**signature, "set_at": utc_now()}, session)
+            lambda session: _change(
+                store, changes, {**signature, "set_at": utc_now()}, version, session
+            )
         )
     except DuplicateKeyError as error:
         raise TransientError(_MEANWHILE) from error
@@ -160,7 +169,11 @@ _MEANWHILE: Final = "somebody else set these limits at the same time: look, and 
 
 
 def _change(
-    store: Store, changes: Mapping[str, object], signature: Document, session: ClientSession
+    store: Store,
+    changes: Mapping[str, object],
+    signature: Document,
+    looked_at: int | None,
+    session: ClientSession,
 ) -> LimitSet:
     scope, scope_id = signature["scope"], signature["scope_id"]
     key = scope_key(scope, scope_id)
@@ -168,11 +181,12 @@ def _change(
     if row is None:
         check_is_limitable(store, scope, scope_id, session)
     held = {name: value for name, value in (row or {}).items() if name != "_id"}
-    _check_names(changes, held)
     number = held.get("version")
+    if looked_at is not None and looked_at != (number or 0):
+        who = f", set by {held['set_by']}" if held.get("set_by") else ""
+        raise Outdated(f"these limits are at version {number or 0}{who}, not at {looked_at}")
     version = number + 1 if isinstance(number, int) else 1
-    wanted = {**held, **changes, **signature, "version": version}
-    after = _checked({name: value for name, value in wanted.items() if value is not None})
+    after = changed_limits(held, changes, {**signature, "version": version})
     document = after.model_dump(exclude_unset=True)
     if row is None:
         store["risk_limits"].insert_one({"_id": key, **document}, session=session)
@@ -184,6 +198,23 @@ def _change(
     facts = {"scope": scope, "scope_id": scope_id, "before": row and held, "after": document}
     audit(store, "LIMITS_SET", service="operator", by=after.set_by, facts=facts, session=session)
     return after
+
+
+def changed_limits(
+    held: Document, changes: Mapping[str, object], fields: Mapping[str, object]
+) -> LimitSet:
+    """Stored limits after a change.
+
+    Args:
+        held: as they are stored; empty where there are none.
+        changes: by name; None removes one.
+        fields: scope, version and signature.
+
+    Raises: ConfigurationError: no such limit, or a wrong value.
+    """
+    _check_names(changes, held)
+    wanted = {**held, **changes, **fields}
+    return _checked({name: value for name, value in wanted.items() if value is not None})
 
 
 def _check_names(changes: Mapping[str, object], held: Document) -> None:

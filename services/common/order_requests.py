@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 from pydantic import ValidationError
 from pymongo.client_session import ClientSession
 
-from services.common.audit import audit
 from services.common.clock import utc_now
-from services.common.scopes import check_signed, check_storable, faults_of
+from services.common.scopes import check_storable, faults_of
+from services.common.signed import Signed
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.errors import ConfigurationError
 from services.domain.orders import Order, OrderTerms
@@ -33,18 +33,6 @@ class Resolution(StrEnum):
 
     RESEND = "RESEND"  # the broker does not have it: it is sent again
     ABSENT = "ABSENT"  # the broker does not have it, and is not to have it
-
-
-class Signed(NamedTuple):
-    """Who wants it, and why."""
-
-    by: str
-    reason: str
-
-    def checked(self) -> Signed:
-        """Without blanks around. Raises: ConfigurationError: nobody, or no reason, is named."""
-        check_signed(self.by, self.reason)
-        return Signed(self.by.strip(), self.reason.strip())
 
 
 class Change(NamedTuple):
@@ -66,17 +54,17 @@ def request_cancel(store: Store, order_id: str, signed: Signed) -> str:
         ConfigurationError: there is no such order, it has ended, or somebody asked before.
         TransientError: the database does not answer.
     """
-    by, reason = signed.checked()
+    signed = signed.checked()
+    by, reason = signed.by, signed.reason
 
     def work(session: ClientSession) -> str:
         row = _working(store, order_id, session)
         before = row.get("cancel_requested_at")
         if before is not None:
             raise ConfigurationError(f"{order_id} is being canceled since {_at(before)}")
-        request = {"by": by, "reason": reason}
         marks = {"cancel_requested_at": utc_now(), "cancel_reason": f"canceled by {by}: {reason}"}
         _set(store, row, marks, session)
-        _audit(store, "ORDER_CANCEL_REQUESTED", row, request, session)
+        _audit(store, "ORDER_CANCEL_REQUESTED", row, {"after": marks}, signed, session)
         return f"{order_id} ({row['status']}) is to be canceled"
 
     return store.transaction(work)
@@ -94,7 +82,8 @@ def request_modify(store: Store, order_id: str, change: Change, signed: Signed) 
             fit it, or another change is on its way.
         TransientError: the database does not answer.
     """
-    by, reason = signed.checked()
+    signed = signed.checked()
+    by, reason = signed.by, signed.reason
 
     def work(session: ClientSession) -> OrderTerms:
         row = _working(store, order_id, session)
@@ -102,7 +91,9 @@ def request_modify(store: Store, order_id: str, change: Change, signed: Signed) 
         terms = _terms(row, change)
         request = {"terms": to_document(terms), "at": utc_now(), "by": by, "reason": reason}
         _set(store, row, {"modify_requested": request}, session)
-        _audit(store, "ORDER_MODIFY_REQUESTED", row, request, session)
+        before = {name: row["order"].get(name) for name in OrderTerms.model_fields}
+        facts = {"before": before, "after": to_document(terms), "terms": to_document(terms)}
+        _audit(store, "ORDER_MODIFY_REQUESTED", row, facts, signed, session)
         return terms
 
     return store.transaction(work)
@@ -120,7 +111,8 @@ def resolve(store: Store, order_id: str, decision: Resolution, signed: Signed) -
             decided before.
         TransientError: the database does not answer.
     """
-    by, reason = signed.checked()
+    signed = signed.checked()
+    by, reason = signed.by, signed.reason
 
     def work(session: ClientSession) -> str:
         row = _working(store, order_id, session)
@@ -134,7 +126,8 @@ def resolve(store: Store, order_id: str, decision: Resolution, signed: Signed) -
             raise ConfigurationError(f"{order_id} is to be canceled: it is not sent again")
         resolution = {"decision": decision, "by": by, "reason": reason, "at": utc_now()}
         _set(store, row, {"resolution": resolution}, session)
-        _audit(store, "ORDER_RESOLVED", row, resolution, session)
+        facts = {"decision": decision, "after": resolution}
+        _audit(store, "ORDER_RESOLVED", row, facts, signed, session)
         return f"{order_id}: {decision}, by {by}: {reason}"
 
     return store.transaction(work)
@@ -236,10 +229,10 @@ def _set(store: Store, row: Document, marks: Document, session: ClientSession) -
 
 
 def _audit(
-    store: Store, what: str, row: Document, request: Document, session: ClientSession
+    store: Store, what: str, row: Document, facts: Document, signed: Signed, session: ClientSession
 ) -> None:
-    facts = {**request, "client_order_id": row["_id"], "status": row["status"]}
-    audit(store, what, service="operator", by=request["by"], facts=facts, session=session)
+    told = {"before": None, **facts, "client_order_id": row["_id"], "status": row["status"]}
+    signed.record(store, what, told, session)
 
 
 def _at(moment: datetime) -> str:

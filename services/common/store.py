@@ -204,6 +204,16 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         ([("expires_at", ASCENDING)], {"expireAfterSeconds": 0}),
     ],
     "rate_windows": [([("expires_at", ASCENDING)], {"expireAfterSeconds": 0})],
+    "idempotency_keys": [([("expires_at", ASCENDING)], {"expireAfterSeconds": 0})],
+    # Requests for a person's approval: those that are not decided yet, and all by time.
+    "approvals": [
+        (
+            [("open", ASCENDING), ("asked_at", ASCENDING)],
+            {"partialFilterExpression": {"open": True}},
+        ),
+        ([("asked_at", DESCENDING)], {}),
+        ([("status", ASCENDING), ("asked_at", DESCENDING)], {}),
+    ],
     "incidents": [
         ([("status", ASCENDING), ("last_seen_at", DESCENDING)], {}),
         ([("last_seen_at", DESCENDING)], {}),
@@ -234,6 +244,15 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         ([("recorded_at", DESCENDING), ("_id", DESCENDING)], {}),
         ([("by", ASCENDING), ("recorded_at", DESCENDING), ("_id", DESCENDING)], {}),
         ([("what", ASCENDING), ("recorded_at", DESCENDING), ("_id", DESCENDING)], {}),
+        # What was done with one signal, or one order, for its evidence.
+        (
+            [("facts.signal_id", ASCENDING)],
+            {"partialFilterExpression": {"facts.signal_id": {"$type": "string"}}},
+        ),
+        (
+            [("facts.client_order_id", ASCENDING)],
+            {"partialFilterExpression": {"facts.client_order_id": {"$type": "string"}}},
+        ),
     ],
 }
 

@@ -8,6 +8,7 @@ from services.common.operators import KEY_SECONDS, Operators
 from services.common.settings import DashboardSettings
 from services.common.store import Store
 from services.common.vault import Vault
+from services.dashboard_creator.acts_api import add_act_routes
 from services.dashboard_creator.api import create_app
 from services.dashboard_creator.identity import add_identity
 from services.dashboard_creator.notifications_api import add_notification_routes
@@ -34,6 +35,7 @@ def build(process: Process[DashboardSettings]) -> None:
     add_identity(app, store, settings)
     add_notification_routes(app, store, Vault(settings))
     add_results(process, app, store)
+    add_act_routes(app, store, kill_timeout_seconds=settings.kill_timeout_s)
     serve_http(process, app)
 
 

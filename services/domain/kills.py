@@ -99,10 +99,19 @@ class AccountKill(Frozen):
     proven_at: Instant | None = None
 
 
+class ClosedPosition(Frozen):
+    """The one position that a run closes, of the strategy that is its scope."""
+
+    account_id: str
+    instrument_key: str
+    symbol: str
+
+
 class KillRun(Frozen):
     """One kill: the switch it has set, and every account it reaches.
 
     Attributes:
+        position: the run closes nothing but this, and has set no switch; None = all of its scope.
         due_at: not proven by then, it is INCOMPLETE.
         why: of a run that was superseded or abandoned: by whom and why.
     """
@@ -110,6 +119,7 @@ class KillRun(Frozen):
     run_id: str
     scope: Scope
     scope_id: str = ""
+    position: ClosedPosition | None = None
     stage: KillStage
     by: str
     reason: str
@@ -128,7 +138,10 @@ class KillRun(Frozen):
     @property
     def in_words(self) -> str:
         """Stage and scope: `FLATTEN account Mock-1`."""
-        return f"{self.stage} {scope_in_words(self.scope, self.scope_id)}"
+        where = scope_in_words(self.scope, self.scope_id)
+        if self.position is not None:
+            where = f"{self.position.symbol} of {where} in {self.position.account_id}"
+        return f"{self.stage} {where}"
 
     @property
     def took_seconds(self) -> float | None:
@@ -139,6 +152,12 @@ class KillRun(Frozen):
 
     def covers(self, account_id: str, strategy_id: str, instrument: Instrument) -> bool:
         """Whether an order or a position is of its scope."""
+        only = self.position
+        if only is not None and (only.account_id, only.instrument_key) != (
+            account_id,
+            instrument.key,
+        ):
+            return False
         return self.key in scopes_of(
             account_id=account_id, strategy_id=strategy_id, instruments=(instrument,)
         )

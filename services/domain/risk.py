@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
@@ -133,6 +133,8 @@ class Control(Frozen):
 
     Attributes:
         scale_ratio: entries of this scope are made this much smaller; 0 = none go.
+        expires_at: when override and scale end by themselves, the switch never does; None = when a
+            person ends them.
     """
 
     scope: Scope
@@ -143,6 +145,14 @@ class Control(Frozen):
     reason: str = ""
     set_by: str = ""
     set_at: Instant | None = None
+    expires_at: Instant | None = None
+
+    def at(self, now: datetime) -> Control:
+        """The control as it holds at `now`; what has expired holds nothing back."""
+        if self.expires_at is None or now < self.expires_at:
+            return self
+        ended = {"override": Override.NONE, "scale_ratio": Decimal(1), "expires_at": None}
+        return self.model_copy(update=ended)
 
     @property
     def key(self) -> str:

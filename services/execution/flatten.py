@@ -119,7 +119,10 @@ class Situation:
             return [each for each in found if run.covers(account_id, UNATTRIBUTED, each.instrument)]
         closed = {row.order.instrument.key for row in self._books.closings}
         return [
-            each for each in found if run.scope_id in each.books or each.instrument.key in closed
+            each
+            for each in found
+            if (run.scope_id in each.books or each.instrument.key in closed)
+            and run.covers(account_id, run.scope_id, each.instrument)
         ]
 
     def closes(self) -> list[Close]:

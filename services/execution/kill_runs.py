@@ -150,6 +150,8 @@ class KillRuns:
 
     def _is_wanted(self, run: KillRun, switches: Sequence[Control]) -> bool:
         """Whether its switch is still set; a run whose switch was released ends."""
+        if run.position is not None:
+            return True  # it has set none
         switch = next((each for each in switches if each.key == run.key), None)
         if switch is None or switch.trading_state is TradingState.ACTIVE:
             abandon_released(self._store, run, switch)

@@ -13,9 +13,9 @@ from services.common.http import add_routes
 from services.common.operators import Operators, admit_operators
 from services.common.ops import Health
 from services.common.problems import add_problems, problem_responses
+from services.decision.whatif import Change, WhatIf
 from services.domain.users import Permission
 from services.portfolio_builder.service import PortfolioBuilder
-from services.portfolio_builder.whatif import Change, WhatIf
 
 _PROBLEMS = problem_responses(401, 403, 422, 500, 503)
 #: Bytes of a request; a thousand strategies with their ratios are 100 kB.

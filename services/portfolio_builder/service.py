@@ -6,13 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from services.common.clock import utc_now
-from services.common.store import from_document
-from services.decision.record import context_of
+from services.decision.whatif import Case, Change, Unanswered, WhatIf, case_of, what_if
 from services.domain.errors import InvalidMessage
-from services.domain.signals import Signal
-from services.domain.words import Outcome
 from services.portfolio_builder.store import PortfolioStore
-from services.portfolio_builder.whatif import Case, Change, Unanswered, WhatIf, what_if
 
 
 class PortfolioBuilder:
@@ -42,11 +38,7 @@ class PortfolioBuilder:
     ) -> Iterator[Case]:
         rows = self._store.decided_since(since, strategy_id=strategy_id, most=self._most_signals)
         for row in rows:
-            decision = row["decision"]
             try:
-                context = context_of(decision)
+                yield case_of(row)
             except InvalidMessage as error:
                 unreadable.append(Unanswered(signal_id=row["_id"], reason=str(error)))
-                continue
-            signal = from_document(Signal, row["signal"])
-            yield Case(signal, context, Outcome(decision["outcome"]), decision["code"])

@@ -10,7 +10,8 @@ import pytest
 from brokers.broker import Capabilities
 from brokers.errors import BrokerUnavailable, LoginRequired
 from services.common.clock import utc_now
-from services.common.order_requests import Resolution, Signed, resolve
+from services.common.order_requests import Resolution, resolve
+from services.common.signed import Signed
 from services.domain.errors import ConfigurationError
 from services.domain.words import Intent, OrderStatus, OrderType, Side, TimeInForce
 from services.execution import outcomes

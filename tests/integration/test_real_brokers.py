@@ -13,7 +13,8 @@ import pytest
 
 from services.common.clock import utc_now
 from services.common.failpoints import EXIT_CODE, FailPoint
-from services.common.order_requests import Resolution, Signed, resolve
+from services.common.order_requests import Resolution, resolve
+from services.common.signed import Signed
 from services.common.store import to_document
 from services.domain.errors import ConfigurationError
 from services.domain.orders import OrderTerms

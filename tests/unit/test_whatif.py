@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from services.decision.decide import decide
+from services.decision.whatif import Case, Change, what_if
 from services.domain.sizing import PercentSizing
 from services.domain.words import Intent, Outcome, Scope, Side, TradingState
-from services.portfolio_builder.whatif import Case, Change, what_if
 from tests.support.builders import (
     NOW,
     STRATEGY,

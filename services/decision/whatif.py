@@ -7,13 +7,14 @@ what a change does to each decision, not what it would have earned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import Field
 
 from services.decision.decide import decide
+from services.decision.record import context_of
 from services.domain.accounts import DecisionContext
 from services.domain.decisions import Decision
 from services.domain.risk import Control, LimitSet
@@ -70,6 +71,21 @@ class Case(NamedTuple):
     context: DecisionContext
     outcome: Outcome
     code: str
+
+
+def case_of(row: Mapping[str, Any]) -> Case:
+    """A stored signal with its decision.
+
+    Raises: InvalidMessage: the context it was decided on cannot be read any more.
+    """
+    decision = row["decision"]
+    fields = {name: row["signal"][name] for name in row["signal"] if name in Signal.model_fields}
+    return Case(
+        Signal.model_validate(fields),
+        context_of(decision),
+        Outcome(decision["outcome"]),
+        decision.get("code", ""),
+    )
 
 
 class Placed(Frozen):
