@@ -1,0 +1,269 @@
+"""Sends what is in the outbox: one message a channel at a time, as often as it takes.
+
+A row is SENDING before its message leaves. Where the process dies before it has heard the answer,
+nobody knows whether the message arrived: it goes again, and says that it may be a repeat.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple, Protocol
+
+from pymongo import UpdateOne
+from pymongo.errors import PyMongoError
+
+from services.common.clock import utc_now
+from services.common.leases import Lease
+from services.common.notification_channels import disable
+from services.common.notifications import DeliveryStatus, notify
+from services.common.store import Document, Store, from_document
+from services.domain.errors import ConfigurationError, TransientError
+from services.domain.notifications import ChannelKind, Event, EventKind
+from services.telegram.errors import ChannelRefuses, Later, NotDeliverable
+from services.telegram.texts import Frame, Message, as_html, as_plain
+
+_log = logging.getLogger(__name__)
+_LOOK_SECONDS: Final = 0.5
+_ROWS_AT_ONCE: Final = 2000
+#: Events that one message sums up.
+_MOST_EVENTS: Final = 500
+_BACKOFF_MOST: Final = timedelta(minutes=5)
+#: What is older is in the history, and is no news.
+GIVE_UP_AFTER: Final = timedelta(hours=24)
+#: Telegram takes one message a second in one chat.
+_PACE: Final = timedelta(seconds=1)
+
+
+class Chats(Protocol):
+    """Sends to chats of Telegram."""
+
+    def send(self, chat_id: int, text: str, *, silent: bool) -> None:
+        """Raises: Later, ChannelRefuses, NotDeliverable, TransientError."""
+
+
+class Batch(NamedTuple):
+    """What goes to one channel in one message."""
+
+    channel: Document
+    rows: list[Document]
+
+    @property
+    def events(self) -> list[Event]:
+        """In the order in which they happened."""
+        found = [from_document(Event, row["event"]) for row in self.rows]
+        return sorted(found, key=lambda event: event.at)
+
+    @property
+    def silent(self) -> bool:
+        """Without a sound, where every one of them is."""
+        return all(row["silent"] for row in self.rows)
+
+    @property
+    def repeated(self) -> bool:
+        """Whether one of them may have been sent before."""
+        return any(row["status"] == DeliveryStatus.SENDING for row in self.rows)
+
+
+def is_due(rows: Sequence[Document], now: datetime, window: timedelta) -> bool:
+    """Whether a channel's rows go now: the oldest has waited for its like, or one cannot wait."""
+    if len(rows) >= _MOST_EVENTS:
+        return True
+    return any(
+        row["event"].get("critical")
+        or row["event"]["kind"] == EventKind.TEST
+        or row["attempts"]
+        or now - row["created_at"] >= window
+        for row in rows
+    )
+
+
+def next_try(attempts: int, now: datetime) -> datetime:
+    """When a failed message is tried again: 2, 4, 8 … seconds later, at most five minutes."""
+    return now + min(timedelta(seconds=2 ** min(attempts, 10)), _BACKOFF_MOST)
+
+
+class Outbox:
+    """One sender, whoever holds the lease.
+
+    Args:
+        store: where the outbox is.
+        lease: of this daemon.
+        chats: Telegram; None = there is no bot, and what is for chats waits.
+        post: sends a message to a URL of apprise.
+        open_url: the URL of a channel again, from its seal.
+        window_seconds: in which what happens becomes one message.
+        frame: what every message has.
+    """
+
+    def __init__(  # noqa: PLR0913 - its ways out, by name
+        self,
+        store: Store,
+        lease: Lease,
+        *,
+        chats: Chats | None,
+        post: Callable[[str, Message], None],
+        open_url: Callable[[str], str],
+        window_seconds: float,
+        frame: Frame,
+    ) -> None:
+        self._store = store
+        self._lease = lease
+        self._chats = chats
+        self._post = post
+        self._open_url = open_url
+        self._window = timedelta(seconds=window_seconds)
+        self._frame = frame
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="outbox")
+
+    def start(self) -> None:
+        """Send in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the message that is being sent; the rest waits in the outbox."""
+        self._stop.set()
+        self._thread.join(timeout=20)
+
+    def _run(self) -> None:
+        while not self._stop.wait(_LOOK_SECONDS):
+            try:
+                if self._lease.held():
+                    self.send_due()
+            except (PyMongoError, TransientError) as error:
+                _log.warning("the outbox waits: %s", type(error).__name__)
+                self._stop.wait(1)
+            except Exception:  # noqa: BLE001 - one message that fails may not keep the others
+                _log.exception("the outbox waits")
+                self._stop.wait(5)
+
+    def send_due(self) -> int:
+        """Send one message to every channel that has something due; how many were sent."""
+        now = utc_now()
+        outbox = self._store["notification_outbox"]
+        query = {"open": True, "next_try_at": {"$lte": now}}
+        rows = list(outbox.find(query).sort("next_try_at").limit(_ROWS_AT_ONCE))
+        if not rows:
+            return 0
+        by_channel: dict[str, list[Document]] = {}
+        for row in rows:
+            by_channel.setdefault(row["channel_id"], []).append(row)
+        channels = self._channels(list(by_channel))
+        sent = 0
+        for channel_id, waiting in by_channel.items():
+            if self._stop.is_set() or not self._lease.held():
+                break
+            sent += self._send_some(channels.get(channel_id), waiting)
+        return sent
+
+    def _channels(self, ids: list[str]) -> dict[str, Document]:
+        found = self._store["notification_channels"].find({"_id": {"$in": ids}})
+        return {row["_id"]: row for row in found}
+
+    def _send_some(self, channel: Document | None, rows: list[Document]) -> bool:
+        now = utc_now()
+        if channel is None or channel["status"] != "ACTIVE":
+            self._give_up(rows, "the channel is not in use any more")
+            return False
+        old = [row for row in rows if now - row["created_at"] > GIVE_UP_AFTER]
+        if old:
+            self._give_up(old, "it could not be sent for a day; it is in the history")
+            rows = [row for row in rows if row not in old]
+        no_bot = channel["kind"] == ChannelKind.TELEGRAM and self._chats is None
+        not_before = channel.get("not_before")
+        waits = not_before is not None and now < not_before
+        if no_bot or waits or not rows or not is_due(rows, now, self._window):
+            return False
+        return self._send(Batch(channel, rows[:_MOST_EVENTS]))
+
+    def _send(self, batch: Batch) -> bool:
+        self._mark(batch.rows, {"status": DeliveryStatus.SENDING})
+        try:
+            self._hand_over(batch)
+        except ChannelRefuses as error:
+            self._refused(batch, str(error))
+        except Later as error:
+            until = utc_now() + timedelta(seconds=error.seconds)
+            self._set_channel(batch, {"not_before": until, "last_error": str(error)})
+            self._failed(batch.rows, str(error), until)
+        except NotDeliverable as error:
+            self._set_channel(batch, {"last_error": str(error)})
+            self._give_up(batch.rows, str(error))
+        except (TransientError, ConfigurationError) as error:
+            attempts = max(row["attempts"] for row in batch.rows)
+            until = next_try(attempts + 1, utc_now())
+            self._set_channel(batch, {"not_before": until, "last_error": str(error)})
+            self._failed(batch.rows, str(error), until)
+        else:
+            self._sent(batch)
+            return True
+        return False
+
+    def _hand_over(self, batch: Batch) -> None:
+        frame = self._frame._replace(repeated=batch.repeated)
+        if batch.channel["kind"] == ChannelKind.TELEGRAM:
+            assert self._chats is not None  # noqa: S101 - looked at before
+            text = as_html(batch.events, frame)
+            self._chats.send(batch.channel["chat_id"], text, silent=batch.silent)
+        else:
+            url = self._open_url(batch.channel["sealed_url"])
+            self._post(url, as_plain(batch.events, frame))
+
+    def _sent(self, batch: Batch) -> None:
+        now = utc_now()
+        changes = {"status": DeliveryStatus.SENT, "sent_at": now, "error": ""}
+        self._mark(batch.rows, changes, ended=True)
+        pace = now + _PACE if batch.channel["kind"] == ChannelKind.TELEGRAM else None
+        self._set_channel(batch, {"not_before": pace, "last_sent_at": now, "last_error": ""})
+
+    def _failed(self, rows: Sequence[Document], why: str, until: datetime) -> None:
+        _log.warning("%s notifications wait until %s: %s", len(rows), f"{until:%H:%M:%S}", why)
+        changes = {"status": DeliveryStatus.FAILED, "next_try_at": until, "error": why}
+        self._mark(rows, changes, tried=True)
+
+    def _give_up(self, rows: Sequence[Document], why: str) -> None:
+        _log.warning("%s notifications are not sent: %s", len(rows), why)
+        self._mark(rows, {"status": DeliveryStatus.GIVEN_UP, "error": why}, ended=True)
+
+    def _refused(self, batch: Batch, why: str) -> None:
+        """The other side wants nothing of us: stop, and say so where the person will see it."""
+        self._give_up(batch.rows, why)
+        row = disable(self._store, batch.channel["_id"], why)
+        if row is None:
+            return
+        now = utc_now()
+        notice = Event(
+            event_id=f"CHANNEL_DISABLED|{row['_id']}|{int(now.timestamp() * 1000)}",
+            kind=EventKind.CHANNEL_DISABLED,
+            at=now,
+            title=f"{row['service']} {row['name']} is disabled: {why}",
+            text="Nothing goes there any more. Link or enter it again in the settings.",
+            link="/settings/notifications",
+        )
+        notify(self._store, [notice], only=str(row["user"]))
+
+    def _mark(
+        self,
+        rows: Sequence[Document],
+        changes: dict[str, Any],
+        *,
+        ended: bool = False,
+        tried: bool = False,
+    ) -> None:
+        update: dict[str, Any] = {"$set": changes}
+        if ended:
+            update["$unset"] = {"open": ""}
+        if ended or tried:
+            update["$inc"] = {"attempts": 1}
+        updates = [UpdateOne({"_id": row["_id"]}, update) for row in rows]
+        if updates:
+            self._store["notification_outbox"].bulk_write(updates, ordered=False)
+
+    def _set_channel(self, batch: Batch, changes: dict[str, Any]) -> None:
+        batch.channel.update(changes)
+        self._store["notification_channels"].update_one(
+            {"_id": batch.channel["_id"]}, {"$set": changes}
+        )
