@@ -25,6 +25,7 @@ class Options:
     use_mock_broker: bool = False
     live: bool = False
     demo: bool = False
+    no_ui: bool = False
 
     def arguments(self) -> list[str]:
         """The same again, for `python -m scripts.launcher`."""
@@ -42,11 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--demo", action="store_true", help="create demo accounts, strategies and their keys"
     )
+    parser.add_argument("--no-ui", action="store_true", help="without the web UI and its port")
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
     """The options among parsed arguments."""
-    return Options(arguments.use_mock_broker, arguments.live, arguments.demo)
+    return Options(arguments.use_mock_broker, arguments.live, arguments.demo, arguments.no_ui)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Instance:
         Raises:
             ScriptError: naming port and service.
         """
-        processes = (*self._infrastructure(), *table.services(self.settings))
+        processes = (*self._infrastructure(), *self._services())
         wanted = [(each.name, port) for each in processes for port in each.listens_on]
         taken = ports.taken(wanted, {"127.0.0.1", self.settings.mt_bind_host})
         if taken:
@@ -113,7 +115,7 @@ class Instance:
         """What is started one after the other."""
         return (
             Stage(self._infrastructure(), lambda: self._prepare(reporter)),
-            Stage(table.services(self.settings), lambda: self._welcome(reporter)),
+            Stage(self._services(), lambda: self._welcome(reporter)),
         )
 
     def run(self, reporter: Reporter) -> int:
@@ -143,6 +145,9 @@ class Instance:
 
     def _infrastructure(self) -> tuple[table.Process, ...]:
         return table.infrastructure(self.settings, mock_broker=not self.options.live)
+
+    def _services(self) -> tuple[table.Process, ...]:
+        return table.services(self.settings, ui=not self.options.no_ui)
 
     def _prepare(self, reporter: Reporter) -> None:
         # A second of imports.
@@ -176,11 +181,13 @@ class Instance:
             reporter.line("      Keys are shown only now and kept nowhere in clear: note them.")
 
     def _welcome(self, reporter: Reporter) -> None:
-        base = f"http://{table.reachable_host(self.settings)}"
+        base = f"http://{self.settings.reachable_host}"
         port = self.settings.port
         mode = self.settings.trading_mode.upper()
+        ui = "" if self.options.no_ui else f"  web UI      {base}:{port('web')}/\n"
         reporter.line(
             f"\nRunning, {mode} trading{' at the mock broker' if self.use_mock_broker else ''}.\n"
+            f"{ui}"
             f"  signals     {base}:{port('signal_gateway')}/api/v1/signals\n"
             f"  accounts    {base}:{port('account_data')}/api/v1/accounts\n"
             f"  dashboards  {base}:{port('dashboard_creator')}/\n"

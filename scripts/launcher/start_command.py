@@ -49,7 +49,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_arguments(parser)
     parser.add_argument("--yes-live", action="store_true", help="answer the question of --live")
-    parser.add_argument("--no-ui", action="store_true", help="without the web UI")
     parser.add_argument(
         "--foreground", action="store_true", help="stay attached; Ctrl-C or SIGTERM drains"
     )

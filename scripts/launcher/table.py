@@ -13,7 +13,7 @@ from services.common.settings import CommonSettings
 Probe = Literal["health", "mongodb"]
 
 #: Downstream first and the gateway last: nothing comes in before what handles it is there. A drain
-#: goes the other way round.
+#: goes the other way round. The web UI is the outermost: it only forwards.
 SERVICES = (
     "telegram",
     "dashboard_creator",
@@ -23,6 +23,7 @@ SERVICES = (
     "cerebro",
     "signal_ingestion",
     "signal_gateway",
+    "web",
 )
 ORDER = ("mongodb", "pubsub_local", "mock_broker", *SERVICES)
 
@@ -74,25 +75,23 @@ def infrastructure(settings: CommonSettings, *, mock_broker: bool) -> tuple[Proc
     return tuple(wanted)
 
 
-def services(settings: CommonSettings) -> tuple[Process, ...]:
+def services(settings: CommonSettings, *, ui: bool = True) -> tuple[Process, ...]:
     """The daemons, in the order of their start."""
-    return tuple(
-        _python(settings, name, f"services.{name}", settings.port(name)) for name in SERVICES
-    )
+    return tuple(_service(settings, name) for name in SERVICES if ui or name != "web")
 
 
-def reachable_host(settings: CommonSettings) -> str:
-    """Address at which this machine reaches its own servers."""
-    everywhere = settings.mt_bind_host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
-    host = "127.0.0.1" if everywhere else settings.mt_bind_host
-    return f"[{host}]" if ":" in host else host
+def _service(settings: CommonSettings, name: str) -> Process:
+    ports = (settings.port(name),)
+    if name == "web":  # the world sees its first port, so it tells how it is on another
+        ports = (settings.port("web_ops"), settings.port("web"))
+    return _python(settings, name, f"services.{name}", ports[0], ports)
 
 
 def _python(
     settings: CommonSettings, name: str, module: str, port: int, ports: tuple[int, ...] = ()
 ) -> Process:
     command = (sys.executable, "-m", module)
-    return Process(name, command, port, host=reachable_host(settings), ports=ports)
+    return Process(name, command, port, host=settings.reachable_host, ports=ports)
 
 
 def _database(settings: CommonSettings) -> Process:

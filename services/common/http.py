@@ -9,14 +9,17 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp
 
 from services.common.daemon import Process
 from services.common.ops import Health
 from services.common.settings import CommonSettings
 
 
-def serve_http(process: Process[Any], app: FastAPI, *, trusted_proxies: str = "") -> None:
+def serve_http(process: Process[Any], app: ASGIApp, *, trusted_proxies: str = "") -> None:
     """Serve `app` on the port of the process.
+
+    The web service forwards to us from this machine, so its word on who asked is always believed.
 
     Args:
         process: whose.
@@ -26,14 +29,10 @@ def serve_http(process: Process[Any], app: FastAPI, *, trusted_proxies: str = ""
     """
     settings: CommonSettings = process.settings
     port = settings.port(process.service)
-    server = HttpServer(
-        app,
-        settings.mt_bind_host,
-        port,
-        on_death=process.fail,
-        trusted_proxies=trusted_proxies or settings.trusted_proxies,
-    )
-    process.add(server)
+    ourselves = f"127.0.0.1,{settings.reachable_host.strip('[]')}"
+    trusted = f"{trusted_proxies or settings.trusted_proxies},{ourselves}"
+    host = settings.mt_bind_host
+    process.add(HttpServer(app, host, port, on_death=process.fail, trusted_proxies=trusted))
 
 
 def add_routes(app: FastAPI, health: Health) -> None:
@@ -59,11 +58,11 @@ def bearer_of(header: str | None) -> str | None:
 
 
 class HttpServer:
-    """One FastAPI application on one port, as a part of a process."""
+    """One application on one port, as a part of a process."""
 
     def __init__(
         self,
-        app: FastAPI,
+        app: ASGIApp,
         host: str,
         port: int,
         *,

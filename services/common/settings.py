@@ -32,6 +32,8 @@ PORTS: dict[str, int] = {
     "execution": 9103,
     "pubsub_local_ops": 9104,
     "telegram": 9105,
+    "web": 5173,
+    "web_ops": 9106,
 }
 LOCAL_PROJECT = "mathematricks-local"
 
@@ -83,6 +85,17 @@ class CommonSettings(BaseSettings):
     def port(self, name: str) -> int:
         """Port of one listener of this instance."""
         return PORTS[name] + self.mt_port_offset
+
+    @property
+    def binds_everywhere(self) -> bool:
+        """Whether servers listen on every address of this machine."""
+        return self.mt_bind_host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
+
+    @property
+    def reachable_host(self) -> str:
+        """Address at which this machine reaches its own servers, as it stands in a URL."""
+        host = "127.0.0.1" if self.binds_everywhere else self.mt_bind_host
+        return f"[{host}]" if ":" in host else host
 
     @property
     def embedded_database(self) -> bool:
@@ -304,6 +317,21 @@ class TelegramSettings(CommonSettings):
     )
 
 
+class WebSettings(CommonSettings):
+    """web."""
+
+    web_allowed_hosts: str = Field(
+        "", description="names by which browsers know this system, comma-separated; * = any"
+    )
+    web_ui_dir: Path | None = Field(
+        None, description="folder of a UI built elsewhere; empty = frontend-admin/dist"
+    )
+    gateway_max_body_bytes: int = Field(262144, ge=1024, le=1_048_576, description="bytes")
+    record_max_bytes: int = Field(
+        10_485_760, ge=1024, le=52_428_800, description="bytes of an uploaded track record"
+    )
+
+
 class MockBrokerSettings(CommonSettings):
     """The mock broker (`python -m brokers.mock`)."""
 
@@ -332,6 +360,7 @@ ALL_SETTINGS: tuple[type[CommonSettings], ...] = (
     PortfolioSettings,
     DashboardSettings,
     TelegramSettings,
+    WebSettings,
     MockBrokerSettings,
 )
 

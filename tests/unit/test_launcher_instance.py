@@ -78,7 +78,7 @@ def test_every_port_is_shifted() -> None:
         return [port for process in processes for port in process.listens_on]
 
     assert ports(100) == [port + 100 for port in ports(0)]
-    assert len(set(ports(0))) == 11
+    assert len(set(ports(0))) == 14
 
 
 def test_embedded_database_survives_a_power_cut(tmp_path: Path) -> None:
