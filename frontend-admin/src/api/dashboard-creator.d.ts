@@ -224,10 +224,190 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/notification-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Notification Settings
+         * @description What I am told of, and when it is quiet.
+         */
+        get: operations["get_notification_settings"];
+        /**
+         * Put Notification Settings
+         * @description Set all of it.
+         */
+        put: operations["put_notification_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Notifications
+         * @description What I was told, newest first.
+         */
+        get: operations["get_notifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/notifications/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Notifications
+         * @description Mark some as read, or all.
+         */
+        post: operations["read_notifications"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/telegram-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Telegram Link
+         * @description A code that links the chat it is sent from; an earlier one opens nothing any more.
+         */
+        post: operations["create_telegram_link"];
+        /**
+         * Delete Telegram Link
+         * @description Forget my chat: it gets nothing any more, and its commands are a stranger's.
+         */
+        delete: operations["delete_telegram_link"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Channels
+         * @description My channels, oldest first.
+         */
+        get: operations["get_channels"];
+        put?: never;
+        /**
+         * Create Channel
+         * @description Add a channel by its URL, which is kept sealed.
+         */
+        post: operations["create_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Channel
+         * @description Forget a channel, URL and all.
+         */
+        delete: operations["delete_channel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/channels/{channel_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Channel
+         * @description Send a test by one channel.
+         */
+        post: operations["test_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Overview
+         * @description Figures, curve, strategies, exposure, and what needs a person, in one answer.
+         */
+        get: operations["get_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Accepted
+         * @description It is on its way; what becomes of it is in `last_sent_at` and `last_error` of the channel.
+         */
+        Accepted: {
+            /** Channel Id */
+            channel_id: string;
+        };
         /**
          * AccountRow
          * @description An account as its broker last reported it; amounts in `currency`, null = never reported.
@@ -264,6 +444,12 @@ export interface components {
             stale: boolean;
         };
         /**
+         * AccountType
+         * @description Whether real money is behind an account.
+         * @enum {string}
+         */
+        AccountType: "PAPER" | "LIVE";
+        /**
          * Algo
          * @description How an order is worked: as child orders of it, none larger than what is left.
          *
@@ -293,6 +479,42 @@ export interface components {
          * @enum {string}
          */
         AlgoName: "TWAP" | "VWAP" | "ICEBERG";
+        /**
+         * ChannelKind
+         * @description How a notification leaves.
+         * @enum {string}
+         */
+        ChannelKind: "TELEGRAM" | "APPRISE";
+        /**
+         * ChannelView
+         * @description A way that notifications leave by; its URL is never shown again.
+         *
+         *     Attributes:
+         *         status: ACTIVE, or DISABLED because the other side refuses us: `why`.
+         *         last_error: of the last try, where it failed.
+         */
+        ChannelView: {
+            /** Channel Id */
+            channel_id: string;
+            kind: components["schemas"]["ChannelKind"];
+            /** Name */
+            name: string;
+            /** Service */
+            service: string;
+            /** Status */
+            status: string;
+            /** Why */
+            why: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Last Sent At */
+            last_sent_at: string | null;
+            /** Last Error */
+            last_error: string;
+        };
         /**
          * Dashboard
          * @description All on one page, as it was at `generated_at`.
@@ -412,6 +634,108 @@ export interface components {
             path: string;
             /** What */
             what: string;
+        };
+        /**
+         * EventKind
+         * @description What can happen that somebody may want to be told.
+         * @enum {string}
+         */
+        EventKind: "INCIDENT_OPENED" | "INCIDENT_CLEARED" | "FILL" | "DENIAL" | "REJECTION" | "EXPIRY" | "APPROVAL_WAITING" | "KILL_REQUESTED" | "KILL_PROVEN" | "KILL_NOT_PROVEN" | "CONTROL_CHANGED" | "ALLOCATION_PROPOSED" | "ALLOCATION_APPROVED" | "SERVICE_DOWN" | "SERVICE_UP" | "DAILY_REPORT" | "CHANNEL_DISABLED" | "TEST";
+        /**
+         * Exposure
+         * @description What is held over all strategies; `missing` names what is not in the sums.
+         */
+        Exposure: {
+            /** Currency */
+            currency: string;
+            /** Gross */
+            gross: string;
+            /** Net */
+            net: string;
+            /**
+             * By Asset Class
+             * @default []
+             */
+            by_asset_class: components["schemas"]["ExposureLine"][];
+            /**
+             * By Instrument
+             * @default []
+             */
+            by_instrument: components["schemas"]["ExposureLine"][];
+            /**
+             * Missing
+             * @default []
+             */
+            missing: components["schemas"]["Unvalued"][];
+        };
+        /**
+         * ExposureLine
+         * @description Value of what is held of one asset class, or of one instrument; in the fund's currency.
+         */
+        ExposureLine: {
+            /** Name */
+            name: string;
+            /** Instrument Type */
+            instrument_type: string;
+            /** Gross */
+            gross: string;
+            /** Net */
+            net: string;
+            /** Gross Ratio */
+            gross_ratio?: string | null;
+            /** Net Ratio */
+            net_ratio?: string | null;
+        };
+        /**
+         * Figures
+         * @description What stands on top, of the fund of one account type; null = not known.
+         *
+         *     Attributes:
+         *         equity: of all active accounts; where one is doubted, the smaller figure.
+         *         missing: why the fund is not known, in words; "" where it is.
+         *         as_of: of the oldest account in it.
+         *         today_pnl: gain since midnight UTC, what was paid in or out left out.
+         *         mtd_ratio: time-weighted, of the calendar month, as `ytd_ratio` of the year.
+         *         drawdown_ratio: loss since the highest equity, since a person last reset it.
+         *         margin_used: initial margin of all active accounts.
+         *         margin_ratio: of equity; `margin_limit_ratio` is what a GLOBAL limit lets it be.
+         */
+        Figures: {
+            account_type: components["schemas"]["AccountType"];
+            /** Currency */
+            currency: string;
+            /** Equity */
+            equity?: string | null;
+            /**
+             * Missing
+             * @default
+             */
+            missing: string;
+            /** As Of */
+            as_of?: string | null;
+            /** Age S */
+            age_s?: number | null;
+            /**
+             * Stale
+             * @default true
+             */
+            stale: boolean;
+            /** Today Pnl */
+            today_pnl?: string | null;
+            /** Today Ratio */
+            today_ratio?: string | null;
+            /** Mtd Ratio */
+            mtd_ratio?: number | null;
+            /** Ytd Ratio */
+            ytd_ratio?: number | null;
+            /** Drawdown Ratio */
+            drawdown_ratio?: string | null;
+            /** Margin Used */
+            margin_used?: string | null;
+            /** Margin Ratio */
+            margin_ratio?: string | null;
+            /** Margin Limit Ratio */
+            margin_limit_ratio?: string | null;
         };
         /**
          * FillView
@@ -564,6 +888,21 @@ export interface components {
          */
         Intent: "ENTRY" | "EXIT" | "SCALE_IN" | "SCALE_OUT" | "CANCEL";
         /**
+         * KindSetting
+         * @description How a person is told of one kind.
+         *
+         *     Attributes:
+         *         default: as their role has it.
+         *         critical: always breaks through quiet hours; of incidents, the worst kinds do.
+         */
+        KindSetting: {
+            kind: components["schemas"]["EventKind"];
+            loudness: components["schemas"]["Loudness"];
+            default: components["schemas"]["Loudness"];
+            /** Critical */
+            critical: boolean;
+        };
+        /**
          * LastSignal
          * @description The newest signal of a strategy.
          */
@@ -622,6 +961,25 @@ export interface components {
             algo?: components["schemas"]["Algo"] | null;
         };
         /**
+         * LinkCode
+         * @description What to send to the bot, as `/start CODE`; it works once.
+         */
+        LinkCode: {
+            /** Code */
+            code: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
+         * Loudness
+         * @description How a person is told.
+         * @enum {string}
+         */
+        Loudness: "ON" | "SILENT" | "OFF";
+        /**
          * Missing
          * @description An active account that the fund's sums leave out.
          */
@@ -630,6 +988,104 @@ export interface components {
             account_id: string;
             /** Reason */
             reason: string;
+        };
+        /**
+         * Need
+         * @description One thing that a person has to look at; `key` is the id of what it is about.
+         */
+        Need: {
+            kind: components["schemas"]["NeedKind"];
+            /** Key */
+            key: string;
+            /** Sentence */
+            sentence: string;
+            /** Since */
+            since?: string | null;
+        };
+        /**
+         * NeedKind
+         * @description Why a person is needed.
+         * @enum {string}
+         */
+        NeedKind: "INCIDENT" | "APPROVAL" | "ALLOCATION" | "DEAD_LETTER" | "STALE_ACCOUNT" | "UNKNOWN_ORDER";
+        /**
+         * Needs
+         * @description What needs a person, the most pressing first; `total` counts those that are not listed.
+         */
+        Needs: {
+            /**
+             * Total
+             * @default 0
+             */
+            total: number;
+            /**
+             * Rows
+             * @default []
+             */
+            rows: components["schemas"]["Need"][];
+        };
+        /**
+         * NewChannel
+         * @description A URL of apprise, e.g. `mailto://user:password@example.com`.
+         */
+        NewChannel: {
+            /** Url */
+            url: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+        };
+        /**
+         * Notification
+         * @description Something a person was told; `text` follows the `title`, `link` is a path of the UI.
+         */
+        Notification: {
+            /** Notification Id */
+            notification_id: string;
+            kind: components["schemas"]["EventKind"];
+            /** Title */
+            title: string;
+            /** Text */
+            text: string;
+            /** Link */
+            link: string;
+            /** Strategy Id */
+            strategy_id: string | null;
+            /** Critical */
+            critical: boolean;
+            /** Silent */
+            silent: boolean;
+            /** Unread */
+            unread: boolean;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * NotificationPage
+         * @description Newest first; `unread` counts all of the person's, at most `unread_most`.
+         */
+        NotificationPage: {
+            /** Rows */
+            rows: components["schemas"]["Notification"][];
+            /** Next */
+            next: string | null;
+            /** Unread */
+            unread: number;
+            /**
+             * Unread Most
+             * @default 1000
+             */
+            unread_most: number;
         };
         /**
          * OrderEvent
@@ -736,6 +1192,63 @@ export interface components {
          * @enum {string}
          */
         Outcome: "APPROVED" | "RESIZED" | "DENIED";
+        /**
+         * Overview
+         * @description The overview page, as it was at `generated_at`.
+         */
+        Overview: {
+            /**
+             * Generated At
+             * Format: date-time
+             */
+            generated_at: string;
+            /** Trading Mode */
+            trading_mode: string;
+            trading_state: components["schemas"]["TradingState"];
+            range: components["schemas"]["Range"];
+            figures: components["schemas"]["Figures"];
+            /**
+             * Curve
+             * @default []
+             */
+            curve: components["schemas"]["OverviewPoint"][];
+            /**
+             * Strategies
+             * @default []
+             */
+            strategies: components["schemas"]["StrategyLine"][];
+            exposure: components["schemas"]["Exposure"];
+            needs_person: components["schemas"]["Needs"];
+            /**
+             * Services
+             * @default []
+             */
+            services: components["schemas"]["ServiceState"][];
+        };
+        /**
+         * OverviewPoint
+         * @description One point of the curve.
+         *
+         *     Attributes:
+         *         growth: what 1 at the first point has become, payments left out.
+         *         drawdown_ratio: loss since the peak of the whole history, 0 or above.
+         *         benchmark: what 1 has become in all strategies at equal weights, each day anew; of days.
+         */
+        OverviewPoint: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Equity */
+            equity: string;
+            /** Growth */
+            growth?: number | null;
+            /** Drawdown Ratio */
+            drawdown_ratio?: number | null;
+            /** Benchmark */
+            benchmark?: number | null;
+        };
         /**
          * PathView
          * @description One door that a signal came by; a second one is a confirmation.
@@ -856,6 +1369,101 @@ export interface components {
             received_at: string;
         };
         /**
+         * QuietHours
+         * @description When nothing makes a noise, in the person's own time; an end before the start is next day's.
+         *
+         *     Attributes:
+         *         starts: `HH:MM`, the first quiet minute.
+         *         ends: `HH:MM`, the first loud one.
+         *         timezone: IANA name, e.g. `Europe/Berlin`.
+         *         days: days of the week of the start, 1 = Monday to 7 = Sunday (ISO 8601).
+         */
+        QuietHours: {
+            /** Starts */
+            starts: string;
+            /** Ends */
+            ends: string;
+            /** Timezone */
+            timezone: string;
+            /**
+             * Days
+             * @default [
+             *       1,
+             *       2,
+             *       3,
+             *       4,
+             *       5,
+             *       6,
+             *       7
+             *     ]
+             */
+            days: number[];
+        };
+        /**
+         * Range
+         * @description How far back the curve goes.
+         * @enum {string}
+         */
+        Range: "1D" | "1W" | "1M" | "YTD" | "ALL";
+        /**
+         * ReadAnswer
+         * @description How many were unread before, and how many still are.
+         */
+        ReadAnswer: {
+            /** Changed */
+            changed: number;
+            /** Unread */
+            unread: number;
+        };
+        /**
+         * ReadRequest
+         * @description Which notifications are read now: some, or all.
+         */
+        ReadRequest: {
+            /** Ids */
+            ids?: string[] | null;
+            /**
+             * All
+             * @default false
+             */
+            all: boolean;
+        };
+        /**
+         * ServiceState
+         * @description One process in the strip: READY, NOT_READY or DOWN.
+         */
+        ServiceState: {
+            /** Name */
+            name: string;
+            /** State */
+            state: string;
+            /**
+             * Sentence
+             * @default
+             */
+            sentence: string;
+        };
+        /**
+         * SettingsChange
+         * @description All that a person wants; a kind that is left out is as their role has it.
+         */
+        SettingsChange: {
+            /** Kinds */
+            kinds?: {
+                [key: string]: components["schemas"]["Loudness"];
+            };
+            quiet_hours?: components["schemas"]["QuietHours"] | null;
+        };
+        /**
+         * SettingsView
+         * @description What a person is told of, and when it is quiet; kinds that are not theirs are left out.
+         */
+        SettingsView: {
+            /** Kinds */
+            kinds: components["schemas"]["KindSetting"][];
+            quiet_hours: components["schemas"]["QuietHours"] | null;
+        };
+        /**
          * Side
          * @description What an order does (FIX 54).
          * @enum {string}
@@ -942,6 +1550,28 @@ export interface components {
             road: components["schemas"]["Stage"][];
         };
         /**
+         * Silence
+         * @description How long a strategy has not been heard of, against what it is known for.
+         *
+         *     Attributes:
+         *         quiet_s: since its last signal.
+         *         normal_s: the longest it is usually quiet; null = it has not sent often enough to tell.
+         *         too_long: whether somebody should ask.
+         */
+        Silence: {
+            /** Quiet S */
+            quiet_s?: number | null;
+            /** Normal S */
+            normal_s?: number | null;
+            /**
+             * Too Long
+             * @default false
+             */
+            too_long: boolean;
+            /** Sentence */
+            sentence: string;
+        };
+        /**
          * Stage
          * @description One stage of a signal's road, and how long the signal took to it.
          */
@@ -985,6 +1615,53 @@ export interface components {
              * @default
              */
             sentence: string;
+        };
+        /**
+         * StrategyLine
+         * @description One strategy; amounts in `currency`, null = not known.
+         *
+         *     Attributes:
+         *         allocation_ratio: approved share of equity; null = none approved.
+         *         exposure: gross value of what it holds, in the fund's currency.
+         *         today_pnl: realized and unrealized since midnight UTC, less commissions.
+         *         mtd_pnl: the same of the calendar month.
+         *         unknown: why a figure is null, in words.
+         *         verdict: live against claimed: AS_CLAIMED, DOUBTFUL, NOT_AS_CLAIMED, TOO_FEW_DAYS; null =
+         *             there is no claim, or no record of our own yet.
+         */
+        StrategyLine: {
+            /** Strategy Id */
+            strategy_id: string;
+            /** Name */
+            name: string;
+            /** Status */
+            status: string | null;
+            /** Mode */
+            mode: string | null;
+            /** Allocation Ratio */
+            allocation_ratio: string | null;
+            /** Currency */
+            currency: string;
+            /** Exposure */
+            exposure: string | null;
+            /** Today Pnl */
+            today_pnl: string | null;
+            /** Mtd Pnl */
+            mtd_pnl: string | null;
+            /**
+             * Unknown
+             * @default
+             */
+            unknown: string;
+            /** Verdict */
+            verdict?: string | null;
+            /**
+             * Verdict Sentences
+             * @default []
+             */
+            verdict_sentences: string[];
+            last_signal?: components["schemas"]["LastSignal"] | null;
+            silence: components["schemas"]["Silence"];
         };
         /**
          * StrategyMoney
@@ -1072,6 +1749,16 @@ export interface components {
          * @enum {string}
          */
         TradingState: "ACTIVE" | "REDUCING" | "HALTED";
+        /**
+         * Unvalued
+         * @description Something held that the sums leave out, and why.
+         */
+        Unvalued: {
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -1097,6 +1784,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Index"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not Found */
@@ -1153,6 +1858,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not Found */
@@ -1216,6 +1939,24 @@ export interface operations {
                     "application/json": components["schemas"]["SignalSummary"][];
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not Found */
             404: {
                 headers: {
@@ -1272,6 +2013,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SignalPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not Found */
@@ -1331,6 +2090,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuarantinedSignal"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not Found */
@@ -1393,6 +2170,24 @@ export interface operations {
                     "application/json": components["schemas"]["OrderView"][];
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not Found */
             404: {
                 headers: {
@@ -1449,6 +2244,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PositionView"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not Found */
@@ -1511,6 +2324,24 @@ export interface operations {
                     "application/json": components["schemas"]["Incident"][];
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not Found */
             404: {
                 headers: {
@@ -1571,6 +2402,24 @@ export interface operations {
                     "application/json": components["schemas"]["DeadLetter"][];
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not Found */
             404: {
                 headers: {
@@ -1629,6 +2478,24 @@ export interface operations {
                     };
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not Found */
             404: {
                 headers: {
@@ -1683,6 +2550,857 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_notification_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_notification_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_notifications: {
+        parameters: {
+            query?: {
+                unread?: boolean;
+                limit?: number;
+                before?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_notifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_telegram_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkCode"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_telegram_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelView"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChannel"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_overview: {
+        parameters: {
+            query?: {
+                /** @description of the curve */
+                range?: components["schemas"]["Range"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not Found */

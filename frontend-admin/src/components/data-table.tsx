@@ -1,7 +1,7 @@
-import { Box, Table } from '@mantine/core'
+import { Anchor, Box, Table } from '@mantine/core'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type KeyboardEvent, type ReactNode, useEffect, useRef } from 'react'
-import { useNavigate } from 'react-router'
+import { type ReactNode, useEffect, useRef } from 'react'
+import { Link, useNavigate } from 'react-router'
 
 export interface Column<Row> {
   name: string
@@ -63,9 +63,6 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   function open(row: Row) {
     if (hrefOf && !window.getSelection()?.toString()) navigate(hrefOf(row))
   }
-  function onKey(event: KeyboardEvent, row: Row) {
-    if (event.key === 'Enter' && event.target === event.currentTarget) open(row)
-  }
 
   return (
     <Box
@@ -102,18 +99,28 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
                 aria-rowindex={place.index + 1}
                 className={fresh?.(row) ? 'appears' : undefined}
                 bg={tone?.(row)}
-                tabIndex={hrefOf ? 0 : undefined}
                 style={hrefOf ? { cursor: 'pointer' } : undefined}
                 onClick={hrefOf ? () => open(row) : undefined}
-                onKeyDown={hrefOf ? (event) => onKey(event, row) : undefined}
               >
-                {columns.map((column) => (
+                {columns.map((column, place) => (
                   <Table.Td
                     key={column.name}
+                    className="line"
                     ta={column.numeric ? 'right' : undefined}
                     visibleFrom={column.wide ? 'sm' : undefined}
                   >
-                    {column.cell(row)}
+                    {place === 0 && hrefOf ? (
+                      <Anchor
+                        component={Link}
+                        to={hrefOf(row)}
+                        fz="inherit"
+                        onClick={(event) => event.stopPropagation()}
+                      >
+                        {column.cell(row)}
+                      </Anchor>
+                    ) : (
+                      column.cell(row)
+                    )}
                   </Table.Td>
                 ))}
               </Table.Tr>

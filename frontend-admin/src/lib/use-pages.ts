@@ -1,0 +1,67 @@
+import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useCallback, useMemo } from 'react'
+
+export interface PageOf<Row> {
+  rows: Row[]
+  next?: string | null
+}
+
+interface Asked<Row> {
+  /** As of openapi-react-query: the stream refreshes lists by their path. */
+  path: string
+  filters: Record<string, unknown>
+  load: (before: string | undefined, signal: AbortSignal) => Promise<PageOf<Row>>
+  keyOf: (row: Row) => string
+}
+
+/**
+ * A list of any length, newest first: its head is asked for anew whenever something has happened,
+ * what is older is brought page by page as one scrolls, and asked for once.
+ */
+export function usePages<Row>({ path, filters, load, keyOf }: Asked<Row>) {
+  const client = useQueryClient()
+  const headKey = ['get', path, filters, 'head']
+  const head = useQuery({
+    queryKey: headKey,
+    queryFn: async ({ signal }) =>
+      joined(await load(undefined, signal), client.getQueryData<PageOf<Row>>(headKey), keyOf),
+    placeholderData: keepPreviousData,
+  })
+  const from = head.data?.next ?? null
+  const older = useInfiniteQuery({
+    queryKey: ['pages', path, filters, from],
+    queryFn: ({ pageParam, signal }) => load(pageParam ?? undefined, signal),
+    initialPageParam: from,
+    getNextPageParam: (page) => page.next ?? null,
+    enabled: false,
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchInterval: false,
+  })
+  const { data, isFetching, hasNextPage, fetchNextPage } = older
+  const rows = useMemo(
+    () => [...(head.data?.rows ?? []), ...(data?.pages.flatMap((page) => page.rows) ?? [])],
+    [head.data, data],
+  )
+  const waits = head.isPlaceholderData || from === null || isFetching
+  const more = useCallback(() => {
+    if (!waits && (data === undefined || hasNextPage)) void fetchNextPage()
+  }, [waits, data, hasNextPage, fetchNextPage])
+  return { head, rows, more, complete: from === null || (data !== undefined && !hasNextPage) }
+}
+
+/**
+ * The new head above what is known already. Rows that have left the span of the head no longer
+ * match; where nothing of the old is in it, too much has happened, and the list starts anew.
+ */
+export function joined<Row>(
+  fresh: PageOf<Row>,
+  known: PageOf<Row> | undefined,
+  keyOf: (row: Row) => string,
+): PageOf<Row> {
+  if (!known || !fresh.next) return fresh
+  const keys = new Set(fresh.rows.map(keyOf))
+  const last = known.rows.findLastIndex((row) => keys.has(keyOf(row)))
+  if (last < 0) return fresh
+  const rest = known.rows.slice(last + 1)
+  return rest.length === 0 ? fresh : { rows: [...fresh.rows, ...rest], next: known.next }
+}
