@@ -8,4 +8,10 @@ export const router = createBrowserRouter([
       Component: (await import('@/features/overview/overview-page')).OverviewPage,
     }),
   },
+  {
+    path: '/strategies',
+    lazy: async () => ({
+      Component: (await import('@/features/strategies/strategies-page')).StrategiesPage,
+    }),
+  },
 ])

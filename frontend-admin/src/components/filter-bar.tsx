@@ -1,0 +1,85 @@
+import { Button, Group, Select, TextInput } from '@mantine/core'
+import { useDebouncedCallback } from '@mantine/hooks'
+import { useEffect, useState } from 'react'
+import { useSearchParams } from 'react-router'
+import { useUrlState } from '@/lib/use-url-state'
+
+export interface Filter {
+  /** The parameter in the address, the same as of the endpoint. */
+  name: string
+  label: string
+  /** To choose from; without it, text is typed. */
+  options?: (string | { value: string; label: string })[]
+  type?: 'text' | 'date'
+  width?: number
+}
+
+/** Filters that live in the address: what is seen can be sent to somebody. */
+export function FilterBar({ filters }: { filters: Filter[] }) {
+  const [params, setParams] = useSearchParams()
+  const any = filters.some((filter) => params.has(filter.name))
+  function clear() {
+    setParams(
+      (before) => {
+        const after = new URLSearchParams(before)
+        for (const filter of filters) after.delete(filter.name)
+        return after
+      },
+      { replace: true },
+    )
+  }
+  return (
+    <Group gap="xs" align="end" role="search" aria-label="filters">
+      {filters.map((filter) =>
+        filter.options ? (
+          <Choice key={filter.name} filter={filter} />
+        ) : (
+          <Typed key={filter.name} filter={filter} />
+        ),
+      )}
+      {any && (
+        <Button variant="subtle" onClick={clear}>
+          Clear filters
+        </Button>
+      )}
+    </Group>
+  )
+}
+
+function Choice({ filter }: { filter: Filter }) {
+  const [value, set] = useUrlState(filter.name)
+  return (
+    <Select
+      label={filter.label}
+      w={filter.width ?? 150}
+      data={filter.options}
+      value={value || null}
+      onChange={set}
+      placeholder="any"
+      clearable
+      searchable={(filter.options?.length ?? 0) > 8}
+      comboboxProps={{ width: 'max-content', position: 'bottom-start' }}
+    />
+  )
+}
+
+/** Asks when the typing rests, not at every key. */
+function Typed({ filter }: { filter: Filter }) {
+  const [value, set] = useUrlState(filter.name)
+  const [text, setText] = useState(value)
+  const later = useDebouncedCallback(set, 300)
+  useEffect(() => setText(value), [value])
+  return (
+    <TextInput
+      label={filter.label}
+      type={filter.type ?? 'text'}
+      w={filter.width ?? 150}
+      value={text}
+      placeholder="any"
+      onChange={(event) => {
+        setText(event.currentTarget.value)
+        later(event.currentTarget.value.trim())
+      }}
+    />
+  )
+}
