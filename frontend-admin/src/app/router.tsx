@@ -9,6 +9,12 @@ export const router = createBrowserRouter([
     }),
   },
   {
+    path: '/strategies/:strategyId',
+    lazy: async () => ({
+      Component: (await import('@/features/strategies/strategy-page')).StrategyPage,
+    }),
+  },
+  {
     path: '/strategies',
     lazy: async () => ({
       Component: (await import('@/features/strategies/strategies-page')).StrategiesPage,

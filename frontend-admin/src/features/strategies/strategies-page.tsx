@@ -1,14 +1,4 @@
-import {
-  Alert,
-  Anchor,
-  Badge,
-  Group,
-  Select,
-  Switch,
-  Text,
-  TextInput,
-  Tooltip,
-} from '@mantine/core'
+import { Alert, Anchor, Badge, Text, Tooltip } from '@mantine/core'
 import { Link } from 'react-router'
 import { $portfolio } from '@/api/client'
 import { type Column, DataTable } from '@/components/data-table'
