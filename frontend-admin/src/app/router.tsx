@@ -8,16 +8,4 @@ export const router = createBrowserRouter([
       Component: (await import('@/features/overview/overview-page')).OverviewPage,
     }),
   },
-  {
-    path: '/strategies/:strategyId',
-    lazy: async () => ({
-      Component: (await import('@/features/strategies/strategy-page')).StrategyPage,
-    }),
-  },
-  {
-    path: '/strategies',
-    lazy: async () => ({
-      Component: (await import('@/features/strategies/strategies-page')).StrategiesPage,
-    }),
-  },
 ])

@@ -2,14 +2,14 @@ import { Button, Group, List, SegmentedControl, Stack, Table, Text } from '@mant
 import { useMemo } from 'react'
 import { $portfolio, portfolio } from '@/api/client'
 import type { components } from '@/api/portfolio-builder'
-import type { Curve } from '@/components/curve-chart'
+import { CurveChart } from '@/components/curve-chart'
 import { KeyFacts } from '@/components/key-facts'
-import { Curves } from '@/components/lazy-curves'
 import { Panel } from '@/components/panel'
 import { Empty, Loaded } from '@/components/states'
 import { StatusBadge } from '@/components/status-badge'
 import { TimeText } from '@/components/time-text'
 import { useAsk } from '@/components/use-ask'
+import { spoken } from '@/lib/curves'
 import { amount, percent, signed, signedPercent } from '@/lib/format'
 import { useMay } from '@/lib/session'
 import { day } from '@/lib/time'
@@ -51,13 +51,9 @@ export function LiveTab({ strategyId }: { strategyId: string }) {
 }
 
 function Compared({ found }: { found: Comparison }) {
-  const curves = useMemo<Curve[]>(
+  const points = useMemo(
     () =>
-      (['live', 'claimed'] as const).map((name) => ({
-        name: name === 'live' ? 'Live' : 'Claimed',
-        points: found.curve.map((point) => ({ at: point.date, value: point[name] })),
-        format: (value) => amount(value, 3),
-      })),
+      found.curve.map(({ date, live, claimed }) => ({ at: date, value: live, beside: claimed })),
     [found.curve],
   )
   return (
@@ -76,7 +72,13 @@ function Compared({ found }: { found: Comparison }) {
         </List>
       )}
       {found.curve.length > 1 ? (
-        <Curves label="Live against claimed" curves={curves} height={240} />
+        <CurveChart
+          label={`What 1 became live, ${spoken(points, growth)}; the claim is drawn beside it`}
+          points={points}
+          format={growth}
+          besideName="Claimed"
+          height={240}
+        />
       ) : (
         <Empty>There is no curve before both records have days in common.</Empty>
       )}
@@ -96,6 +98,8 @@ function Compared({ found }: { found: Comparison }) {
     </Stack>
   )
 }
+
+const growth = (value: number) => amount(value, 3)
 
 const ROWS: [string, (figures: RecordFigures) => string][] = [
   ['Days', (figures) => String(figures.days)],

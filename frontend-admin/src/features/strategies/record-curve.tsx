@@ -1,12 +1,11 @@
 import { Group, SegmentedControl } from '@mantine/core'
 import { useMemo } from 'react'
 import { $portfolio } from '@/api/client'
-import type { Curve } from '@/components/curve-chart'
-import { Curves } from '@/components/lazy-curves'
+import { CurveChart } from '@/components/curve-chart'
 import { Panel } from '@/components/panel'
 import { Empty, Loaded } from '@/components/states'
-import { drawdownOf, growthOf } from '@/lib/curves'
-import { amount, percent } from '@/lib/format'
+import { curveOf, spoken } from '@/lib/curves'
+import { amount } from '@/lib/format'
 import { useUrlState } from '@/lib/use-url-state'
 import { SOURCES } from './types'
 
@@ -67,20 +66,21 @@ function Drawn({
   strategyId: string
   rows: { date: string; return: string }[]
 }) {
-  const curves = useMemo<Curve[]>(() => {
-    const grown = growthOf(rows.map((row) => ({ at: row.date, value: Number(row.return) })))
-    return [
-      { name: 'What 1 became', points: grown, format: (value) => amount(value, 3) },
-      {
-        name: 'Drawdown',
-        points: drawdownOf(grown, 1),
-        format: (value) => percent(value, 1),
-        below: true,
-      },
-    ]
-  }, [rows])
-  return <Curves label={`Record of ${strategyId}`} curves={curves} />
+  const points = useMemo(
+    () => curveOf(rows.map((row) => ({ at: row.date, value: Number(row.return) }))),
+    [rows],
+  )
+  return (
+    <CurveChart
+      label={`What 1 became by the record of ${strategyId}, ${spoken(points, growth)}`}
+      points={points}
+      format={growth}
+      belowName="Drawdown"
+    />
+  )
 }
+
+const growth = (value: number) => amount(value, 3)
 
 function sinceOf(span: string): string | undefined {
   const days = SPANS[span]

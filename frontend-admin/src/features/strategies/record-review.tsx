@@ -19,7 +19,7 @@ export function RecordReview({ upload, close }: { upload: Upload; close: () => v
   const [busy, setBusy] = useState(false)
   const refresh = useRefresh()
   const open = review.questions.filter((question) => !answered(question.topic, answers))
-  const decided = upload.status !== 'OPEN' && upload.status !== 'REVIEWED' && Boolean(upload.number)
+  const decided = upload.status !== 'OPEN'
 
   async function confirm() {
     setBusy(true)

@@ -82,7 +82,7 @@ function Uploads({ summary, open }: { summary: Summary; open: (id: string) => vo
                   {each.uploaded_by}, <TimeText at={each.uploaded_at} />
                 </Table.Td>
                 <Table.Td>
-                  <StatusBadge status={each.status} />
+                  <StatusBadge status={each.status === 'OPEN' ? 'WAITING' : each.status} />
                 </Table.Td>
                 <Table.Td ta="right">
                   <Button

@@ -20,7 +20,7 @@ import type { StrategyView } from './types'
 
 /** One strategy: how it trades, what it claims, what it did, and what may open its door. */
 export function StrategyPage() {
-  const { strategyId = '' } = useParams()
+  const { id: strategyId = '' } = useParams()
   const query = $portfolio.useQuery('get', '/api/v1/strategies/{strategy_id}', {
     params: { path: { strategy_id: strategyId } },
   })

@@ -1,0 +1,69 @@
+import {
+  createSeriesMarkers,
+  LineSeries,
+  LineType,
+  type SeriesMarker,
+  type Time,
+} from 'lightweight-charts'
+import { useEffect } from 'react'
+import { exact } from '@/lib/format'
+import { inOrder, useChart } from './use-chart'
+
+export interface FillPoint {
+  at: string
+  price: string
+  side: string
+  quantity: string
+}
+
+export interface FillsProps {
+  label: string
+  fills: FillPoint[]
+  /** Prices known besides: what the sender saw, limits, stops. */
+  lines: { name: string; price: string }[]
+}
+
+/** Where we bought and sold, on the price. */
+export function FillsCanvas({ label, fills, lines }: FillsProps) {
+  const [place, chart, palette] = useChart()
+  useEffect(() => {
+    if (!chart) return
+    const points = inOrder(fills)
+    const series = chart.addSeries(LineSeries, {
+      color: palette.quiet,
+      lineWidth: 1,
+      lineType: LineType.WithSteps,
+      pointMarkersVisible: true,
+      priceLineVisible: false,
+    })
+    series.setData(points.map(([time, fill]) => ({ time, value: Number(fill.price) })))
+    const marked = points.map(([time, fill]): SeriesMarker<Time> => {
+      const buy = fill.side === 'BUY'
+      return {
+        time,
+        position: buy ? 'belowBar' : 'aboveBar',
+        shape: buy ? 'arrowUp' : 'arrowDown',
+        color: buy ? palette.up : palette.down,
+        text: `${fill.side} ${exact(fill.quantity)}`,
+      }
+    })
+    createSeriesMarkers(series, marked)
+    for (const line of lines)
+      series.createPriceLine({
+        price: Number(line.price),
+        title: line.name,
+        color: palette.quiet,
+        lineStyle: 2,
+        axisLabelVisible: true,
+      })
+    chart.timeScale().fitContent()
+    return () => {
+      try {
+        chart.removeSeries(series)
+      } catch {
+        // the chart has gone first
+      }
+    }
+  }, [chart, fills, lines, palette.quiet, palette.up, palette.down])
+  return <div ref={place} role="img" aria-label={label} style={{ height: 220 }} />
+}
