@@ -10,8 +10,8 @@
     python3 scripts/credentials.py operator NAME
     python3 scripts/credentials.py password NAME [--remove-totp]
 
-`operator` makes a key for scripts, `password` a password for one log-in: for a new person who has
-only keys, and for whoever lost theirs; `--remove-totp` where the telephone is lost, too. Both need nothing
+`operator` makes a key for scripts. `password` makes a password for one log-in, of somebody who has
+only keys, or has lost theirs; `--remove-totp` where the telephone is lost, too. Both need nothing
 but the database, so they work when nobody can log in. Whoever is logged in as NAME no longer is.
 
 A new secret is printed once and stored nowhere in clear. After a rotation the old one works for
