@@ -21,7 +21,7 @@ from services.common.store import Document, Store
 from services.domain.values import Instant
 
 #: Rows that one page looks through for a word; the next page goes on from there.
-_MOST_SEARCHED: Final = 2000
+MOST_SEARCHED: Final = 2000
 _BATCH: Final = 500
 _COLUMNS: Final = ("recorded_at", "who", "what", "service", "address", "before", "after", "facts")
 
@@ -71,7 +71,7 @@ class AuditLog:
 
     def page(self, filters: Filters, *, before: str | None, limit: int) -> Acts:
         """The newest that match, older than the cursor. Raises: Refusal (422)."""
-        most = max(limit, _MOST_SEARCHED) if filters.q else limit
+        most = max(limit, MOST_SEARCHED) if filters.q else limit
         found: list[Document] = []
         last, looked = None, 0
         for row in self._rows(filters, before):

@@ -60,6 +60,28 @@ def store(connection: dict[str, Any]) -> Iterator[Store]:
         opened.close()
 
 
+@pytest.fixture(scope="module")
+def shared_connection(database: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The same for a whole file, whose tests leave nothing behind."""
+    return {
+        "mt_home": tmp_path_factory.mktemp("home"),
+        "mongodb_uri": database.address,
+        "mongodb_database": f"t_{uuid.uuid4().hex[:12]}",
+    }
+
+
+@pytest.fixture(scope="module")
+def shared_store(shared_connection: dict[str, Any]) -> Iterator[Store]:
+    """A store on that database, with all indexes."""
+    opened = Store.connect(CommonSettings(**shared_connection))
+    try:
+        opened.create_indexes()
+        yield opened
+        opened.client.drop_database(shared_connection["mongodb_database"])
+    finally:
+        opened.close()
+
+
 @pytest.fixture(scope="session")
 def mock_books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerBooks]:
     """A mock broker that tests share; each has accounts and instruments of its own there."""

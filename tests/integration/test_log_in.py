@@ -6,16 +6,9 @@ from datetime import timedelta
 import pytest
 
 from services.common.clock import utc_now
-from services.common.operators import Operators
-from services.common.ops import Health
-from services.common.settings import DashboardSettings
-from services.dashboard_creator.api import create_app
-from services.dashboard_creator.identity import add_identity
+from services.common.lockouts import Lockouts
 from services.domain.users import Role
-from tests.integration.test_dashboard import make_dashboards
-from tests.support.http import http_client
 from tests.support.people import (
-    CHEAP,
     HASHER,
     OTHER_PASSWORD,
     PASSWORD,
@@ -23,19 +16,30 @@ from tests.support.people import (
     add_user,
     browser,
     code_of,
+    forget_people,
+    serve_identity,
     totp_code,
 )
 
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture
-def http(store, connection):
-    app = create_app(make_dashboards(store), Health("dashboard_creator"), Operators(store))
-    add_identity(app, store, DashboardSettings(**connection), CHEAP)
-    add_user(store)
-    with http_client(app) as client:
+@pytest.fixture(scope="module")
+def server(shared_store, shared_connection):
+    with serve_identity(shared_store, shared_connection) as client:
         yield client
+
+
+@pytest.fixture
+def store(shared_store):
+    yield shared_store
+    forget_people(shared_store)
+
+
+@pytest.fixture
+def http(server, store):
+    add_user(store)
+    return server
 
 
 @pytest.fixture
@@ -116,10 +120,8 @@ def test_whoever_guesses_learns_nothing_and_waits_longer_each_time(http, anna, e
 
 def test_guesses_from_everywhere_do_not_keep_out_who_was_there_before(http, anna, store):
     anna.log_in()
-    for number in range(12):
-        with browser(http, address=f"192.0.2.{number}") as stranger:
-            for _ in range(5):
-                stranger.log_in(password="wrong wrong wrong")
+    for number in range(50):
+        Lockouts(store).begin("anna", f"192.0.2.{number}", known=False)
     with browser(http, address="192.0.2.99") as stranger:
         assert code_of(stranger.log_in()) == (429, "LOGIN_LOCKED")
     assert anna.log_in().status_code == 200
@@ -393,10 +395,8 @@ def test_a_hash_of_other_parameters_is_made_anew_at_the_next_log_in(anna, store)
     assert anna.log_in().status_code == 200
 
 
-def test_the_cookie_is_secure_when_trading_is_live(store, connection):
-    settings = DashboardSettings(**connection, trading_mode="live")
-    app = create_app(make_dashboards(store), Health("dashboard_creator"), Operators(store))
-    add_identity(app, store, settings, CHEAP)
+def test_the_cookie_is_secure_when_trading_is_live(store, shared_connection):
     add_user(store)
-    with http_client(app) as client, browser(client) as someone:
+    live = serve_identity(store, shared_connection, trading_mode="live")
+    with live as client, browser(client) as someone:
         assert "Secure" in someone.log_in().headers["set-cookie"]

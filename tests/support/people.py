@@ -12,9 +12,17 @@ from argon2 import PasswordHasher
 
 from services.common.clock import utc_now
 from services.common.credentials import CredentialKind, create_credential
+from services.common.operators import Operators
+from services.common.ops import Health
 from services.common.passwords import Passwords
 from services.common.second_factor import STEP_SECONDS
+from services.common.settings import DashboardSettings
+from services.dashboard_creator.api import create_app
+from services.dashboard_creator.identity import add_identity
+from services.dashboard_creator.service import Dashboards
+from services.dashboard_creator.store import DashboardStore
 from services.domain.users import Role
+from tests.support.http import http_client
 
 PASSWORD = "violet tugboat 71"
 OTHER_PASSWORD = "seven silent lanterns"
@@ -41,6 +49,24 @@ def add_key(store, name, scopes=None, **fields):
     record |= {"scopes": scopes, **fields}
     store["users"].update_one({"_id": name}, {"$push": {"credentials": record}})
     return secret
+
+
+@contextmanager
+def serve_identity(store, connection, **settings):
+    """The dashboards' app with log-in, users and audit log, over a real socket."""
+    dashboards = Dashboards(
+        DashboardStore(store), trading_mode="paper", max_age_seconds=60, refresh_seconds=0
+    )
+    app = create_app(dashboards, Health("dashboard_creator"), Operators(store))
+    add_identity(app, store, DashboardSettings(**connection, **settings), CHEAP)
+    with http_client(app) as client:
+        yield client
+
+
+def forget_people(store):
+    """Leave nothing of a test behind."""
+    for name in ("users", "sessions", "login_failures", "audit_log", "strategies", "sequences"):
+        store[name].delete_many({})
 
 
 class Browser:
