@@ -59,6 +59,7 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "signal_store": [
         ([("strategy_id", ASCENDING), ("received_at", DESCENDING)], {}),
         ([("received_at", DESCENDING)], {}),
+        ([("status", ASCENDING), ("received_at", DESCENDING)], {}),
         (
             [("undecided", ASCENDING), ("received_at", ASCENDING)],
             {"partialFilterExpression": {"undecided": True}},
@@ -75,6 +76,7 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
             {"partialFilterExpression": {"sent": True}},
         ),
         ([("created_at", DESCENDING)], {}),
+        ([("strategy_id", ASCENDING), ("created_at", DESCENDING)], {}),
         (
             [("tended", ASCENDING), ("account_id", ASCENDING)],
             {"partialFilterExpression": {"tended": True}},
@@ -85,6 +87,7 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     ],
     "execution_confirmations": [
         ([("signal_id", ASCENDING)], {}),
+        ([("occurred_at", DESCENDING)], {}),
         ([("strategy_id", ASCENDING), ("occurred_at", DESCENDING)], {}),
         ([("account_id", ASCENDING), ("execution_id", ASCENDING)], {}),
         ([("account_id", ASCENDING), ("occurred_at", DESCENDING)], {}),

@@ -12,6 +12,7 @@ from services.dashboard_creator.acts_api import add_act_routes
 from services.dashboard_creator.api import create_app
 from services.dashboard_creator.identity import add_identity
 from services.dashboard_creator.notifications_api import add_notification_routes
+from services.dashboard_creator.reading import add_reading
 from services.dashboard_creator.results import add_results
 from services.dashboard_creator.service import Dashboards
 from services.dashboard_creator.store import DashboardStore
@@ -33,6 +34,7 @@ def build(process: Process[DashboardSettings]) -> None:
     operators = Operators(store, cache_seconds=KEY_SECONDS)
     app = create_app(dashboards, process.health, operators)
     add_identity(app, store, settings)
+    add_reading(app, store, settings)
     add_notification_routes(app, store, Vault(settings))
     add_results(process, app, store)
     add_act_routes(app, store, kill_timeout_seconds=settings.kill_timeout_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query
 from fastapi.routing import APIRoute
@@ -12,23 +12,10 @@ from services.common.http import add_routes
 from services.common.operators import Operators, admit_operators
 from services.common.ops import Health
 from services.common.problems import Refusal, add_problems, problem_responses
-from services.dashboard_creator.models import (
-    OrderView,
-    PositionView,
-    QuarantinedSignal,
-    SignalPage,
-    SignalSummary,
-)
-from services.dashboard_creator.pages import (
-    Dashboard,
-    DeadLetter,
-    Endpoint,
-    Incident,
-    Index,
-)
+from services.dashboard_creator.models import QuarantinedSignal, SignalPage
+from services.dashboard_creator.pages import Dashboard, Endpoint, Index
 from services.dashboard_creator.service import Dashboards
 from services.domain.users import Permission
-from services.domain.words import SignalStatus
 
 _PROBLEMS = problem_responses(401, 403, 404, 422, 500, 503)
 Reader = Annotated[Caller, Depends(allow(Permission.READ))]
@@ -49,8 +36,6 @@ def create_app(dashboards: Dashboards, health: Health, operators: Operators) -> 
     add_description(app)
     _add_index(app)
     _add_signals(app, dashboards)
-    _add_books(app, dashboards)
-    _add_troubles(app, dashboards)
     add_routes(app, health)
     return app
 
@@ -76,16 +61,6 @@ def _add_signals(app: FastAPI, dashboards: Dashboards) -> None:
         """All on one page: fund, accounts, strategies, the last signals, what needs a person."""
         return dashboards.dashboard()
 
-    @app.get("/api/v1/signals")
-    def get_signals(
-        _by: Reader,
-        limit: Limit = 50,
-        strategy_id: str | None = None,
-        status: SignalStatus | None = None,
-    ) -> list[SignalSummary]:
-        """The newest signals with their road."""
-        return dashboards.signals(limit=limit, strategy_id=strategy_id, status=status)
-
     @app.get("/api/v1/signals/{signal_id}")
     def get_signal(signal_id: str, _by: Reader) -> SignalPage:
         """Everything of one signal: sentence, road, decision, orders, fills, positions."""
@@ -98,33 +73,3 @@ def _add_signals(app: FastAPI, dashboards: Dashboards) -> None:
     def get_quarantine(_by: Reader, limit: Limit = 50) -> list[QuarantinedSignal]:
         """Signals that could not be read, and why."""
         return dashboards.quarantine(limit=limit)
-
-
-def _add_books(app: FastAPI, dashboards: Dashboards) -> None:
-    @app.get("/api/v1/orders")
-    def get_orders(_by: Reader, limit: Limit = 100, working: bool | None = None) -> list[OrderView]:
-        """The newest orders; `working=true` for those that are not at their end."""
-        return dashboards.orders(working=working, limit=limit)
-
-    @app.get("/api/v1/positions")
-    def get_positions(_by: Reader, open_only: bool = False) -> list[PositionView]:
-        """What every strategy holds in every account; flat ones carry their realized P&L."""
-        return dashboards.positions(open_only=open_only)
-
-
-def _add_troubles(app: FastAPI, dashboards: Dashboards) -> None:
-    @app.get("/api/v1/incidents")
-    def get_incidents(
-        _by: Reader, limit: Limit = 100, status: Literal["OPEN", "CLEARED"] | None = None
-    ) -> list[Incident]:
-        """What a person must see, last seen first."""
-        return dashboards.incidents(status=status, limit=limit)
-
-    @app.get("/api/v1/dead-letters")
-    def get_dead_letters(
-        _by: Reader,
-        limit: Limit = 100,
-        status: Literal["FAILING", "DEAD", "RECOVERED"] | None = None,
-    ) -> list[DeadLetter]:
-        """Messages that could not be handled, last failed first."""
-        return dashboards.dead_letters(status=status, limit=limit)

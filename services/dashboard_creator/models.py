@@ -106,8 +106,8 @@ class OrderEvent(View):
     text: str = ""
 
 
-class OrderView(View):
-    """One order and its life.
+class OrderRow(View):
+    """One order as a line of a list.
 
     Attributes:
         working: not at its end yet.
@@ -136,9 +136,14 @@ class OrderView(View):
     leaves_quantity: Amount
     avg_fill_price: Amount | None
     text: str
-    events: tuple[OrderEvent, ...]
     created_at: Instant
     updated_at: Instant
+
+
+class OrderView(OrderRow):
+    """One order and its life."""
+
+    events: tuple[OrderEvent, ...]
 
 
 class FillView(View):

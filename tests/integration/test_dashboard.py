@@ -15,9 +15,10 @@ from services.common.controls import set_control
 from services.common.incidents import raise_incident
 from services.common.operators import Operators
 from services.common.ops import Health
-from services.common.settings import CommonSettings
+from services.common.settings import CommonSettings, DashboardSettings
 from services.common.store import Store, to_document
 from services.dashboard_creator.api import create_app
+from services.dashboard_creator.reading import add_reading
 from services.dashboard_creator.service import Dashboards
 from services.dashboard_creator.store import DashboardStore
 from services.domain.risk import RiskLock
@@ -50,6 +51,7 @@ def make_dashboards(store: Store, *, refresh_seconds: float = 0.0) -> Dashboards
 @pytest.fixture
 def http(store: Store) -> Iterator[httpx.Client]:
     app = create_app(make_dashboards(store), Health("dashboard_creator"), Operators(store))
+    add_reading(app, store, DashboardSettings())
     with http_client(app, key=add_operator(store)) as client:
         yield client
 
@@ -173,27 +175,28 @@ def test_signals_are_filtered_and_newest_first(store: Store, http: httpx.Client)
         signal = make_signal(signal_id=f"sig_{number}", received_at=after(number))
         document = make_signal_document(signal=signal, strategy_id=strategy)
         store["signal_store"].insert_one(document)
-    ids = [row["signal_id"] for row in http.get("/api/v1/signals?limit=2").json()]
+    ids = [row["signal_id"] for row in http.get("/api/v1/signals?limit=2").json()["rows"]]
     assert ids == ["sig_2", "sig_1"]
-    ids = [row["signal_id"] for row in http.get("/api/v1/signals?strategy_id=A").json()]
+    ids = [row["signal_id"] for row in http.get("/api/v1/signals?strategy_id=A").json()["rows"]]
     assert ids == ["sig_1", "sig_0"]
-    assert http.get("/api/v1/signals?status=DENIED").json() == []
+    assert http.get("/api/v1/signals?status=DENIED").json() == {"rows": [], "next": None}
 
 
 def test_working_orders_only(store: Store, http: httpx.Client):
     unknown = make_order_document(account_id="Mock-2", status=OrderStatus.UNKNOWN)
     store["orders"].insert_many([make_order_document(filled=17, price="150.02"), unknown])
-    (order,) = http.get("/api/v1/orders?working=true").json()
+    (order,) = http.get("/api/v1/orders?working=true").json()["rows"]
     assert (order["status"], order["leaves_quantity"]) == ("UNKNOWN", "17")
-    assert len(http.get("/api/v1/orders").json()) == 2
-    assert http.get("/api/v1/orders?working=false").json()[0]["status"] == "FILLED"
+    assert len(http.get("/api/v1/orders").json()["rows"]) == 2
+    assert http.get("/api/v1/orders?working=false").json()["rows"][0]["status"] == "FILLED"
 
 
 def test_flat_positions_can_be_left_out(store: Store, http: httpx.Client):
     flat = make_position_document("0", realized_pnl=Decimal("-5.5"))
     store["positions"].insert_one(flat)
-    assert http.get("/api/v1/positions").json()[0]["realized_pnl"] == "-5.5"
-    assert http.get("/api/v1/positions?open_only=true").json() == []
+    with_flat = http.get("/api/v1/positions?open_only=false").json()["rows"]
+    assert with_flat[0]["realized_pnl"] == "-5.5"
+    assert http.get("/api/v1/positions").json() == {"rows": [], "next": None}
 
 
 def test_quarantined_signals_with_their_reason(store: Store, http: httpx.Client):
@@ -222,8 +225,8 @@ def test_troubles_are_listed(store: Store, http: httpx.Client):
         "last_failed_at": after(1000),
     }
     store["dead_letters"].insert_one(letter)
-    assert http.get("/api/v1/incidents?status=OPEN").json()[0]["sentence"] == "look here"
-    (row,) = http.get("/api/v1/dead-letters").json()
+    assert http.get("/api/v1/incidents?status=OPEN").json()["rows"][0]["sentence"] == "look here"
+    (row,) = http.get("/api/v1/dead-letters").json()["rows"]
     assert (row["dead_letter_id"], row["failures"]) == ("cerebro|1", 5)
     assert http.get("/api/v1/dashboard").json()["dead_letters"]["dead"] == 1
 
@@ -235,6 +238,7 @@ def test_troubles_are_listed(store: Store, http: httpx.Client):
         ("/api/v1/signals?limit=0", 422, "INVALID_PARAMETER"),
         ("/api/v1/signals?limit=many", 422, "INVALID_PARAMETER"),
         ("/api/v1/signals?status=ODD", 422, "INVALID_PARAMETER"),
+        ("/api/v1/orders?before=nonsense", 422, "WRONG_CURSOR"),
         ("/api/v1/orders?working=perhaps", 422, "INVALID_PARAMETER"),
         ("/api/v1/incidents?status=ODD", 422, "INVALID_PARAMETER"),
         ("/api/v2", 404, "NOT_FOUND"),

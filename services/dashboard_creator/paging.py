@@ -1,0 +1,174 @@
+"""Pages of lists that grow for ever, newest first, by keys instead of offsets. Pure.
+
+A page is read in *windows* of time. MongoDB would stop at the limit of a query; the embedded
+database reads all that a query matches before it sorts and cuts (docs/performance.md), so that
+"the newest 50" would cost as much as all there ever was. A window is chosen to hold about one page,
+by how much was going on in each hour (`Activity`), and is made larger until the page is full. What
+no index is for is filtered here, and after some time the page is handed out as full as it is, with
+the cursor to go on from: a page may have fewer rows than was asked for, even none; the list ends
+where `next` is null.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple, Protocol
+
+Document = Mapping[str, Any]
+#: Nothing here is older.
+BEGINNING: Final = datetime(2015, 1, 1, tzinfo=UTC)
+_HOUR: Final = 3600.0
+#: Rows an hour where nobody has counted yet: one a second, so that windows begin small.
+_UNKNOWN: Final = 3600
+_MOST_HOURS: Final = 20_000
+_MILLISECOND: Final = timedelta(milliseconds=1)
+#: Rows of one window that are worth reading at once.
+_MOST_ROWS: Final = 400
+_LARGEST_STEP: Final = 8.0
+_LAST_ID: Final = "\U0010ffff"
+
+
+class Cursor(NamedTuple):
+    """Where a page ended: time and id of its last row."""
+
+    at: datetime
+    row_id: str
+
+    def text(self) -> str:
+        """As it goes to the client, who is not to read it."""
+        milliseconds = (self.at - datetime.fromtimestamp(0, UTC)) // _MILLISECOND
+        raw = json.dumps([milliseconds, self.row_id]).encode()
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """A cursor back. Raises: ValueError: it is none of ours."""
+        try:
+            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            milliseconds, row_id = json.loads(raw)
+            at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=int(milliseconds))
+        except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise ValueError("not a cursor") from error
+        if not isinstance(row_id, str):
+            raise ValueError("not a cursor")
+        return cls(at, row_id)
+
+
+class Activity(NamedTuple):
+    """How many rows there are in each hour, as far as that was counted.
+
+    Attributes:
+        hours: rows by hour since 1970.
+        counted: first and last hour that were counted; between them, what is not named is empty.
+    """
+
+    hours: Mapping[int, int]
+    counted: tuple[int, int] = (0, -1)
+
+    def floor(self, upper: datetime, rows: float) -> datetime:
+        """A time so far before `upper` that about so many rows lie between."""
+        at, left = upper.timestamp(), rows
+        for _ in range(_MOST_HOURS):
+            hour = int(at // _HOUR)
+            begins = hour * _HOUR
+            if begins == at:
+                hour, begins = hour - 1, at - _HOUR
+            held = self._rows(hour) * (at - begins) / _HOUR
+            if held >= left:
+                return datetime.fromtimestamp(at - (at - begins) * left / held, UTC)
+            at, left = begins, left - held
+        return datetime.fromtimestamp(at, UTC)
+
+    def _rows(self, hour: int) -> int:
+        first, last = self.counted
+        if first <= hour <= last:
+            return max(1, self.hours.get(hour, 0))
+        return max(1, self.hours.get(hour, _UNKNOWN))
+
+
+class Read(Protocol):
+    """Reads rows of one window, the newest first, `most` of them at most; None = all."""
+
+    def __call__(self, after: datetime, until: datetime, most: int | None) -> Sequence[Document]:
+        """Rows with `after` < time <= `until`."""
+
+
+class Wanted(NamedTuple):
+    """One page.
+
+    Attributes:
+        field: of the rows that the list is in the order of.
+        keep: whether a row belongs into the list.
+        enough: whether the page has taken long enough.
+    """
+
+    limit: int
+    field: str
+    until: datetime
+    since: datetime | None = None
+    before: Cursor | None = None
+    keep: Callable[[Document], bool] = lambda _: True
+    enough: Callable[[], bool] = lambda: False
+
+
+class Slice(NamedTuple):
+    """Rows of a page, and where the next one begins; None = there is none."""
+
+    rows: list[Document]
+    next: Cursor | None
+
+
+def newest_first(read: Read, wanted: Wanted, activity: Activity) -> Slice:
+    """One page of a list."""
+    field, before = wanted.field, wanted.before
+    upper = wanted.until if before is None else min(before.at, wanted.until)
+    lowest = max(wanted.since - _MILLISECOND, BEGINNING) if wanted.since else BEGINNING
+    found: list[Document] = []
+    rows = wanted.limit * 1.5
+    while upper > lowest:
+        lower = max(lowest, activity.floor(upper, rows))
+        window, cut = _window(read, lower, upper, field, most=max(_MOST_ROWS, wanted.limit * 2))
+        fitting = 0
+        for row in window:
+            key = Cursor(row[field], str(row["_id"]))
+            if (before is not None and key >= before) or not wanted.keep(row):
+                continue
+            fitting += 1
+            found.append(row)
+            if len(found) == wanted.limit:
+                return Slice(found, key)
+        upper = window[-1][field] - _MILLISECOND if cut else lower
+        if window and upper > lowest and wanted.enough():
+            return Slice(found, Cursor(upper, _LAST_ID))
+        rows *= _step(len(window), fitting, wanted.limit - len(found))
+    return Slice(found, None)
+
+
+def _window(
+    read: Read, lower: datetime, upper: datetime, field: str, *, most: int
+) -> tuple[list[Document], bool]:
+    """Rows of a window in their order; cut off behind a whole millisecond where they are many."""
+    rows = sorted(read(lower, upper, most), key=lambda row: _key(row, field), reverse=True)
+    if len(rows) < most:
+        return rows, False
+    last = rows[-1][field]
+    whole = [row for row in rows if row[field] > last]
+    if not whole:  # all of one millisecond: it is taken as a whole, however much it is
+        every = read(last - _MILLISECOND, last, None)
+        whole = sorted(every, key=lambda row: _key(row, field), reverse=True)
+    return whole, True
+
+
+def _key(row: Document, field: str) -> tuple[datetime, str]:
+    return row[field], str(row["_id"])
+
+
+def _step(read: int, fitting: int, missing: int) -> float:
+    """How much larger the next window is: for what is missing, and never for too much to read."""
+    wished = 1.3 * missing / fitting if fitting else _LARGEST_STEP
+    bearable = _MOST_ROWS * 0.75 / read if read else _LARGEST_STEP
+    return min(_LARGEST_STEP, max(0.25, min(wished, bearable)))
