@@ -28,11 +28,11 @@ _WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
 def trigger_of(cron: str, *, setting: str) -> CronTrigger | None:
-    """Planned times in UTC; None where there are none.
+    """Planned times in UTC; None where there are none: nothing, or `never`.
 
     Raises: ConfigurationError: it is no cron expression.
     """
-    if not cron.strip():
+    if cron.strip().lower() in {"", "never"}:
         return None
     try:
         *fields, weekdays = cron.split()

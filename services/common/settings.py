@@ -288,6 +288,13 @@ class DashboardSettings(CommonSettings):
     """dashboard_creator."""
 
     dashboard_refresh_s: float = Field(2, gt=0, le=600, description="seconds a snapshot is served")
+    daily_report_cron: str = Field(
+        "30 21 * * 1-5",
+        description="when the daily report is made: five fields, UTC; never = none",
+    )
+    show_strategy_names_to_investors: bool = Field(
+        False, description="whether investors read the names of strategies, or numbers"
+    )
     session_idle_h: float = Field(
         12, gt=0, le=720, description="hours without a request until a log-in is over"
     )

@@ -120,6 +120,29 @@ def figures_of(
     )
 
 
+def figures_of_day(fund: FundDays, day: date, account_type: AccountType) -> Figures:
+    """The figures of a day that is over, by its last look; margin was not kept."""
+    row = next((row for row in fund.rows if row["date"] == day.isoformat()), None)
+    if row is None:
+        return Figures(account_type=account_type, currency="USD", missing=f"nothing of {day}")
+    days = [each for each in fund.days if each.on <= day]
+    returned = days[-1].ratio
+    base = row.get("start")
+    series = [ratio for _, ratio in known(days)]
+    return Figures(
+        account_type=account_type,
+        currency=row["currency"],
+        equity=row["close"],
+        as_of=row["as_of"],
+        stale=False,
+        today_pnl=None if base is None else row["close"] - base,
+        today_ratio=None if returned is None else Decimal(f"{returned:.6f}"),
+        mtd_ratio=period_return(days, day.replace(day=1)),
+        ytd_ratio=period_return(days, day.replace(month=1, day=1)),
+        drawdown_ratio=Decimal(f"{drawdowns(series)[-1]:.6f}") if series else None,
+    )
+
+
 def _rounded(ratio: Decimal | None) -> Decimal | None:
     return None if ratio is None else ratio.quantize(_RATIO)
 

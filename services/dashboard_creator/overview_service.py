@@ -164,6 +164,10 @@ class OverviewPages:
             worths=valued(found.values(), marks, currency=currency, rate=rate),
         )
 
+    def fresh(self, span: Range) -> Overview:
+        """The overview as of now, for what is kept."""
+        return self._build(span)
+
     def _build(self, span: Range) -> Overview:
         now = utc_now()
         accounts = self._store.accounts()

@@ -8,9 +8,17 @@ from services.common.daemon import Process
 from services.common.leases import Lease
 from services.common.settings import DashboardSettings
 from services.common.store import Store
+from services.dashboard_creator.dashboards import MadeDashboards
+from services.dashboard_creator.dashboards_api import add_dashboard_routes, add_sender_routes
+from services.dashboard_creator.investor_api import add_investor_routes
+from services.dashboard_creator.jobs import ResultJobs
 from services.dashboard_creator.overview_api import add_overview_routes
 from services.dashboard_creator.overview_service import OverviewPages
 from services.dashboard_creator.overview_store import OverviewStore
+from services.dashboard_creator.reports import Reports
+from services.dashboard_creator.reports_api import add_report_routes
+from services.dashboard_creator.results_store import ResultsStore
+from services.dashboard_creator.senders import Senders
 from services.dashboard_creator.summaries import LEASE, Summaries
 from services.dashboard_creator.summary_store import SummaryStore
 
@@ -19,18 +27,39 @@ def add_results(process: Process[DashboardSettings], app: FastAPI, store: Store)
     """Changes → rows of days → pages."""
     settings = process.settings
     rows = SummaryStore(store)
-    summaries = Summaries(
-        rows,
-        Lease(store, LEASE, ttl_seconds=settings.lease_ttl_s),
-        every_seconds=settings.dashboard_refresh_s,
-    )
+    lease = Lease(store, LEASE, ttl_seconds=settings.lease_ttl_s)
+    summaries = Summaries(rows, lease, every_seconds=settings.dashboard_refresh_s)
     process.health.add("summaries", summaries.state)
     process.add(summaries)
+    facts = OverviewStore(store)
     overview = OverviewPages(
-        OverviewStore(store),
+        facts,
         rows,
         trading_mode=settings.trading_mode,
         max_age_seconds=float(settings.account_max_age_s),
         refresh_seconds=min(settings.dashboard_refresh_s, 2.0),
     )
     add_overview_routes(app, overview)
+    kept = ResultsStore(store)
+    senders = Senders(kept, facts)
+    made = MadeDashboards(kept, facts, rows, overview, senders)
+    add_dashboard_routes(app, made)
+    add_sender_routes(app, senders, made)
+    add_investor_routes(
+        app,
+        facts,
+        overview,
+        show_names=settings.show_strategy_names_to_investors,
+        refresh_seconds=settings.dashboard_refresh_s,
+    )
+    reports = Reports(kept, facts, rows, overview, trading_mode=settings.trading_mode)
+    add_report_routes(app, reports)
+    process.add(
+        ResultJobs(
+            made,
+            reports,
+            cron=settings.daily_report_cron,
+            held=lease.held,
+            on_death=process.fail,
+        )
+    )

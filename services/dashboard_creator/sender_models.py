@@ -94,7 +94,8 @@ class SenderDashboard(View):
     """One strategy, as it was at `generated_at`.
 
     Attributes:
-        rejection_breakdown: the four groups that senders know, then our own codes.
+        rejection_breakdown: by the four groups that senders know.
+        rejection_codes: by our own codes, most first.
     """
 
     strategy_id: str
@@ -104,6 +105,7 @@ class SenderDashboard(View):
     recent_signals: tuple[SenderSignal, ...] = ()
     open_positions: tuple[SenderPosition, ...] = ()
     rejection_breakdown: dict[str, int] = Field(default_factory=dict)
+    rejection_codes: dict[str, int] = Field(default_factory=dict)
     lag: tuple[Lag, ...] = ()
 
 

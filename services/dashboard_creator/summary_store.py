@@ -158,6 +158,11 @@ class SummaryStore:
         found = self._store["strategy_days"].find({"date": day})
         return [from_document(StrategyDay, row) for row in found]
 
+    def since(self, first: str) -> list[StrategyDay]:
+        """The rows of all strategies from a day on."""
+        found = self._store["strategy_days"].find({"date": {"$gte": first}})
+        return [from_document(StrategyDay, row) for row in found]
+
     def traded_between(self, strategy_ids: Sequence[str], first: str, before: str) -> set[str]:
         """Those of these strategies with a fill from `first` on, and before `before`."""
         query = {"strategy_id": {"$in": list(strategy_ids)}, "date": {"$gte": first, "$lt": before}}

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
@@ -18,7 +18,7 @@ from services.common.problems import Refusal
 from services.common.store import Store
 from services.domain.errors import TraderError
 from services.domain.values import Frozen, Instant
-from services.portfolio_builder.live_comparison import Comparison, compare
+from services.portfolio_builder.live_comparison import Comparison, Verdict, compare
 from services.portfolio_builder.live_pnl import Rates, Unknown, daily_pnl
 from services.portfolio_builder.live_record import Funding, live_record
 from services.portfolio_builder.live_store import LiveStore
@@ -48,6 +48,8 @@ class LiveReport(Frozen):
         pnl: of all days.
         changed: rows that this run wrote or removed.
         unknown_count: days that are missing, `unknown` has the newest 100.
+        verdict: of the record beside what the developer claims; None where nothing is claimed.
+        verdict_sentences: the verdict in words, a rule each.
     """
 
     strategy_id: str
@@ -60,6 +62,8 @@ class LiveReport(Frozen):
     unknown_count: int
     unknown: tuple[UnknownDay, ...]
     notes: tuple[str, ...]
+    verdict: Verdict | None = None
+    verdict_sentences: tuple[str, ...] = ()
 
 
 class LiveRecords:
@@ -148,9 +152,18 @@ class LiveRecords:
             unknown_count=len(unpriced) + len(unfunded),
             unknown=_told([*unpriced, *unfunded]),
             notes=(*notes, *history.unexplained),
+            **self._verdict(strategy_id),
         )
         self._store.save_report(strategy_id, report.model_dump(mode="json"), anew_by=anew_by)
         return report
+
+    def _verdict(self, strategy_id: str) -> dict[str, Any]:
+        """The verdict on the developer's own live record, else on their backtest."""
+        for source in reversed(CLAIMS):
+            if self._records.current(strategy_id, source) is not None:
+                found = self.compare(strategy_id, source)
+                return {"verdict": found.verdict, "verdict_sentences": found.sentences}
+        return {}
 
     def report(self, strategy_id: str) -> LiveReport:
         """What the last run came to. Raises: Refusal (404)."""
