@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from services.cerebro.approvals import Watch
 from services.cerebro.service import Cerebro, Patience
 from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher
@@ -32,9 +33,10 @@ def build(process: Process[CerebroSettings]) -> None:
     process.on_exit(store.close)
     publisher = Publisher(settings)
     percent = Decimal(100)
+    queries = CerebroStore(store, reference_seconds=settings.reference_cache_s)
     cerebro = Cerebro(
         store,
-        CerebroStore(store, reference_seconds=settings.reference_cache_s),
+        queries,
         publisher,
         limits=RiskLimits(
             max_position_ratio=settings.max_position_size_pct / percent,
@@ -58,12 +60,14 @@ def build(process: Process[CerebroSettings]) -> None:
     fills = Subscriber(
         settings, store, CEREBRO_CONFIRMATIONS, cerebro.on_confirmations, on_death=process.fail
     )
+    watch = Watch(store, queries, cerebro.on_signals)
     process.health.add("mongodb", store.state)
     process.health.add("signals", subscriber.state)
     process.health.add("confirmations", fills.state)
     process.add(subscriber)
     process.add(fills)
     process.add(Sweeper(store, publisher, UNTAKEN))
+    process.add(watch)
     process.serve_ops()
 
 

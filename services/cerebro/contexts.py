@@ -38,6 +38,7 @@ from services.domain.accounts import (
     StrategyAccount,
     StrategyRecord,
 )
+from services.domain.approvals import Approval
 from services.domain.books import Position
 from services.domain.orders import Order, Reservation
 from services.domain.risk import Fund, LimitSet, scope_key, scopes_of
@@ -168,6 +169,7 @@ class Contexts:
         gap: Gap | None,
         contention: dict[str, Contention],
         session: ClientSession,
+        approval: Approval | None = None,
     ) -> DecisionContext:
         """Everything that decides `signal` now."""
         now = utc_now()
@@ -215,6 +217,7 @@ class Contexts:
             canceled_entries=entry.canceled,
             reversal_open=entry.reversal_open,
             gap=gap,
+            approval=approval,
         )
 
     @staticmethod

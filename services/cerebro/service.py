@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pymongo.client_session import ClientSession
 
+from services.cerebro.approvals import Approvals
 from services.cerebro.contention import (
     Squeezed,
     enters,
@@ -30,8 +31,10 @@ from services.common.logs import road
 from services.common.ops import STAGE_LATENCY
 from services.common.store import Document, Store, from_document
 from services.common.topology import TRADING_ORDERS
+from services.decision.approvals import asked_for
 from services.decision.decide import decide
 from services.domain.accounts import Contention, RiskLimits, Strategy
+from services.domain.approvals import ApprovalRequest, ApprovalStatus
 from services.domain.decisions import Decision
 from services.domain.errors import InvalidMessage, PartlyDone
 from services.domain.orders import Order
@@ -66,15 +69,21 @@ class _Before(NamedTuple):
     Attributes:
         canceled: entry orders that were canceled for it.
         waiting_since: when it was first looked at; a standstill of ours uses up no patience.
+        is_asked: whether a person was asked.
     """
 
     canceled: tuple[str, ...] = ()
     waiting_since: datetime | None = None
+    is_asked: bool = False
 
     @classmethod
     def of(cls, life: Document) -> _Before:
         """From what is stored of the signal."""
-        return cls(tuple(life.get("canceled_entries", ())), life.get("waiting_since"))
+        return cls(
+            tuple(life.get("canceled_entries", ())),
+            life.get("waiting_since"),
+            life.get("approval_asked_at") is not None,
+        )
 
     def may_wait(self, decision: Decision, seconds: Decimal) -> bool:
         """Whether it has not waited for so long yet."""
@@ -91,12 +100,26 @@ class _Round(NamedTuple):
     shares: dict[str, dict[str, Contention]]
 
 
+class _Scene(NamedTuple):
+    """What the decisions of one transaction share.
+
+    Attributes:
+        requests: what persons were asked of some of its signals.
+    """
+
+    round_: _Round
+    books: Books
+    before: Mapping[str, _Before]
+    requests: Mapping[str, ApprovalRequest]
+
+
 class _Done(NamedTuple):
     """What one transaction has decided, who waits and why, and what is missing before them.
 
     Attributes:
         cancels: by exit that waits, entry orders to be canceled for it.
         unfilled: by exit that has waited long enough, entry orders that still work.
+        asked: what persons are asked, with the decision that they are shown.
     """
 
     decided: list[tuple[Signal, Decision]]
@@ -105,6 +128,7 @@ class _Done(NamedTuple):
     squeezed: list[Squeezed]
     cancels: dict[str, list[str]]
     unfilled: dict[str, list[str]]
+    asked: list[tuple[ApprovalRequest, Decision]]
 
 
 class Cerebro:
@@ -124,6 +148,7 @@ class Cerebro:
         self._publisher = publisher
         self._contexts = Contexts(queries, Facts(store), limits)
         self._relations = Relations(queries)
+        self._approvals = Approvals(store, queries)
         self._waiting: set[str] = set()
         self._patience = patience
 
@@ -144,11 +169,13 @@ class Cerebro:
         signals = [from_document(Signal, life["signal"]) for life in lives]
         if not signals:
             return
+        self._approvals.withdraw_for(signals)
         before = {life["_id"]: _Before.of(life) for life in lives}
         done = self._store.transaction(
             lambda session: self._decide_and_save(signals, before, session)
         )
         self._announce(done.decided)
+        _tell_asked(done.asked)
         self._tell_gaps(done.ledger)
         self._end_entries(done)
         waiting = {signal.signal_id for signal, _ in done.waiting}
@@ -201,42 +228,68 @@ class Cerebro:
         books = self._contexts.open_books(strategies.values(), session)
         round_ = self._round(signals, strategies, books, session)
         ledger = self._queries.ledger(round_.signals, session)
-        done = _Done([], list(round_.held_back), ledger, [], {}, {})
+        asked_before = {name for name, each in before.items() if each.is_asked}
+        requests = self._approvals.of(round_.signals, round_.strategies, asked_before, session)
+        done = _Done([], list(round_.held_back), ledger, [], {}, {}, [])
+        scene = _Scene(round_, books, before, requests)
         for signal in round_.signals:
-            flat = signal.previous_position is not None and books.flat(signal)
-            gap = done.ledger.gap(signal, flat=flat)
-            entry = self._relations.entry(signal, session)
-            strategy = round_.strategies.get(signal.strategy_id)
-            looked = before.get(signal.signal_id, _Before())
-            found = self._relations.found(signal, strategy, entry, books, looked.canceled, session)
-            shares = round_.shares.get(signal.signal_id, {})
-            context = self._contexts.context(
-                signal, strategy, found, books, gap=gap, contention=shares, session=session
-            )
-            decision = decide(signal, context)
-            unfilled = self._relations.unfilled_entries(signal, decision, entry, books, session)
-            if unfilled and looked.may_wait(decision, self._patience.exit_seconds):
-                done.cancels[signal.signal_id] = unfilled
-                done.waiting.append((signal, "its entry is being canceled"))
-                continue
-            waits = self._should_wait(signal, decision, entry, books, session)
-            if decision.code == "REVERSAL_EXIT_OPEN" and found.reversal_under_way:
-                waits = looked.may_wait(decision, self._patience.reversal_seconds)
-            if waits or self._asks(decision, signal):
-                done.waiting.append((signal, decision.reason))
-                continue
-            if unfilled:
-                done.unfilled[signal.signal_id] = unfilled
-            if enters(signal):
-                limit_sets = decision.context.limit_sets
-                done.squeezed.extend(squeezed(signal, decision, books.reservations, limit_sets))
-            done.ledger.take(signal, decision.intent, flat=flat)
-            books.take(decision.orders, decision.reservations)
-            done.decided.append((signal, decision))
-        self._queries.save([decision for _, decision in done.decided], session)
+            self._decide_one(signal, scene, done, session)
+        decisions = [decision for _, decision in done.decided]
+        self._queries.save(decisions, session)
+        self._queries.close_requests(decisions, session)
+        self._queries.save_asked(done.asked, session)
         self._queries.save_squeezed(done.squeezed, session)
         self._queries.save_ledger(done.ledger, session)
         return done
+
+    def _decide_one(
+        self, signal: Signal, scene: _Scene, done: _Done, session: ClientSession
+    ) -> None:
+        """Decide one signal of a round, or find what it waits for."""
+        request = scene.requests.get(signal.signal_id)
+        if request is not None and request.status is ApprovalStatus.WAITING:
+            return  # looked at again when there is an answer
+        books, looked = scene.books, scene.before.get(signal.signal_id, _Before())
+        flat = signal.previous_position is not None and books.flat(signal)
+        entry = self._relations.entry(signal, session)
+        strategy = scene.round_.strategies.get(signal.strategy_id)
+        found = self._relations.found(signal, strategy, entry, books, looked.canceled, session)
+        context = self._contexts.context(
+            signal,
+            strategy,
+            found,
+            books,
+            # What was missing before it was said when the person was asked.
+            gap=None if request else done.ledger.gap(signal, flat=flat),
+            contention=scene.round_.shares.get(signal.signal_id, {}),
+            session=session,
+            approval=request.answer() if request else None,
+        )
+        decision = decide(signal, context)
+        unfilled = self._relations.unfilled_entries(signal, decision, entry, books, session)
+        if unfilled and looked.may_wait(decision, self._patience.exit_seconds):
+            done.cancels[signal.signal_id] = unfilled
+            done.waiting.append((signal, "its entry is being canceled"))
+            return
+        waits = self._should_wait(signal, decision, entry, books, session)
+        if decision.code == "REVERSAL_EXIT_OPEN" and found.reversal_under_way:
+            waits = looked.may_wait(decision, self._patience.reversal_seconds)
+        if waits or self._asks(decision, signal):
+            done.waiting.append((signal, decision.reason))
+            return
+        if unfilled:
+            done.unfilled[signal.signal_id] = unfilled
+        if request is None:
+            done.ledger.take(signal, decision.intent, flat=flat)
+        asked = asked_for(signal, decision)
+        if asked is not None:
+            done.asked.append((asked, decision))
+            return
+        if enters(signal):
+            limit_sets = decision.context.limit_sets
+            done.squeezed.extend(squeezed(signal, decision, books.reservations, limit_sets))
+        books.take(decision.orders, decision.reservations)
+        done.decided.append((signal, decision))
 
     def _round(
         self,
@@ -310,7 +363,9 @@ class Cerebro:
 
     @staticmethod
     def _waits_on(signal: Signal, decision: Decision, seconds: Decimal) -> bool:
-        return (decision.decided_at - signal.received_at).total_seconds() <= seconds
+        answer = decision.context.approval
+        since = answer.answered_at if answer else signal.received_at
+        return (decision.decided_at - since).total_seconds() <= seconds
 
     def _end_entries(self, done: _Done) -> None:
         """Have unfilled entries canceled for the exits that wait; tell of those that would not."""
@@ -383,7 +438,8 @@ class Cerebro:
         now = utc_now()
         for signal, decision in decided:
             waited = (now - signal.received_at).total_seconds() * 1000
-            STAGE_LATENCY.labels("decided").observe(waited)
+            if decision.context.approval is None:  # else it is a person's time
+                STAGE_LATENCY.labels("decided").observe(waited)
             road(
                 "DECISION",
                 signal.signal_id,
@@ -415,6 +471,17 @@ class Cerebro:
             Ring(account_id, {"client_order_id": order_id, "account_id": account_id})
             for order_id, account_id in accounts.items()
         ]
+
+
+def _tell_asked(asked: Sequence[tuple[ApprovalRequest, Decision]]) -> None:
+    for request, _ in asked:
+        road(
+            "APPROVAL_ASKED",
+            request.signal_id,
+            until=f"{request.expires_at:%H:%M:%S}",
+            then=request.on_timeout,
+            what=request.sentence,
+        )
 
 
 def _priority(strategy: Strategy | None) -> int:

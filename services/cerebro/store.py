@@ -31,6 +31,7 @@ from services.domain.accounts import (
     Strategy,
     market_price_id,
 )
+from services.domain.approvals import ApprovalRequest
 from services.domain.books import Position
 from services.domain.decisions import Decision, Question
 from services.domain.errors import ConfigurationError, TransientError
@@ -137,12 +138,13 @@ class CerebroStore:
         return [from_document(Reservation, document) for document in found]
 
     def undecided_of(self, account_ids: Collection[str], session: ClientSession) -> list[Document]:
-        """Every undecided signal of the strategies that trade in these accounts, oldest first."""
+        """Undecided signals of the strategies that trade in these accounts, oldest first."""
         trading = self._store["strategies"].find(
             {"accounts.account_id": {"$in": list(account_ids)}}, {"_id": 1}
         )
         names = [row["_id"] for row in trading]
-        query = {"undecided": True, "strategy_id": {"$in": names}}
+        # Those that wait for a person want no margin yet.
+        query = {"undecided": True, "approval_asked_at": None, "strategy_id": {"$in": names}}
         found = self._store["signal_store"].find(query, session=session)
         return sorted(found, key=lambda life: life["received_at"])
 
@@ -343,6 +345,72 @@ class CerebroStore:
                 upsert=True,
             )
 
+    def requests(
+        self, signal_ids: Sequence[str], session: ClientSession
+    ) -> dict[str, ApprovalRequest]:
+        """What persons were asked of these signals."""
+        found = self._store["approvals"].find(
+            {"_id": {"$in": list(signal_ids)}}, {"preview": 0}, session=session
+        )
+        return {row["_id"]: from_document(ApprovalRequest, row) for row in found}
+
+    def open_requests(self) -> list[ApprovalRequest]:
+        """Everything that a person was asked of signals that are not decided."""
+        found = self._store["approvals"].find({"open": True}, {"preview": 0})
+        return [from_document(ApprovalRequest, row) for row in found]
+
+    def instruments_of(self, signal_ids: Sequence[str]) -> dict[str, set[str]]:
+        """Instrument keys of each of these signals."""
+        lives = self.signals(signal_ids)
+        return {
+            life["_id"]: {leg.instrument.key for leg in from_document(Signal, life["signal"]).legs}
+            for life in lives
+        }
+
+    def save_asked(
+        self, asked: Sequence[tuple[ApprovalRequest, Decision]], session: ClientSession
+    ) -> None:
+        """Keep what persons are asked, and that these signals wait for it.
+
+        Raises: TransientError: one of the signals was decided meanwhile.
+        """
+        for request, decision in asked:
+            changed = self._store["signal_store"].update_one(
+                {"_id": request.signal_id, "undecided": True},
+                {"$set": {"approval_asked_at": request.asked_at, "intent": decision.intent}},
+                session=session,
+            )
+            if not changed.modified_count:
+                raise TransientError(f"{request.signal_id} was decided meanwhile")
+            preview = decision_document(decision)
+            del preview["context"]
+            row = {"_id": request.signal_id, **to_document(request), "open": True}
+            self._store["approvals"].insert_one({**row, "preview": preview}, session=session)
+            facts = {
+                "signal_id": request.signal_id,
+                "strategy_id": request.strategy_id,
+                "before": None,
+                "after": {"status": request.status, "expires_at": request.expires_at},
+            }
+            audit(
+                self._store,
+                "APPROVAL_ASKED",
+                service="cerebro",
+                by="cerebro",
+                facts=facts,
+                session=session,
+            )
+
+    def close_requests(self, decisions: Sequence[Decision], session: ClientSession) -> None:
+        """Note that these are decided upon their answers."""
+        for decision in decisions:
+            if decision.context.approval is not None:
+                self._store["approvals"].update_one(
+                    {"_id": decision.signal_id},
+                    {"$set": {"decided_at": decision.decided_at}, "$unset": {"open": ""}},
+                    session=session,
+                )
+
     def save(self, decisions: Sequence[Decision], session: ClientSession) -> None:
         """Keep decisions with their orders and reservations, all of them.
 
@@ -422,7 +490,10 @@ def _decided(decision: Decision) -> UpdateOne:
         changes["stages.completed_at"] = decision.decided_at
     return UpdateOne(
         {"_id": decision.signal_id, "undecided": True},
-        {"$set": changes, "$unset": {"undecided": "", "waiting_since": ""}},
+        {
+            "$set": changes,
+            "$unset": {"undecided": "", "waiting_since": "", "approval_asked_at": ""},
+        },
     )
 
 

@@ -2,7 +2,8 @@
 
 Done or `InvalidMessage` (recorded) → ack; `TransientError` → nack, the bus tries again with
 back-off; anything else → logged, recorded in `dead_letters`, nacked, and after `MAX_FAILURES` acked
-as dead with an incident. A dead letter keeps its payload, so it can be published again.
+as dead with an incident. A dead letter keeps its payload: where a person wants it handled again,
+it comes back here from the store, goes the same way, and is RECOVERED, or DEAD once more.
 
 Client traps this guards against (google-cloud-pubsub 2.44): an exception in a callback ends the
 whole subscription; `cancel()` loses the acks of running callbacks; ordered messages are held back.
@@ -15,9 +16,9 @@ import logging
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from google.api_core import exceptions as google_errors
@@ -30,9 +31,10 @@ from pymongo.errors import PyMongoError
 from services.common import topology
 from services.common.bus import SCHEMA_VERSION, insecure_channel
 from services.common.clock import utc_now
-from services.common.incidents import raise_incident
+from services.common.dead_letters import LetterStatus
+from services.common.incidents import clear_incident, raise_incident
 from services.common.settings import CommonSettings
-from services.common.store import Store
+from services.common.store import Document, Store
 from services.domain.errors import InvalidMessage, PartlyDone, TransientError
 
 _log = logging.getLogger(__name__)
@@ -40,12 +42,65 @@ MAX_FAILURES = 5
 _BATCH = 32
 _OUTSTANDING = 256
 _STOP_SECONDS = 5
+_REPLAY_SECONDS = 1.0
 
 #: Takes the fields of the doorbells that are waiting, oldest first; returning means all are done,
 #: and `PartlyDone` that all but some are. Any other error says what is to become of them, one by
 #: one: the batch is given again as batches of one, so a handler must leave what it has done done,
 #: and do nothing twice.
 Handler = Callable[[Sequence[dict[str, str]]], None]
+
+
+class _Message(Protocol):
+    """What is handled: a message of the bus, or a dead letter once more."""
+
+    @property
+    def message_id(self) -> str: ...
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def attributes(self) -> Mapping[str, str]: ...
+
+    @property
+    def delivery_attempt(self) -> int | None: ...
+
+    def ack(self) -> None: ...
+
+    def nack(self) -> None: ...
+
+
+class _Letter:
+    """A dead letter that a person wants handled again, in the form of a message."""
+
+    delivery_attempt: int | None = 1
+
+    def __init__(self, store: Store, row: Document, on_end: Callable[[str], None]) -> None:
+        self._store = store
+        self._on_end = on_end
+        self.letter_id = str(row["_id"])
+        self.message_id = self.letter_id
+        self.data = str(row["payload"]).encode()
+        self.attributes = {"key": str(row.get("key", ""))}
+
+    def ack(self) -> None:
+        """It was handled, unless it is DEAD again."""
+        try:
+            recovered = self._store["dead_letters"].update_one(
+                {"_id": self.letter_id, "status": LetterStatus.REPLAYING},
+                {"$set": {"status": LetterStatus.RECOVERED, "recovered_at": utc_now()}},
+            )
+            if recovered.modified_count:
+                clear_incident(self._store, kind="DEAD_LETTER", key=self.letter_id)
+        except PyMongoError as error:  # it is REPLAYING still, and comes again
+            _log.warning("a recovery could not be recorded: %s", type(error).__name__)
+        finally:
+            self._on_end(self.letter_id)
+
+    def nack(self) -> None:
+        """Not now: it is REPLAYING still, and comes again."""
+        self._on_end(self.letter_id)
 
 
 class _Lane:
@@ -55,13 +110,13 @@ class _Lane:
     signals costs the database little more than one over a single signal.
     """
 
-    def __init__(self, name: str, work: Callable[[list[PubsubMessage]], None]) -> None:
-        self._waiting: queue.SimpleQueue[PubsubMessage | None] = queue.SimpleQueue()
+    def __init__(self, name: str, work: Callable[[list[_Message]], None]) -> None:
+        self._waiting: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
         self._work = work
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def put(self, message: PubsubMessage) -> None:
+    def put(self, message: _Message) -> None:
         self._waiting.put(message)
 
     def stop(self) -> None:
@@ -71,7 +126,7 @@ class _Lane:
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
-            batch: list[PubsubMessage] = [first]
+            batch: list[_Message] = [first]
             stop = False
             while len(batch) < _BATCH and not stop:
                 try:
@@ -112,6 +167,11 @@ class Subscriber:
         self._on_death = on_death
         self._by_key = by_key
         self._stopping = threading.Event()
+        self._replaying: set[str] = set()
+        self._replays = threading.Thread(
+            target=self._replay, name=f"{subscription.name}-replays", daemon=True
+        )
+        self._lanes_lock = threading.Lock()
         self._lanes: dict[str, _Lane] = {}
         self._client: pubsub_v1.SubscriberClient | None = None
         self._future: Any = None
@@ -140,12 +200,14 @@ class Subscriber:
             await_callbacks_on_shutdown=True,
         )
         self._future.add_done_callback(self._on_end)
+        self._replays.start()
 
     def stop(self) -> None:
         """Stop pulling, let running handlers finish and their acks leave."""
         self._stopping.set()
         if self._future is None or self._client is None:
             return
+        self._replays.join(timeout=_STOP_SECONDS)
         for lane in list(self._lanes.values()):
             lane.stop()
         self._future.cancel()
@@ -176,14 +238,30 @@ class Subscriber:
         if self._stopping.is_set():
             message.nack()
             return
+        self._sort(message)
+
+    def _sort(self, message: _Message) -> None:
         key = message.attributes.get("key", "") if self._by_key else ""
-        lane = self._lanes.get(key)
-        if lane is None:
-            name = f"{self._subscription.name}-{key}"
-            lane = self._lanes[key] = _Lane(name, self._handle)
+        with self._lanes_lock:
+            lane = self._lanes.get(key)
+            if lane is None:
+                name = f"{self._subscription.name}-{key}"
+                lane = self._lanes[key] = _Lane(name, self._handle)
         lane.put(message)
 
-    def _handle(self, batch: list[PubsubMessage]) -> None:
+    def _replay(self) -> None:
+        """Take up again what persons want handled again; the mark in the store is the record."""
+        query = {"status": LetterStatus.REPLAYING, "subscription": self._subscription.name}
+        while not self._stopping.wait(_REPLAY_SECONDS):
+            try:
+                for row in self._store["dead_letters"].find(query).limit(_BATCH):
+                    if row["_id"] not in self._replaying:
+                        self._replaying.add(row["_id"])
+                        self._sort(_Letter(self._store, row, self._replaying.discard))
+            except PyMongoError as error:
+                _log.warning("dead letters could not be read: %s", type(error).__name__)
+
+    def _handle(self, batch: list[_Message]) -> None:
         done = self._handled_together(batch) if len(batch) > 1 else None
         if done is None:
             done = [self._outcome(message) for message in batch]
@@ -193,7 +271,7 @@ class Subscriber:
             else:
                 message.nack()
 
-    def _handled_together(self, batch: list[PubsubMessage]) -> list[bool] | None:
+    def _handled_together(self, batch: list[_Message]) -> list[bool] | None:
         """Which of them are done; None where each one's own error must be found."""
         try:
             self._handler([_fields(message) for message in batch])
@@ -205,7 +283,7 @@ class Subscriber:
             return None
         return [True] * len(batch)
 
-    def _outcome(self, message: PubsubMessage) -> bool:
+    def _outcome(self, message: _Message) -> bool:
         """Handle one message; True = ack. Nothing may escape, it would end the lane."""
         try:
             self._handler([_fields(message)])
@@ -221,9 +299,9 @@ class Subscriber:
             self._forget(message)
         return True
 
-    def _record(self, message: PubsubMessage, error: Exception, *, dead: bool) -> bool:
+    def _record(self, message: _Message, error: Exception, *, dead: bool) -> bool:
         """Keep the failure with its payload; True when the message is dead and safely recorded."""
-        key = f"{self._subscription.name}|{message.message_id}"
+        key = self._letter_id(message)
         try:
             letters = self._store["dead_letters"]
             letters.update_one(
@@ -258,8 +336,13 @@ class Subscriber:
             return False
         return True
 
-    def _forget(self, message: PubsubMessage) -> None:
-        key = f"{self._subscription.name}|{message.message_id}"
+    def _letter_id(self, message: _Message) -> str:
+        if isinstance(message, _Letter):
+            return message.letter_id
+        return f"{self._subscription.name}|{message.message_id}"
+
+    def _forget(self, message: _Message) -> None:
+        key = self._letter_id(message)
         try:
             self._store["dead_letters"].update_one(
                 {"_id": key, "status": "FAILING"}, {"$set": {"status": "RECOVERED"}}
@@ -268,7 +351,7 @@ class Subscriber:
             _log.warning("a recovery could not be recorded: %s", type(error).__name__)
 
 
-def _fields(message: PubsubMessage) -> dict[str, str]:
+def _fields(message: _Message) -> dict[str, str]:
     try:
         fields = json.loads(message.data)
     except ValueError as error:

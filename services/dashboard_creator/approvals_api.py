@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import FastAPI, Query
@@ -13,10 +14,8 @@ from services.common.store import Document, Store, from_document
 from services.dashboard_creator.acting import ACTS, READS, Reader, Reason, Trader, signed
 from services.dashboard_creator.models import StepView
 from services.domain.approvals import ApprovalAnswer, ApprovalRequest, ApprovalStatus
-from services.domain.values import Frozen, Instant
+from services.domain.values import Frozen
 from services.domain.words import Outcome
-
-_NEWEST = -1
 
 
 class ApprovalPreview(Frozen):
@@ -57,18 +56,13 @@ def add_approval_routes(app: FastAPI, store: Store) -> None:
         status: ApprovalStatus | None = None,
         strategy_id: Annotated[str | None, Query(max_length=200)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        before: Annotated[Instant | None, Query(description="`next` of the page before")] = None,
+        before: Annotated[str | None, Query(description="`next` of the page before")] = None,
     ) -> ApprovalPage:
         """What waits for a person, or was answered, newest first."""
         query: Document = {} if status is None else {"status": status}
         if strategy_id is not None:
             query["strategy_id"] = strategy_id
-        if before is not None:
-            query["asked_at"] = {"$lt": before}
-        found = store["approvals"].find(query).sort("asked_at", _NEWEST).limit(limit + 1)
-        rows = [_view(each) for each in found]
-        more = rows[limit - 1].asked_at.isoformat() if len(rows) > limit else None
-        return ApprovalPage(rows=tuple(rows[:limit]), next=more)
+        return _page(store, query, before, limit)
 
     @app.get("/api/v1/approvals/{signal_id}", responses=READS, tags=["approvals"])
     def get_approval(signal_id: str, _caller: Reader) -> ApprovalView:
@@ -94,6 +88,29 @@ def add_approval_routes(app: FastAPI, store: Store) -> None:
 
         request = Repeatable(caller.name, idempotency_key, f"approval {signal_id}", asked)
         return once(store, request, ApprovalView, act)
+
+
+def _page(store: Store, query: Document, before: str | None, limit: int) -> ApprovalPage:
+    found = store["approvals"].find(query, {"asked_at": 1})
+    keys = sorted(((row["asked_at"], row["_id"]) for row in found), reverse=True)
+    if before is not None:
+        place = _place(before)
+        keys = [key for key in keys if key < place]
+    ids = [signal_id for _, signal_id in keys[:limit]]
+    rows = {row["_id"]: row for row in store["approvals"].find({"_id": {"$in": ids}})}
+    more = None
+    if len(keys) > limit:
+        more = f"{keys[limit - 1][0].isoformat()}~{ids[-1]}"
+    return ApprovalPage(rows=tuple(_view(rows[each]) for each in ids), next=more)
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    at, _, signal_id = cursor.partition("~")
+    try:
+        return datetime.fromisoformat(at).astimezone(UTC), signal_id
+    except ValueError as error:
+        sentence = "before must be `next` of an earlier page, unchanged"
+        raise Refusal(422, "WRONG_CURSOR", sentence, field="before") from error
 
 
 def _existing(store: Store, signal_id: str) -> ApprovalView:

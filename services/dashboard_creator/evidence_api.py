@@ -14,7 +14,7 @@ from services.common.store import Store
 from services.dashboard_creator.acting import READS, Owner
 from services.dashboard_creator.evidence import records
 from services.domain.evidence import FORMAT, chain
-from services.domain.users import PERMISSIONS, Permission
+from services.domain.users import Permission
 from services.domain.values import Frozen, Instant
 
 
@@ -50,7 +50,7 @@ def add_evidence_routes(app: FastAPI, store: Store) -> None:
 
         `redacted=true` leaves out what tells how large an account is; developers get no other.
         """
-        if not redacted and Permission.READ not in PERMISSIONS[caller.role]:
+        if not redacted and Permission.READ not in caller.permissions:
             sentence = f"{caller.role} may have the redacted bundle only: add ?redacted=true"
             raise Refusal(403, "NOT_ALLOWED", sentence)
         return _bundle(store, signal_id, caller, redacted=redacted)

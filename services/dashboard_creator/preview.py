@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from services.common.clock import utc_now
@@ -21,6 +21,11 @@ from services.domain.words import Scope
 MOST_SIGNALS: Final = 2000
 MOST_SECONDS: Final = 8.0
 _MOST_TOLD: Final = 200
+_FIRST_WINDOW: Final = timedelta(minutes=15)
+_LARGEST_WINDOW: Final = timedelta(days=4)
+#: Rows of a window that make the next one larger, or smaller.
+_SPARSE: Final = 50
+_DENSE: Final = 400
 _FIELDS: Final = {
     "signal": 1,
     "received_at": 1,
@@ -55,26 +60,41 @@ class LimitPreview(Frozen):
 class _Look:
     """One bounded walk over decided signals, the newest first."""
 
-    def __init__(self, store: Store, query: Document) -> None:
-        self._store, self._query = store, query
+    def __init__(self, store: Store, query: Document, since: datetime) -> None:
+        self._store, self._query, self._since = store, query, since
         self._until = time.monotonic() + MOST_SECONDS
         self.unreadable: list[Unanswered] = []
         self.oldest: Document | None = None
         self.complete = True
 
     def cases(self) -> Iterator[Case]:
-        found = self._store["signal_store"].find(self._query, _FIELDS).sort("received_at", -1)
-        for number, row in enumerate(found.batch_size(200).limit(MOST_SIGNALS + 1)):
-            if number == MOST_SIGNALS or time.monotonic() > self._until:
+        looked_at = 0
+        for row in self._rows():
+            if looked_at == MOST_SIGNALS or time.monotonic() > self._until:
                 self.complete = False
                 return
             if not row.get("decision"):
                 continue
+            looked_at += 1
             self.oldest = row
             try:
                 yield case_of(row)
             except InvalidMessage as error:
                 self.unreadable.append(Unanswered(signal_id=row["_id"], reason=str(error)))
+
+    def _rows(self) -> Iterator[Document]:
+        """Window by window: the embedded database reads all that a query matches first."""
+        upper, step = utc_now(), _FIRST_WINDOW
+        while upper > self._since:
+            lower = max(upper - step, self._since)
+            window = {"received_at": {"$gt": lower, "$lte": upper}}
+            found = list(self._store["signal_store"].find({**self._query, **window}, _FIELDS))
+            yield from sorted(found, key=lambda row: row["received_at"], reverse=True)
+            if len(found) < _SPARSE:
+                step = min(step * 4, _LARGEST_WINDOW)
+            elif len(found) > _DENSE:
+                step /= 2
+            upper = lower
 
 
 def preview(
@@ -91,10 +111,8 @@ def preview(
         check_is_limitable(store, scope, scope_id)
     held = {name: value for name, value in (row or {}).items() if name != "_id"}
     limits = changed_limits(held, changes, {"scope": scope, "scope_id": scope_id})
-    query: Document = {"received_at": {"$gte": utc_now() - timedelta(days=days)}}
-    if scope is Scope.STRATEGY:
-        query["strategy_id"] = scope_id
-    look = _Look(store, query)
+    query: Document = {"strategy_id": scope_id} if scope is Scope.STRATEGY else {}
+    look = _Look(store, query, utc_now() - timedelta(days=days))
     answer = what_if(look.cases(), Change(limits=(limits,)), most=_MOST_TOLD)
     unanswered = (*look.unreadable, *answer.unanswered)
     considered = answer.considered + len(unanswered)

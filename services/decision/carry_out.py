@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from services.decision.plans import Common, Plan, SizedLeg
 from services.decision.rounding import whole_lots
-from services.decision.waterfall import Denied, settled
+from services.decision.waterfall import ONE, Denied, settled
+from services.domain.approvals import ApprovalStatus, quantity_key
 from services.domain.decisions import Passable
 from services.domain.signals import plain
 
@@ -21,7 +22,7 @@ def carry_out(plan: Plan, scale: Decimal, common: Common) -> list[SizedLeg]:
         name = plan.caps.binding or "available_capital"
         sentence = f"{name.replace('_', ' ')}: nothing is left in this account"
         raise Denied(f"{name.upper()}_EXCEEDED", sentence)
-    exact = [settled(each * scale) for each in plan.exact]
+    exact = _approved(plan, [settled(each * scale) for each in plan.exact], common)
     sized = _rounded(plan, exact)
     least = common.strategy.min_size_ratio
     if scale < least:
@@ -34,6 +35,31 @@ def carry_out(plan: Plan, scale: Decimal, common: Common) -> list[SizedLeg]:
         raise Denied(f"{name.upper()}_EXCEEDED", sentence, passable=_passable(plan, sized))
     _check_order_size(plan, common, exact, sized)
     return sized
+
+
+def _approved(plan: Plan, exact: list[Decimal], common: Common) -> list[Decimal]:
+    """No more than a person was shown, and half of it where they said so.
+
+    Raises: Denied: nothing was shown to them in this account.
+    """
+    answer = common.context.approval
+    if answer is None:
+        return exact
+    name, share = plan.account.account.account_id, ONE
+    quantities = whole_lots(exact, [each.leg.instrument for each in plan.priced])
+    for each, number, quantity in zip(plan.priced, exact, quantities, strict=True):
+        shown = answer.quantities.get(quantity_key(name, each.leg.leg_index))
+        if shown is None:
+            sentence = f"no order in {name} was shown to {answer.by}, so none was approved"
+            raise plan.waterfall.stop("approval", "APPROVAL_MISSING", sentence)
+        if quantity > shown:
+            share = min(share, shown / number)
+    words = "all of it was approved by {}" if share == ONE else "no more than was shown to {}"
+    if answer.status is ApprovalStatus.HALVED:
+        share, words = share / 2, "halved by {}"
+    note = plan.waterfall.note
+    note("approval", words, answer.by, before=ONE, after=share, bound=share < ONE)
+    return exact if share == ONE else [settled(each * share) for each in exact]
 
 
 def _rounded(plan: Plan, exact: list[Decimal]) -> list[SizedLeg]:

@@ -17,6 +17,7 @@ from services.decision.plans import Common, Plan, SizedLeg
 from services.decision.split import split
 from services.decision.waterfall import Denied, Waterfall
 from services.domain.accounts import AccountContext, DecisionContext
+from services.domain.approvals import ApprovalStatus
 from services.domain.decisions import Decision, Passable, Question, Step
 from services.domain.orders import Order, Reservation, client_order_id_for
 from services.domain.risk import Control, scope_key, scopes_of, state_for
@@ -242,6 +243,7 @@ def _warn_exit(signal: Signal, context: DecisionContext, waterfall: Waterfall) -
 
 
 def _check_entry(signal: Signal, context: DecisionContext, waterfall: Waterfall) -> None:
+    _check_approval(context, waterfall)
     strategy = context.strategy
     allowed_types = strategy.instrument_types if strategy else ()
     for leg in signal.legs:
@@ -271,14 +273,33 @@ def _check_entry(signal: Signal, context: DecisionContext, waterfall: Waterfall)
         waterfall.require("gap", False, context.gap.code, context.gap.sentence)
 
 
+def _check_approval(context: DecisionContext, waterfall: Waterfall) -> None:
+    """What a person has said counts before everything else. Raises: Denied."""
+    answer = context.approval
+    if answer is not None:
+        in_time = answer.status is not ApprovalStatus.EXPIRED
+        waterfall.require(
+            "approval",
+            answer.status in {ApprovalStatus.APPROVED, ApprovalStatus.HALVED},
+            "APPROVAL_REJECTED" if in_time else "APPROVAL_EXPIRED",
+            answer.in_words,
+        )
+
+
 def _sent_at(signal: Signal) -> datetime:
     """When the age begins: a sender's clock that is ahead of ours makes nothing younger."""
     return min(signal.occurred_at or signal.received_at, signal.received_at)
 
 
 def _age(signal: Signal, context: DecisionContext) -> Decimal:
-    """Seconds."""
-    return Decimal(str((context.now - _sent_at(signal)).total_seconds()))
+    """Seconds, without those that it stood still for a person."""
+    age = Decimal(str((context.now - _sent_at(signal)).total_seconds()))
+    return age - _stood_still(context)
+
+
+def _stood_still(context: DecisionContext) -> Decimal:
+    answer = context.approval
+    return ZERO if answer is None else answer.waited_seconds(context.now)
 
 
 def _age_limit(signal: Signal, context: DecisionContext) -> Decimal | None:
@@ -460,7 +481,8 @@ def _entry_of(signal: Signal, context: DecisionContext) -> str | None:
 
 
 def _expires_at(signal: Signal, context: DecisionContext) -> datetime | None:
-    return _later(_sent_at(signal), _age_limit(signal, context))
+    limit = _age_limit(signal, context)
+    return _later(_sent_at(signal), None if limit is None else limit + _stood_still(context))
 
 
 def _later(moment: datetime, seconds: Decimal | None) -> datetime | None:

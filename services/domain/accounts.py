@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
+from services.domain.approvals import Approval, ApprovalTerms
 from services.domain.books import Position
 from services.domain.instruments import Instrument
 from services.domain.orders import Reservation
@@ -158,6 +159,7 @@ class Strategy(Frozen):
         group_policy: what becomes of the legs of an entry that do not say, where one is not to be
             had.
         square_off: when its positions are closed each day; None = never.
+        approval: whether its entries wait for a person; None = they do not.
     """
 
     strategy_id: str
@@ -173,6 +175,7 @@ class Strategy(Frozen):
     min_size_ratio: Share = Decimal(0)
     group_policy: GroupPolicy = GroupPolicy.HOLD
     square_off: SquareOff | None = None
+    approval: ApprovalTerms | None = None
 
 
 class RiskLimits(Frozen):
@@ -311,6 +314,7 @@ class DecisionContext(Frozen):
         canceled_entries: entry orders that this exit has had canceled before it was decided.
         reversal_open: why the exit of a reversal is not done yet, in words; "" where it is.
         gap: what is missing before this signal; it stops entries, never exits.
+        approval: what a person, or the clock, has said to it; None = nobody was asked.
     """
 
     now: Instant
@@ -332,3 +336,4 @@ class DecisionContext(Frozen):
     canceled_entries: tuple[str, ...] = ()
     reversal_open: str = ""
     gap: Gap | None = None
+    approval: Approval | None = None

@@ -281,6 +281,19 @@ CODES: Final[dict[str, Meaning]] = {
     "DRAWDOWN_UNKNOWN": _decision("the drawdown is not known", "ask the operator"),
     "CONSECUTIVE_LOSSES": _decision("too many losses in a row", "ask the operator"),
     "OVERRIDE_ZERO": _decision("the operator lets no entries go", "ask the operator"),
+    "APPROVAL_REJECTED": _decision(
+        "a person was asked to approve the entry, and said no; or its own exit came first",
+        "nothing to do; the reason has what they said",
+    ),
+    "APPROVAL_EXPIRED": _decision(
+        "a person was asked to approve the entry, and nobody answered in time",
+        "ask the operator, or send it again",
+    ),
+    "APPROVAL_MISSING": _decision(
+        "the entry was approved, but not in this account, where it could not go when it was asked",
+        "nothing to do",
+    ),
+    "APPROVAL_BOUND": _decision("a person has approved a smaller size", _SMALLER),
     "FUND_UNKNOWN": _decision(
         "the equity of all accounts together is not known", "wait for the accounts' figures"
     ),

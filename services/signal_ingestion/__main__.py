@@ -13,7 +13,8 @@ from services.signal_ingestion.service import Ingestion
 
 UNDECIDED = Pending(
     collection="signal_store",
-    query={"undecided": True},
+    # What waits for a person is looked at by Cerebro, when there is an answer.
+    query={"undecided": True, "approval_asked_at": None},
     age_field="received_at",
     topic=STANDARDIZED_SIGNALS,
     id_field="signal_id",

@@ -7,11 +7,18 @@ import pytest
 
 from services.common.bus import Publisher, Ring, create_topology
 from services.common.clock import utc_now
+from services.common.dead_letters import discard_letter, replay_letter
 from services.common.settings import CommonSettings
+from services.common.signed import Signed
 from services.common.subscriber import MAX_FAILURES, Subscriber
 from services.common.sweeper import Pending, Sweeper
 from services.common.topology import CEREBRO_SIGNALS, STANDARDIZED_SIGNALS
-from services.domain.errors import InvalidMessage, PartlyDone, TransientError
+from services.domain.errors import (
+    ConfigurationError,
+    InvalidMessage,
+    PartlyDone,
+    TransientError,
+)
 from tests.support.rows import SilentPublisher
 
 pytestmark = pytest.mark.servers
@@ -240,3 +247,39 @@ def test_the_sweeper_rings_for_what_has_no_successor(store):
     assert Sweeper(store, publisher, pending).sweep() == 1
     fields = {"signal_id": "lost", "strategy_id": "S"}
     assert publisher.rung == [(STANDARDIZED_SIGNALS, "S", fields)]
+
+
+def test_a_dead_letter_is_handled_again_when_a_person_wants_it(settings, store, publisher):
+    cured = threading.Event()
+    signed = Signed("olga", "the code is mended")
+
+    def poisoned(names):
+        if "bad" in names and not cured.is_set():
+            raise InvalidMessage("poison")
+
+    def letter():
+        return store["dead_letters"].find_one({"status": {"$ne": "FAILING"}})
+
+    def incident():
+        return store["incidents"].find_one({"kind": "DEAD_LETTER"})["status"]
+
+    with Consumer(settings, store, poisoned) as consumer:
+        ring(publisher, "bad")
+        wait_for(lambda: letter() and letter()["status"] == "DEAD")
+        name = letter()["_id"]
+        # Still poisoned, it dies again, and says so on the same letter.
+        replay_letter(store, name, signed)
+        with pytest.raises(ConfigurationError, match="REPLAYING, by olga"):
+            replay_letter(store, name, signed)
+        wait_for(lambda: letter()["status"] == "DEAD" and letter()["failures"] == 2)
+        assert incident() == "OPEN"
+        cured.set()
+        replay_letter(store, name, signed)
+        wait_for(lambda: letter()["status"] == "RECOVERED")
+        wait_for(lambda: incident() == "CLEARED")
+        assert consumer.given == ["bad"] * 3
+    with pytest.raises(ConfigurationError, match="is RECOVERED"):
+        discard_letter(store, name, signed)
+    lines = list(store["audit_log"].find({"by": "olga"}))
+    assert [line["what"] for line in lines] == ["DEAD_LETTER_REPLAYING"] * 2
+    assert lines[0]["facts"]["before"] == {"status": "DEAD"}

@@ -27,7 +27,8 @@ SERVICES = ("domain", "signal_gateway", "signal_ingestion", "cerebro", "decision
 #: Made of the state of the kill switch, and of steps that bound.
 DERIVED = {f"TRADING_{state}" for state in TradingState if state is not TradingState.ACTIVE}
 DERIVED |= {
-    f"{name}_BOUND" for name in ("ENTRY", "SPLIT", "OVERRIDE", "VOLATILITY", "DRAWDOWN_GOVERNOR")
+    f"{name}_BOUND"
+    for name in ("APPROVAL", "ENTRY", "SPLIT", "OVERRIDE", "VOLATILITY", "DRAWDOWN_GOVERNOR")
 }
 DERIVED |= {
     f"{rule}_{end}"
