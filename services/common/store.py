@@ -240,7 +240,10 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "notification_settings": [],
     "notification_channels": [([("user", ASCENDING)], {}), ([("chat_id", ASCENDING)], {})],
     "notification_links": [([("expires_at", ASCENDING)], {"expireAfterSeconds": 0})],
-    "telegram_questions": [([("expires_at", ASCENDING)], {"expireAfterSeconds": 3600})],
+    "telegram_questions": [
+        ([("chat_id", ASCENDING)], {}),
+        ([("expires_at", ASCENDING)], {"expireAfterSeconds": 3600}),
+    ],
     "service_states": [],
     "dead_letters": [([("status", ASCENDING), ("last_failed_at", DESCENDING)], {})],
     "audit_log": [

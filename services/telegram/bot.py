@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 import time
 from collections.abc import Coroutine
@@ -47,11 +48,14 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 20
 _SEND_SECONDS: Final = 30.0
 _REFUSED_PAUSE: Final = 60.0
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 30.0
 _BROKEN_PAUSE: Final = 3.0
 _UNREACHABLE_SECONDS: Final = 60.0
 _FOLLOW_SECONDS: Final = 0.7
 _FOLLOW_MOST: Final = 180.0
 _REMEMBERED: Final = 200
+_TRIES: Final = 3
 _REFUSED: Final = "TELEGRAM_TOKEN_REFUSED"
 _TWICE: Final = "TELEGRAM_POLLED_TWICE"
 _AWAY: Final = "TELEGRAM_UNREACHABLE"
@@ -74,6 +78,7 @@ class TelegramBot:
     ) -> None:
         # The URL has the token in it, and httpx logs it at INFO.
         logging.getLogger("httpx").setLevel(logging.WARNING)
+        os.environ.setdefault("PTB_TIMEDELTA", "1")  # the library warns of its old way otherwise
         self._token = token
         self._base_url = f"{base_url.rstrip('/')}/bot"
         self._store = store
@@ -84,6 +89,7 @@ class TelegramBot:
         self._name = ""
         self._trouble = "not connected yet"
         self._failing_since: float | None = None
+        self._failures = 0
         self._stopping = False
         self._main_task: asyncio.Task[None] | None = None
         self._following: set[asyncio.Task[None]] = set()
@@ -107,6 +113,10 @@ class TelegramBot:
             raise TransientError(self._trouble)
         return f"polling as @{self._name}"
 
+    def is_connected(self) -> bool:
+        """Whether Telegram has answered, and nothing has failed since."""
+        return self._bot is not None and not self._trouble
+
     def send(self, chat_id: int, text: str, *, silent: bool) -> None:
         """Send to a chat; blocks until Telegram has answered.
 
@@ -118,7 +128,7 @@ class TelegramBot:
         """
         bot = self._bot
         if bot is None:
-            raise TransientError(f"Telegram is not reached: {self._trouble}")
+            raise TransientError(self._trouble)
         self._wait(self._send(bot, chat_id, text, silent))
 
     def _wait(self, work: Coroutine[Any, Any, None]) -> None:
@@ -233,7 +243,7 @@ class TelegramBot:
             _log.info("polling as @%s", self._name)
             for kind in (_REFUSED, _TWICE, _AWAY):
                 clear_incident(self._store, kind=kind, key=_KEY)
-        self._trouble, self._failing_since = "", None
+        self._trouble, self._failing_since, self._failures = "", None, 0
 
     def _refused(self) -> None:
         self._trouble = "Telegram refuses the setting TELEGRAM_BOT_TOKEN"
@@ -246,7 +256,8 @@ class TelegramBot:
         self._trouble = f"Telegram is not reached: {what}"
         if now - self._failing_since > _UNREACHABLE_SECONDS:
             self._open_incident(_AWAY, f"{self._trouble}; messages wait")
-        return _BROKEN_PAUSE
+        self._failures += 1
+        return min(_FIRST_PAUSE * float(2 ** min(self._failures - 1, 10)), _LONGEST_PAUSE)
 
     def _open_incident(self, kind: str, sentence: str) -> None:
         try:
@@ -298,15 +309,31 @@ class TelegramBot:
             except BadRequest:
                 _log.info("a button was pressed that is gone")
         for each in replies:
-            sent = await bot.send_message(
-                chat_id, each.html, parse_mode=ParseMode.HTML, reply_markup=_keyboard(each)
-            )
+            sent = await self._reply(bot, chat_id, each)
             if each.follow:
                 task = asyncio.get_running_loop().create_task(
                     self._follow(bot, chat_id, sent.message_id, each)
                 )
                 self._following.add(task)
                 task.add_done_callback(self._following.discard)
+
+    async def _reply(self, bot: Bot, chat_id: int, each: Reply) -> Message:
+        """Send an answer; the command is done, so its answer is tried a few times."""
+        for _ in range(_TRIES):
+            try:
+                return await self._reply_once(bot, chat_id, each)
+            except BadRequest:
+                raise
+            except RetryAfter as error:
+                await asyncio.sleep(_seconds(error))
+            except NetworkError:
+                await asyncio.sleep(1)
+        return await self._reply_once(bot, chat_id, each)
+
+    async def _reply_once(self, bot: Bot, chat_id: int, each: Reply) -> Message:
+        return await bot.send_message(
+            chat_id, each.html, parse_mode=ParseMode.HTML, reply_markup=_keyboard(each)
+        )
 
     async def _follow(self, bot: Bot, chat_id: int, message_id: int, first: Reply) -> None:
         """Show the proof of a kill as it comes, in the message that announced it."""
@@ -323,6 +350,9 @@ class TelegramBot:
                     return
             except RetryAfter as error:
                 await asyncio.sleep(_seconds(error))
+            except BadRequest as error:  # the message was deleted
+                _log.info("a proof is not shown any more: %s", self._safe(error))
+                return
             except (NetworkError, PyMongoError, TransientError) as error:
                 _log.info("a proof is shown later: %s", type(error).__name__)
             except TelegramError as error:

@@ -55,7 +55,7 @@ class Facts(NamedTuple):
 
     def instrument(self, row: Document) -> str:
         """Name of what a row is about."""
-        key = str(row["instrument_key"])
+        key = str(row.get("instrument_key", "an instrument"))
         found = self.instruments.get(str(row.get("client_order_id"))) or self.instruments.get(key)
         return in_words(found) if found else key
 

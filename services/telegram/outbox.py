@@ -40,6 +40,9 @@ _PACE: Final = timedelta(seconds=1)
 class Chats(Protocol):
     """Sends to chats of Telegram."""
 
+    def is_connected(self) -> bool:
+        """Whether there is any use in trying."""
+
     def send(self, chat_id: int, text: str, *, silent: bool) -> None:
         """Raises: Later, ChannelRefuses, NotDeliverable, TransientError."""
 
@@ -81,8 +84,8 @@ def is_due(rows: Sequence[Document], now: datetime, window: timedelta) -> bool:
 
 
 def next_try(attempts: int, now: datetime) -> datetime:
-    """When a failed message is tried again: 2, 4, 8 … seconds later, at most five minutes."""
-    return now + min(timedelta(seconds=2 ** min(attempts, 10)), _BACKOFF_MOST)
+    """When a failed message is tried again: 1, 2, 4 … seconds later, at most five minutes."""
+    return now + min(timedelta(seconds=2 ** min(attempts - 1, 10)), _BACKOFF_MOST)
 
 
 class Outbox:
@@ -172,7 +175,8 @@ class Outbox:
         if old:
             self._give_up(old, "it could not be sent for a day; it is in the history")
             rows = [row for row in rows if row not in old]
-        no_bot = channel["kind"] == ChannelKind.TELEGRAM and self._chats is None
+        is_chat = channel["kind"] == ChannelKind.TELEGRAM
+        no_bot = is_chat and (self._chats is None or not self._chats.is_connected())
         not_before = channel.get("not_before")
         waits = not_before is not None and now < not_before
         if no_bot or waits or not rows or not is_due(rows, now, self._window):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
@@ -30,6 +31,7 @@ from services.telegram.events import (
     of_signal,
 )
 
+_log = logging.getLogger(__name__)
 _CHECKPOINT: Final = "telegram"
 _AWAIT_MS: Final = 250
 _BATCH: Final = 200
@@ -88,14 +90,12 @@ class Sources:
         self._store = store
         self._modes = Kept(self._find_modes, seconds=_MODES_SECONDS)
         self._readers: dict[str, Callable[[Sequence[Document]], Iterator[Event]]] = {
-            "incidents": lambda rows: (each for row in rows for each in of_incident(row)),
-            "approvals": lambda rows: (each for row in rows for each in of_approval(row)),
-            "signal_store": lambda rows: (each for row in rows for each in of_signal(row)),
-            "audit_log": lambda rows: (each for row in rows for each in of_act(row)),
-            "daily_reports": lambda rows: (
-                each for row in rows for each in of_report(row, utc_now())
-            ),
-            "kill_runs": _kills,
+            "incidents": lambda rows: _each(rows, of_incident),
+            "approvals": lambda rows: _each(rows, of_approval),
+            "signal_store": lambda rows: _each(rows, of_signal),
+            "audit_log": lambda rows: _each(rows, of_act),
+            "daily_reports": lambda rows: _each(rows, lambda row: of_report(row, utc_now())),
+            "kill_runs": lambda rows: _each(rows, _kill),
             "execution_confirmations": self._fills,
             "orders": self._orders,
         }
@@ -161,26 +161,31 @@ class Sources:
         return {str(row["_id"]): str(row.get("account_type") or "PAPER") for row in found}
 
     def _fills(self, rows: Sequence[Document]) -> Iterator[Event]:
-        facts = self._facts(rows)
-        return (each for row in rows for each in of_fill(row, facts))
-
-    def _orders(self, rows: Sequence[Document]) -> Iterator[Event]:
-        instruments = {
-            str(row["_id"]): Instrument.model_validate(row["order"]["instrument"]) for row in rows
-        }
-        facts = Facts(self._modes("all"), instruments)
-        return (each for row in rows for each in of_order(row, facts))
-
-    def _facts(self, rows: Iterable[Document]) -> Facts:
-        """Instruments of fills, by their orders; of foreign ones only the key is known."""
         ids = sorted({row["client_order_id"] for row in rows if row.get("client_order_id")})
         found = self._store["orders"].find({"_id": {"$in": ids}}, {"order.instrument": 1})
+        facts = self._facts(list(found))
+        return _each(rows, lambda row: of_fill(row, facts))
+
+    def _orders(self, rows: Sequence[Document]) -> Iterator[Event]:
+        facts = self._facts(rows)
+        return _each(rows, lambda row: of_order(row, facts))
+
+    def _facts(self, orders: Sequence[Document]) -> Facts:
+        """Instruments by order; of a trade that is of no order only the key is known."""
         instruments = {
-            str(row["_id"]): Instrument.model_validate(row["order"]["instrument"]) for row in found
+            str(row["_id"]): from_document(Instrument, row["order"]["instrument"]) for row in orders
         }
         return Facts(self._modes("all"), instruments)
 
 
-def _kills(rows: Sequence[Document]) -> Iterator[Event]:
-    runs = (from_document(KillRun, row).at(utc_now()) for row in rows)
-    return (each for run in runs for each in of_kill(run))
+def _each(rows: Sequence[Document], tell: Callable[[Document], list[Event]]) -> Iterator[Event]:
+    """What each row tells; one that nobody can read is left out, and may not stop the others."""
+    for row in rows:
+        try:
+            yield from tell(row)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            _log.exception("%s cannot be told of: %s", row.get("_id"), type(error).__name__)
+
+
+def _kill(row: Document) -> list[Event]:
+    return of_kill(from_document(KillRun, row).at(utc_now()))

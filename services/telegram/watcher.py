@@ -48,6 +48,7 @@ class Watcher:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher")
         self._told: OrderedDict[str, None] = OrderedDict()
+        self._telling = threading.Lock()
         self._caught_up = False
 
     def start(self) -> None:
@@ -68,14 +69,15 @@ class Watcher:
         return "watching"
 
     def tell(self, events: Sequence[Event]) -> None:
-        """Put events into histories and outboxes, those that were not yet."""
-        fresh = [event for event in events if event.event_id not in self._told]
-        for start in range(0, len(fresh), _MOST_AT_ONCE):
-            batch = fresh[start : start + _MOST_AT_ONCE]
-            notify(self._store, batch)
-            self._told.update((event.event_id, None) for event in batch)
-        while len(self._told) > _REMEMBERED:
-            self._told.popitem(last=False)
+        """Put events into histories and outboxes, those that were not yet; from any thread."""
+        with self._telling:
+            fresh = [event for event in events if event.event_id not in self._told]
+            for start in range(0, len(fresh), _MOST_AT_ONCE):
+                batch = fresh[start : start + _MOST_AT_ONCE]
+                notify(self._store, batch)
+                self._told.update((event.event_id, None) for event in batch)
+            while len(self._told) > _REMEMBERED:
+                self._told.popitem(last=False)
 
     def _run(self) -> None:
         while not self._stop.is_set():
