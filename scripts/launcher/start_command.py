@@ -11,12 +11,13 @@ import sys
 import time
 from typing import Any
 
-from scripts.launcher import drain
+from scripts.launcher import drain, ui_build
 from scripts.launcher.errors import EXIT_CONFIGURATION, ScriptError
 from scripts.launcher.home import REPOSITORY, Home
 from scripts.launcher.instance import Instance, Options, add_arguments, options_of
 from scripts.launcher.report import Reporter
 from scripts.launcher.table import ORDER
+from services.common.settings import WebSettings, load
 
 _EXIT_INTERRUPTED = 130
 
@@ -35,9 +36,36 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     print(f"Starting Mathematricks Trader in {instance.home.root}", flush=True)
+    builds = not (options.no_ui or load(WebSettings).web_ui_dir)
     if arguments.foreground:
+        if builds:
+            _build_beside(instance.home)
         return instance.run(Reporter())
-    return _start_detached(instance.home, options)
+    exit_code = _start_detached(instance.home, options)
+    if exit_code == 0 and builds:
+        _build(instance.home)
+    return exit_code
+
+
+def _build(home: Home) -> None:
+    """Build the UI after everything runs, so that nothing waits for it."""
+    try:
+        built = ui_build.build_for(home, lambda line: print(f"  ..  {line}", flush=True))
+    except KeyboardInterrupt:
+        print("\nthe web UI is not built; all else runs", file=sys.stderr)
+        return
+    if built:
+        print("  ok  the web UI is ready", flush=True)
+
+
+def _build_beside(home: Home) -> None:
+    """The same while we are the supervisor, which must look after its processes."""
+    subprocess.Popen(
+        [sys.executable, "-m", "scripts.launcher.ui_build"],
+        cwd=REPOSITORY,
+        env={**os.environ, "MT_HOME": str(home.root), "PYTHONPATH": str(REPOSITORY)},
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

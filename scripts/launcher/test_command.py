@@ -24,7 +24,7 @@ class Step(NamedTuple):
     """One check.
 
     Attributes:
-        beside: it runs beside the next one, and is told after it.
+        beside: it runs beside the next ones, and is told after them.
     """
 
     heading: str
@@ -47,8 +47,7 @@ def main() -> int:
     )
     parser.add_argument("--fast", action="store_true", help="lint, unit and contract tests only")
     fast = parser.parse_args().fast
-    with tempfile.TemporaryFile() as said:
-        outcomes = _run_all(steps(fast=fast), said)
+    outcomes = _run_all(steps(fast=fast))
     for heading, exit_code, seconds in outcomes:
         result = "ok  " if exit_code == 0 else "FAIL"
         print(f"  {result}  {heading:<14} {seconds:6.1f} s", flush=True)
@@ -60,7 +59,7 @@ def steps(*, fast: bool) -> list[Step]:
 
     Three at a time: most tests wait for a server half of their time. Neighbours stay together, for
     they share servers, until somebody has nothing left to do. What runs whole instances is one
-    after the other, beside them: it waits most of all.
+    after the other, beside them: it waits most of all. The front end has its own tools, beside too.
     """
     python = sys.executable
     found = folders(fast=fast, tests=REPOSITORY / "tests")
@@ -72,6 +71,7 @@ def steps(*, fast: bool) -> list[Step]:
         Step("ruff check", (python, "-m", "ruff", "check", ".")),
         Step("mypy", (python, "-m", "mypy")),
         Step("lint-imports", (str(_BIN / "lint-imports"),)),
+        *([] if fast else [Step("front end", (python, "-m", "scripts.launcher.ui_check"), True)]),
         *([Step("pytest e2e", (*pytest, *whole), beside=True)] if whole else []),
         Step("pytest", (*pytest, "-n", "3", "--dist", "worksteal", *parts)),
     ]
@@ -84,24 +84,39 @@ def folders(*, fast: bool, tests: Path) -> list[str]:
     return [str(tests.relative_to(tests.parent) / name) for name in order if name in found]
 
 
-def _run_all(steps: Sequence[Step], said: IO[bytes]) -> list[Outcome]:
-    """One after the other; what one says that runs beside is kept in `said` until it is told."""
-    outcomes, beside = [], None
+def _run_all(steps: Sequence[Step]) -> list[Outcome]:
+    """One after the other; those that run beside are told once the others have ended."""
+    outcomes: list[Outcome] = []
+    beside: list[_Beside] = []
     for step in steps:
         if step.beside:
-            beside = (step, _begin(step, said), time.monotonic())
+            beside.append(_Beside(step))
             continue
         print(f"\n=== {step.heading}", flush=True)
         began = time.monotonic()
         exit_code = _begin(step, None).wait()
         outcomes.append(Outcome(step.heading, exit_code, time.monotonic() - began))
-    if beside is not None:
-        step, running, began = beside
-        exit_code = running.wait()
-        said.seek(0)
-        print(f"\n=== {step.heading}\n{said.read().decode(errors='replace')}", flush=True)
-        outcomes.append(Outcome(step.heading, exit_code, time.monotonic() - began))
-    return outcomes
+    return [*outcomes, *(each.outcome() for each in beside)]
+
+
+class _Beside:
+    """A step that runs while others do; what it says is kept until it is told."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is told
+        self._began = time.monotonic()
+        self._running = _begin(step, self._said)
+
+    def outcome(self) -> Outcome:
+        """Wait for its end, and tell what it said."""
+        exit_code = self._running.wait()
+        seconds = time.monotonic() - self._began
+        with self._said as said:
+            said.seek(0)
+            words = said.read().decode(errors="replace")
+        print(f"\n=== {self._step.heading}\n{words}", flush=True)
+        return Outcome(self._step.heading, exit_code, seconds)
 
 
 def _begin(step: Step, said: IO[bytes] | None) -> subprocess.Popen[bytes]:

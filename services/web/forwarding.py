@@ -11,16 +11,17 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
+import anyio
 import httpx
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from services.common.problems import Refusal
 from services.web.addresses import Target
 from services.web.headers import to_client, to_service
 
 _log = logging.getLogger(__name__)
-_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 2.0
 #: Below the five seconds after which a service closes an idle connection, so that no request is
 #: sent on one that closes under it.
@@ -35,11 +36,19 @@ class Forwarder:
     Args:
         bases: service → `http://host:port`.
         most_bytes: service → how large the body of a request to it may be.
+        patience_seconds: how long an answer may take to begin; event streams may be silent.
     """
 
-    def __init__(self, bases: Mapping[str, str], *, most_bytes: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        bases: Mapping[str, str],
+        *,
+        most_bytes: Mapping[str, int],
+        patience_seconds: float = 60.0,
+    ) -> None:
         self._bases = bases
         self._most_bytes = most_bytes
+        self._patience_seconds = patience_seconds
         self._stopping = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client = httpx.AsyncClient(
@@ -72,13 +81,11 @@ class Forwarder:
         except ClientDisconnect:
             return Response(status_code=499)
         except httpx.HTTPError as error:
-            raise _refusal(target.service, error) from error
+            raise self._refusal(target.service, error) from error
         body = answer.aiter_raw()
         if answer.headers.get("content-type", "").startswith(_EVENTS):
             body = self._until_stopped(body)
-        response = StreamingResponse(
-            _closing(body, answer, target.service), status_code=answer.status_code
-        )
+        response = _Relay(answer, _quietly(body, answer, target.service))
         headers = to_client(answer.headers.raw)
         if "cache-control" not in answer.headers:
             headers.append((b"cache-control", b"no-store"))
@@ -96,7 +103,8 @@ class Forwarder:
             self._bases[target.service],
             raw_path=target.path.encode("ascii") + (b"?" + query if query else b""),
         )
-        waits = None if _EVENTS in request.headers.get("accept", "") else _SECONDS
+        patience = self._patience_seconds
+        waits = None if _EVENTS in request.headers.get("accept", "") else patience
         return httpx.Request(
             request.method,
             url,
@@ -108,7 +116,7 @@ class Forwarder:
             content=_limited(request, most) if has_body else None,
             extensions={
                 "timeout": httpx.Timeout(
-                    _SECONDS, connect=_CONNECT_SECONDS, read=waits, pool=_CONNECT_SECONDS
+                    patience, connect=_CONNECT_SECONDS, read=waits, pool=_CONNECT_SECONDS
                 ).as_dict()
             },
         )
@@ -137,13 +145,45 @@ class Forwarder:
                     return
         finally:
             stopping.cancel()
-            if coming is not None and not coming.done():
+            if coming is not None:
+                # Not awaited: the server cancels us again and again, and would so interrupt the
+                # closing of the connection, which then stays open for ever.
+                coming.add_done_callback(_forget)
                 coming.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await coming
+
+    def _refusal(self, service: str, error: httpx.HTTPError) -> Refusal:
+        """Why a service did not answer; the words tell whether anything can have happened."""
+        _log.warning("%s: %s %s", service, type(error).__name__, error)
+        if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
+            sentence = f"{service} cannot be reached, so nothing was done: it is down or restarting"
+            return Refusal(503, "SERVICE_DOWN", sentence, retry_after=2)
+        if isinstance(error, httpx.TimeoutException):
+            sentence = (
+                f"{service} did not answer within {self._patience_seconds:g} s: look whether it "
+                "was done before you send it again"
+            )
+            return Refusal(504, "SERVICE_TIMEOUT", sentence)
+        sentence = f"{service} broke off: look whether it was done before you send it again"
+        return Refusal(502, "SERVICE_BROKE_OFF", sentence)
 
 
-async def _closing(
+class _Relay(StreamingResponse):
+    """Sends what a service answers; lets go of it whatever becomes of the client."""
+
+    def __init__(self, answer: httpx.Response, body: AsyncIterator[bytes]) -> None:
+        super().__init__(body, status_code=answer.status_code)
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream it to its end."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._answer.aclose()
+
+
+async def _quietly(
     body: AsyncIterator[bytes], answer: httpx.Response, service: str
 ) -> AsyncIterator[bytes]:
     try:
@@ -153,8 +193,11 @@ async def _closing(
         if not answer.headers.get("content-type", "").startswith(_EVENTS):
             raise
         _log.info("the event stream of %s ended: %s", service, type(error).__name__)
-    finally:
-        await answer.aclose()
+
+
+def _forget(coming: asyncio.Future[bytes]) -> None:
+    if not coming.cancelled():
+        coming.exception()
 
 
 async def _limited(request: Request, most: int) -> AsyncIterator[bytes]:
@@ -169,19 +212,3 @@ async def _limited(request: Request, most: int) -> AsyncIterator[bytes]:
 def _too_large(most: int, found: int) -> Refusal:
     sentence = f"the body may have {most} bytes at most, had {found} or more"
     return Refusal(413, "BODY_TOO_LARGE", sentence)
-
-
-def _refusal(service: str, error: httpx.HTTPError) -> Refusal:
-    """Why a service did not answer; the words tell whether anything can have happened."""
-    _log.warning("%s: %s %s", service, type(error).__name__, error)
-    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
-        sentence = f"{service} cannot be reached, so nothing was done: it is down or restarting"
-        return Refusal(503, "SERVICE_DOWN", sentence, retry_after=2)
-    if isinstance(error, httpx.TimeoutException):
-        sentence = (
-            f"{service} did not answer within {_SECONDS:g} s: look whether it was done before you "
-            "send it again"
-        )
-        return Refusal(504, "SERVICE_TIMEOUT", sentence)
-    sentence = f"{service} broke off: look whether it was done before you send it again"
-    return Refusal(502, "SERVICE_BROKE_OFF", sentence)

@@ -53,7 +53,7 @@ class Pages(StaticFiles):
         """The file, or the page that all addresses share."""
         if not (self._dist / "index.html").is_file():
             return self._not_built()
-        name = path.replace(os.sep, "/")
+        name = "index.html" if path == "." else path.replace(os.sep, "/")
         try:
             return await self._file(name, scope)
         except HTTPException as error:

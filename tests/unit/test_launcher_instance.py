@@ -93,7 +93,7 @@ def test_embedded_database_survives_a_power_cut(tmp_path: Path) -> None:
     ("bound", "asked"),
     [
         ("127.0.0.1", "127.0.0.1"),
-        ("0.0.0.0", "127.0.0.1"),  # noqa: S104
+        ("0.0.0.0", "127.0.0.1"),
         ("::1", "[::1]"),
         ("10.0.0.1", "10.0.0.1"),
     ],

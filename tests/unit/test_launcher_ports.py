@@ -45,7 +45,7 @@ def test_port_of_a_closed_connection_is_free(listener: socket.socket) -> None:
 
 
 def test_listener_on_one_address_takes_the_port_on_all(listener: socket.socket) -> None:
-    assert not ports.is_free("0.0.0.0", listener.getsockname()[1])  # noqa: S104
+    assert not ports.is_free("0.0.0.0", listener.getsockname()[1])
 
 
 def test_address_of_another_machine_is_a_wrong_setting() -> None:
