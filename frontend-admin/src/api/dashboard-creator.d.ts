@@ -774,6 +774,334 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/orders/{order_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Order
+         * @description Have an order canceled, in every state of the kill switch; 409 where it has ended.
+         */
+        post: operations["cancel_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/{order_id}/modify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Modify Order
+         * @description Have a smaller quantity or other prices of an order that works at the broker.
+         */
+        post: operations["modify_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/{order_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve Order
+         * @description Decide on an order without a known outcome, by what the broker's own screen shows.
+         */
+        post: operations["resolve_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/positions/flatten": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Flatten Positions
+         * @description Close a position, a strategy or an account at market; 409 where the figures changed.
+         */
+        post: operations["flatten_positions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/controls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Controls
+         * @description Every switch and override that is set; that of everything comes first.
+         */
+        get: operations["list_controls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/controls/{scope}/{scope_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Controls
+         * @description Set switch, override or scale of a scope; the id of GLOBAL is `*`.
+         */
+        put: operations["set_controls"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Limits
+         * @description Every scope that has limits, and how much of each is used where that has a number.
+         */
+        get: operations["list_limits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/{scope}/{scope_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Scope Limits
+         * @description Set or remove limits of one scope.
+         *
+         *     The id of GLOBAL is `*`, and of ACCOUNT that of all accounts without limits of their own.
+         */
+        put: operations["set_scope_limits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Limits
+         * @description Which signals of the last days would have been decided otherwise; nothing is changed.
+         */
+        post: operations["preview_limits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Approvals
+         * @description What waits for a person, or was answered, newest first.
+         */
+        get: operations["list_approvals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approvals/{signal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Approval
+         * @description One request with the waterfall of its decision.
+         */
+        get: operations["get_approval"];
+        put?: never;
+        /**
+         * Answer Request
+         * @description Approve, halve or reject; 409 says who was faster. Decided anew within a second.
+         */
+        post: operations["answer_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/{dead_letter_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay Dead Letter
+         * @description Have a DEAD message handled again by the consumer that failed.
+         */
+        post: operations["replay_dead_letter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/{dead_letter_id}/discard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Discard Dead Letter
+         * @description Give a DEAD message up; it stays stored.
+         */
+        post: operations["discard_dead_letter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge
+         * @description Note who has seen an open incident, and what they do about it; it stays open.
+         */
+        post: operations["acknowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/clear": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Clear
+         * @description Close an incident that tells of something that is over; 409 where a cause must go.
+         */
+        post: operations["clear"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/signals/{signal_id}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evidence
+         * @description Raw payload, decision, orders, fills and audit lines of a signal, hash-chained.
+         *
+         *     `redacted=true` leaves out what tells how large an account is; developers get no other.
+         */
+        get: operations["get_evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -897,6 +1225,143 @@ export interface components {
          */
         AlgoName: "TWAP" | "VWAP" | "ICEBERG";
         /**
+         * Answer
+         * @description What a decision came to.
+         *
+         *     Attributes:
+         *         notional: of its orders at the prices they were sized with, account currencies as they are.
+         */
+        Answer: {
+            outcome: components["schemas"]["Outcome"];
+            /** Code */
+            code: string;
+            /** Reason */
+            reason: string;
+            /** Orders */
+            orders: components["schemas"]["Placed"][];
+            /** Notional */
+            notional: string;
+        };
+        /**
+         * ApprovalAnswer
+         * @description What a person may say to a request.
+         * @enum {string}
+         */
+        ApprovalAnswer: "APPROVE" | "HALF" | "REJECT";
+        /**
+         * ApprovalGiven
+         * @description What a person says to a request.
+         */
+        ApprovalGiven: {
+            answer: components["schemas"]["ApprovalAnswer"];
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ApprovalOrder
+         * @description One order that would go out; `notional` in the account's currency.
+         */
+        ApprovalOrder: {
+            /** Account Id */
+            account_id: string;
+            /** Leg Index */
+            leg_index: number;
+            /** Symbol */
+            symbol: string;
+            /** Side */
+            side: string;
+            /** Quantity */
+            quantity: string;
+            /** Order Type */
+            order_type: string;
+            /** Limit Price */
+            limit_price?: string | null;
+            /** Notional */
+            notional: string;
+        };
+        /**
+         * ApprovalPage
+         * @description Requests, newest first; `next` continues where they are more.
+         */
+        ApprovalPage: {
+            /** Rows */
+            rows: components["schemas"]["ApprovalView"][];
+            /** Next */
+            next?: string | null;
+        };
+        /**
+         * ApprovalPreview
+         * @description What was decided when the approval was asked for; it is decided again upon the answer.
+         */
+        ApprovalPreview: {
+            outcome: components["schemas"]["Outcome"];
+            /**
+             * Code
+             * @default
+             */
+            code: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Steps
+             * @default []
+             */
+            steps: components["schemas"]["StepView"][];
+        };
+        /**
+         * ApprovalStatus
+         * @description Where a request stands.
+         * @enum {string}
+         */
+        ApprovalStatus: "WAITING" | "APPROVED" | "HALVED" | "REJECTED" | "EXPIRED";
+        /**
+         * ApprovalView
+         * @description A request with the decision that it is about.
+         */
+        ApprovalView: {
+            /** Signal Id */
+            signal_id: string;
+            /** Strategy Id */
+            strategy_id: string;
+            /** @default WAITING */
+            status: components["schemas"]["ApprovalStatus"];
+            /** Sentence */
+            sentence: string;
+            /** Orders */
+            orders: components["schemas"]["ApprovalOrder"][];
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            on_timeout: components["schemas"]["OnTimeout"];
+            /** Answered By */
+            answered_by?: string | null;
+            /** Answered At */
+            answered_at?: string | null;
+            /** Reason */
+            reason?: string | null;
+            /** Decided At */
+            decided_at?: string | null;
+            preview: components["schemas"]["ApprovalPreview"];
+        };
+        /**
+         * CancelOrder
+         * @description Why an order is to be canceled.
+         */
+        CancelOrder: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * ChannelKind
          * @description How a notification leaves.
          * @enum {string}
@@ -939,6 +1404,91 @@ export interface components {
         CodeBody: {
             /** Code */
             code: string;
+        };
+        /**
+         * ContentionPolicy
+         * @description Who gets the margin of an account that is not enough for all who want it at once.
+         * @enum {string}
+         */
+        ContentionPolicy: "FIRST_COME" | "PRO_RATA" | "PRIORITY";
+        /**
+         * ControlOrder
+         * @description What is to hold for a scope; what is not sent stays.
+         *
+         *     Attributes:
+         *         trading_state: the kill switch: REDUCING pauses entries, ACTIVE resumes them; a HALT stops
+         *             exits, too.
+         *         override: a restriction beside the switch, which may have an end.
+         *         scale_ratio: entries are made this much smaller, 0 to 1.
+         *         expires_at: when `override` and `scale_ratio` end by themselves; a switch never does.
+         *         confirm: RESUME, typed, where a HALT or the switch of everything is released.
+         */
+        ControlOrder: {
+            trading_state?: components["schemas"]["TradingState"] | null;
+            override?: components["schemas"]["Override"] | null;
+            /** Scale Ratio */
+            scale_ratio?: number | string | null;
+            /** Expires At */
+            expires_at?: string | null;
+            /**
+             * Confirm
+             * @default
+             */
+            confirm: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ControlView
+         * @description A control as it holds.
+         *
+         *     Attributes:
+         *         effective_state: the stricter of switch and override: what counts.
+         *         where: the scope in words.
+         *         ended_runs: kill runs that this release has ended.
+         */
+        ControlView: {
+            scope: components["schemas"]["Scope"];
+            /**
+             * Scope Id
+             * @default
+             */
+            scope_id: string;
+            /** @default ACTIVE */
+            trading_state: components["schemas"]["TradingState"];
+            /** @default NONE */
+            override: components["schemas"]["Override"];
+            /**
+             * Scale Ratio
+             * @default 1
+             */
+            scale_ratio: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Set By
+             * @default
+             */
+            set_by: string;
+            /** Set At */
+            set_at?: string | null;
+            /** Expires At */
+            expires_at?: string | null;
+            /** @default ACTIVE */
+            effective_state: components["schemas"]["TradingState"];
+            /**
+             * Where
+             * @default
+             */
+            where: string;
+            /**
+             * Ended Runs
+             * @default []
+             */
+            ended_runs: string[];
         };
         /**
          * Dashboard
@@ -1051,6 +1601,24 @@ export interface components {
             decided_at: string;
         };
         /**
+         * Difference
+         * @description A signal that would be decided otherwise.
+         */
+        Difference: {
+            /** Signal Id */
+            signal_id: string;
+            /** Strategy Id */
+            strategy_id: string;
+            intent: components["schemas"]["Intent"] | null;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            before: components["schemas"]["Answer"];
+            after: components["schemas"]["Answer"];
+        };
+        /**
          * Endpoint
          * @description One thing that can be asked.
          */
@@ -1066,6 +1634,52 @@ export interface components {
          * @enum {string}
          */
         EventKind: "INCIDENT_OPENED" | "INCIDENT_CLEARED" | "FILL" | "DENIAL" | "REJECTION" | "EXPIRY" | "APPROVAL_WAITING" | "KILL_REQUESTED" | "KILL_PROVEN" | "KILL_NOT_PROVEN" | "CONTROL_CHANGED" | "ALLOCATION_PROPOSED" | "ALLOCATION_APPROVED" | "SERVICE_DOWN" | "SERVICE_UP" | "DAILY_REPORT" | "CHANNEL_DISABLED" | "TEST";
+        /**
+         * EvidenceBundle
+         * @description All records of a signal; `scripts/verify_evidence.py` checks it offline.
+         */
+        EvidenceBundle: {
+            /**
+             * Format
+             * @default mathematricks-evidence/1
+             */
+            format: string;
+            /** Signal Id */
+            signal_id: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Made By */
+            made_by: string;
+            /** Redacted */
+            redacted: boolean;
+            /** Count */
+            count: number;
+            /** Head */
+            head: string;
+            /** Records */
+            records: components["schemas"]["EvidenceRecord"][];
+        };
+        /**
+         * EvidenceRecord
+         * @description One record; `hash` is of everything else in it, `previous` of the record before.
+         */
+        EvidenceRecord: {
+            /** Number */
+            number: number;
+            /** Kind */
+            kind: string;
+            /** Body */
+            body: {
+                [key: string]: unknown;
+            };
+            /** Previous */
+            previous: string;
+            /** Hash */
+            hash: string;
+        };
         /**
          * Exposure
          * @description What is held over all strategies; `missing` names what is not in the sums.
@@ -1200,6 +1814,59 @@ export interface components {
             recorded_at: string;
         };
         /**
+         * FlattenOrder
+         * @description What is to be closed at market, and what the person saw of it.
+         *
+         *     One position is named by strategy, account and instrument; with the strategy alone, or the
+         *     account alone, all it holds is closed and its entries stay stopped until a person resumes it.
+         *
+         *     Attributes:
+         *         confirm: every position that is to be closed, with the side and quantity of the order that
+         *             closes it; anything else is 409 with the present figures.
+         */
+        FlattenOrder: {
+            /**
+             * Strategy Id
+             * @default
+             */
+            strategy_id: string;
+            /**
+             * Account Id
+             * @default
+             */
+            account_id: string;
+            /**
+             * Instrument Key
+             * @default
+             */
+            instrument_key: string;
+            /** Confirm */
+            confirm: components["schemas"]["SeenPosition"][];
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * FlattenStarted
+         * @description A run that closes; GET /api/v1/kill/{run_id} of signal_gateway proves how far it is.
+         */
+        FlattenStarted: {
+            /** Run Id */
+            run_id: string;
+            state: components["schemas"]["RunState"];
+            /**
+             * Requested At
+             * Format: date-time
+             */
+            requested_at: string;
+            /**
+             * Due At
+             * Format: date-time
+             */
+            due_at: string;
+            /** Sentence */
+            sentence: string;
+        };
+        /**
          * FundRow
          * @description Sum of the active accounts of one currency.
          *
@@ -1259,6 +1926,26 @@ export interface components {
             last_seen_at: string;
             /** Cleared At */
             cleared_at?: string | null;
+        };
+        /**
+         * IncidentAct
+         * @description What is done about an incident, or why it can be closed.
+         */
+        IncidentAct: {
+            /** Note */
+            note: string;
+        };
+        /**
+         * IncidentSeen
+         * @description An incident after the act; `acknowledged` by this person.
+         */
+        IncidentSeen: {
+            /** Incident Id */
+            incident_id: string;
+            /** Status */
+            status: string;
+            /** Acknowledged */
+            acknowledged: boolean;
         };
         /**
          * Index
@@ -1416,6 +2103,235 @@ export interface components {
             algo?: components["schemas"]["Algo"] | null;
         };
         /**
+         * LetterAct
+         * @description Why a dead letter is handled again, or given up.
+         */
+        LetterAct: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * LetterAsked
+         * @description Where a dead letter stands now; a REPLAYING one is RECOVERED, or DEAD again, in a second.
+         */
+        LetterAsked: {
+            /** Dead Letter Id */
+            dead_letter_id: string;
+            status: components["schemas"]["LetterStatus"];
+        };
+        /**
+         * LetterStatus
+         * @description Where a message stands that could not be handled.
+         * @enum {string}
+         */
+        LetterStatus: "FAILING" | "DEAD" | "REPLAYING" | "RECOVERED" | "DISCARDED";
+        /**
+         * LimitOrder
+         * @description Limits by name, as in LimitSet; `null` removes one, what is not named stays.
+         *
+         *     Attributes:
+         *         version: that was looked at, 0 where the scope had none; another one now is 409.
+         */
+        LimitOrder: {
+            /** Limits */
+            limits: {
+                [key: string]: boolean | number | string | components["schemas"]["TradingHours"] | null;
+            };
+            /** Version */
+            version: number;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * LimitPreview
+         * @description What would have been decided otherwise.
+         *
+         *     Attributes:
+         *         considered: decided signals that were decided again, the newest first.
+         *         since: of the oldest of them; None = there were none.
+         *         complete: whether that is all there are in the days asked for.
+         *         unanswered: of the considered, those that cannot be decided again, e.g. because what a new
+         *             limit is measured on was not recorded then.
+         */
+        LimitPreview: {
+            /** Sentence */
+            sentence: string;
+            /** Days */
+            days: number;
+            /** Considered */
+            considered: number;
+            /** Changed */
+            changed: number;
+            /** Differences */
+            differences: components["schemas"]["Difference"][];
+            /** Unanswered */
+            unanswered: components["schemas"]["Unanswered"][];
+            /** Since */
+            since: string | null;
+            /** Complete */
+            complete: boolean;
+        };
+        /**
+         * LimitQuestion
+         * @description What would be otherwise, and of which days.
+         */
+        LimitQuestion: {
+            scope: components["schemas"]["Scope"];
+            /**
+             * Scope Id
+             * @default
+             */
+            scope_id: string;
+            /** Changes */
+            changes: {
+                [key: string]: boolean | number | string | components["schemas"]["TradingHours"] | null;
+            };
+            /**
+             * Days
+             * @default 30
+             */
+            days: number;
+        };
+        /**
+         * LimitSetView
+         * @description The limits of a scope.
+         *
+         *     Attributes:
+         *         where: the scope in words.
+         *         uses: what is used of those that are a number now.
+         */
+        LimitSetView: {
+            scope: components["schemas"]["Scope"];
+            /**
+             * Scope Id
+             * @default
+             */
+            scope_id: string;
+            /** Max Position Ratio */
+            max_position_ratio?: string | null;
+            /** Max Broker Allocation Ratio */
+            max_broker_allocation_ratio?: string | null;
+            /** Max Gross Exposure Ratio */
+            max_gross_exposure_ratio?: string | null;
+            /** Max Net Exposure Ratio */
+            max_net_exposure_ratio?: string | null;
+            /** Max Margin Ratio */
+            max_margin_ratio?: string | null;
+            /** Max Orders Per Minute */
+            max_orders_per_minute?: number | null;
+            /** Max Order Notional */
+            max_order_notional?: string | null;
+            /** Max Order Quantity */
+            max_order_quantity?: string | null;
+            /** Price Collar Ratio */
+            price_collar_ratio?: string | null;
+            /** Max Daily Loss Ratio */
+            max_daily_loss_ratio?: string | null;
+            /** Max Drawdown Ratio */
+            max_drawdown_ratio?: string | null;
+            /** Max Consecutive Losses */
+            max_consecutive_losses?: number | null;
+            /** Max Open Positions */
+            max_open_positions?: number | null;
+            /** Max Pyramiding */
+            max_pyramiding?: number | null;
+            /** Duplicate Window Seconds */
+            duplicate_window_seconds?: string | null;
+            /** Max Entries */
+            max_entries?: number | null;
+            /**
+             * Entries Window Seconds
+             * @default 86400
+             */
+            entries_window_seconds: string;
+            /**
+             * Restricted
+             * @default false
+             */
+            restricted: boolean;
+            trading_hours?: components["schemas"]["TradingHours"] | null;
+            /** Target Volatility Ratio */
+            target_volatility_ratio?: string | null;
+            /**
+             * Max Volatility Multiple
+             * @default 1
+             */
+            max_volatility_multiple: string;
+            /**
+             * Drawdown Governor Start Ratio
+             * @default 0.05
+             */
+            drawdown_governor_start_ratio: string;
+            /** Drawdown Governor End Ratio */
+            drawdown_governor_end_ratio?: string | null;
+            /**
+             * Drawdown Governor Floor Ratio
+             * @default 0.1
+             */
+            drawdown_governor_floor_ratio: string;
+            contention_policy?: components["schemas"]["ContentionPolicy"] | null;
+            /** Contention Window Seconds */
+            contention_window_seconds?: string | null;
+            /**
+             * Version
+             * @default 1
+             */
+            version: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Set By
+             * @default
+             */
+            set_by: string;
+            /** Set At */
+            set_at?: string | null;
+            /**
+             * Where
+             * @default
+             */
+            where: string;
+            /**
+             * Uses
+             * @default []
+             */
+            uses: components["schemas"]["LimitUse"][];
+        };
+        /**
+         * LimitUse
+         * @description A limit and what stands against it.
+         *
+         *     Attributes:
+         *         account_id: where it is measured; None = on the fund.
+         *         used: in the unit of the limit; None = not known.
+         *         ratio: used / limit, 1 = all of it.
+         */
+        LimitUse: {
+            /** Name */
+            name: string;
+            /** Account Id */
+            account_id: string | null;
+            /** Limit */
+            limit: string;
+            /** Used */
+            used: string | null;
+            /** Ratio */
+            ratio: string | null;
+        };
+        /**
+         * Limits
+         * @description Every scope that has limits, and what limits have locked.
+         */
+        Limits: {
+            /** Limits */
+            limits: components["schemas"]["LimitSetView"][];
+            /** Locks */
+            locks: components["schemas"]["RiskLock"][];
+        };
+        /**
          * LinkCode
          * @description What to send to the bot, as `/start CODE`; it works once.
          */
@@ -1428,6 +2344,12 @@ export interface components {
              */
             expires_at: string;
         };
+        /**
+         * LockRule
+         * @description What has stopped the entries of a scope until it is reset.
+         * @enum {string}
+         */
+        LockRule: "DAILY_LOSS" | "DRAWDOWN" | "CONSECUTIVE_LOSSES" | "REPEATED_EXECUTION" | "POSITION_MISMATCH" | "EQUITY_JUMP";
         /**
          * LogInBody
          * @description Who wants to come in; `code` of the authenticator app, or a recovery code.
@@ -1513,6 +2435,23 @@ export interface components {
         Missing: {
             /** Account Id */
             account_id: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ModifyOrder
+         * @description Other terms of an order that works at the broker; what is not sent stays.
+         *
+         *     Attributes:
+         *         quantity: only smaller: more would be a new decision.
+         */
+        ModifyOrder: {
+            /** Quantity */
+            quantity?: number | string | null;
+            /** Limit Price */
+            limit_price?: number | string | null;
+            /** Stop Price */
+            stop_price?: number | string | null;
             /** Reason */
             reason: string;
         };
@@ -1667,6 +2606,12 @@ export interface components {
             unread_most: number;
         };
         /**
+         * OnTimeout
+         * @description What it counts as that nobody answers.
+         * @enum {string}
+         */
+        OnTimeout: "REJECT" | "APPROVE";
+        /**
          * OneTimePassword
          * @description For one log-in, at which it must be changed; shown this once.
          */
@@ -1675,6 +2620,16 @@ export interface components {
             name: string;
             /** One Time Password */
             one_time_password: string;
+        };
+        /**
+         * OrderAsked
+         * @description What was asked for; execution carries it out within a second.
+         */
+        OrderAsked: {
+            /** Client Order Id */
+            client_order_id: string;
+            /** Sentence */
+            sentence: string;
         };
         /**
          * OrderEvent
@@ -1705,11 +2660,36 @@ export interface components {
          */
         OrderRole: "LEG" | "STOP_LOSS" | "TAKE_PROFIT" | "SLICE" | "UNWIND" | "SQUARE_OFF" | "FLATTEN";
         /**
+         * OrderSeen
+         * @description What a person repeats of an order before it is decided on.
+         */
+        OrderSeen: {
+            side: components["schemas"]["Side"];
+            /** Quantity */
+            quantity: number | string;
+        };
+        /**
          * OrderStatus
          * @description Where an order is in its life (FIX 39); legal moves are in `orders.TRANSITIONS`.
          * @enum {string}
          */
         OrderStatus: "PENDING" | "SUBMITTING" | "SUBMITTED" | "PARTIALLY_FILLED" | "FILLED" | "DENIED" | "REJECTED" | "CANCEL_PENDING" | "CANCELED" | "EXPIRED" | "UNKNOWN";
+        /**
+         * OrderTermsAsked
+         * @description The terms that an order is to have.
+         */
+        OrderTermsAsked: {
+            /** Client Order Id */
+            client_order_id: string;
+            /** Sentence */
+            sentence: string;
+            /** Quantity */
+            quantity: string;
+            /** Limit Price */
+            limit_price?: string | null;
+            /** Stop Price */
+            stop_price?: string | null;
+        };
         /**
          * OrderType
          * @description How an order is to be filled (FIX 40).
@@ -1781,6 +2761,12 @@ export interface components {
          * @enum {string}
          */
         Outcome: "APPROVED" | "RESIZED" | "DENIED";
+        /**
+         * Override
+         * @description What a person has set beside the kill switch; stays when the switch is released.
+         * @enum {string}
+         */
+        Override: "NONE" | "REDUCE_ONLY" | "NO_TRADE";
         /**
          * Overview
          * @description The overview page, as it was at `generated_at`.
@@ -1879,6 +2865,22 @@ export interface components {
          * @enum {string}
          */
         Permission: "READ" | "TRADE" | "CONFIGURE" | "ADMINISTER" | "OWN" | "RESULTS" | "SELF";
+        /**
+         * Placed
+         * @description One order of a decision.
+         */
+        Placed: {
+            /** Account Id */
+            account_id: string;
+            /** Leg Index */
+            leg_index: number;
+            /** Symbol */
+            symbol: string;
+            /** Side */
+            side: string;
+            /** Quantity */
+            quantity: string;
+        };
         /**
          * PollError
          * @description Why an account's figures are not getting younger.
@@ -2056,11 +3058,71 @@ export interface components {
             csrf_token?: string | null;
         };
         /**
+         * Resolution
+         * @description What a person knows of an order whose outcome nobody could learn.
+         * @enum {string}
+         */
+        Resolution: "RESEND" | "ABSENT";
+        /**
+         * ResolveOrder
+         * @description What a person has seen at the broker of an order that is UNKNOWN, or missing there.
+         *
+         *     Attributes:
+         *         decision: RESEND: the broker does not have it and it is sent again, which doubles it if
+         *             that is wrong; ABSENT: the broker does not have it, and it is given up.
+         */
+        ResolveOrder: {
+            decision: components["schemas"]["Resolution"];
+            confirm: components["schemas"]["OrderSeen"];
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * RiskLock
+         * @description Entries of a scope are stopped because a limit was passed, or books and broker differ.
+         *
+         *     Attributes:
+         *         account_id: it stops them in this account only; None = in every one.
+         *         expires_at: when it ends by itself; None = a person resets it, or what set it.
+         */
+        RiskLock: {
+            scope: components["schemas"]["Scope"];
+            /**
+             * Scope Id
+             * @default
+             */
+            scope_id: string;
+            /** Account Id */
+            account_id?: string | null;
+            rule: components["schemas"]["LockRule"];
+            /** Sentence */
+            sentence: string;
+            /**
+             * Locked At
+             * Format: date-time
+             */
+            locked_at: string;
+            /** Expires At */
+            expires_at?: string | null;
+        };
+        /**
          * Role
          * @description What somebody is here.
          * @enum {string}
          */
         Role: "ADMIN" | "OPERATOR" | "DEVELOPER" | "INVESTOR";
+        /**
+         * RunState
+         * @description Where a kill run, or one account of it, stands.
+         * @enum {string}
+         */
+        RunState: "RUNNING" | "INCOMPLETE" | "DONE" | "SUPERSEDED" | "ABANDONED";
+        /**
+         * Scope
+         * @description What a limit, an override or a kill switch is about.
+         * @enum {string}
+         */
+        Scope: "GLOBAL" | "ACCOUNT" | "STRATEGY" | "INSTRUMENT" | "ASSET_CLASS";
         /**
          * SecondFactor
          * @description What an authenticator app wants: a picture (data URI of an SVG), a link, or the secret.
@@ -2072,6 +3134,21 @@ export interface components {
             uri: string;
             /** Qr Svg */
             qr_svg: string;
+        };
+        /**
+         * SeenPosition
+         * @description A position as a person saw it; `side` is that of the order that closes it.
+         */
+        SeenPosition: {
+            /** Strategy Id */
+            strategy_id: string;
+            /** Account Id */
+            account_id: string;
+            /** Instrument Key */
+            instrument_key: string;
+            side: components["schemas"]["Side"];
+            /** Quantity */
+            quantity: number | string;
         };
         /**
          * ServiceState
@@ -2418,11 +3495,50 @@ export interface components {
          */
         TimeInForce: "DAY" | "GTC" | "IOC" | "FOK" | "OPG" | "CLS";
         /**
+         * TradingHours
+         * @description When entries may go, in an exchange's own time; a close before the open is the next day's.
+         *
+         *     Attributes:
+         *         timezone: IANA name, e.g. `America/New_York`.
+         *         opens: `HH:MM`, the first minute.
+         *         closes: `HH:MM`, the first minute that is too late.
+         *         days: days of the week of the opening, 1 = Monday to 7 = Sunday (ISO 8601).
+         */
+        TradingHours: {
+            /** Timezone */
+            timezone: string;
+            /** Opens */
+            opens: string;
+            /** Closes */
+            closes: string;
+            /**
+             * Days
+             * @default [
+             *       1,
+             *       2,
+             *       3,
+             *       4,
+             *       5
+             *     ]
+             */
+            days: number[];
+        };
+        /**
          * TradingState
          * @description The kill switch: all, risk-reducing only, nothing.
          * @enum {string}
          */
         TradingState: "ACTIVE" | "REDUCING" | "HALTED";
+        /**
+         * Unanswered
+         * @description A signal that cannot be decided again, and why.
+         */
+        Unanswered: {
+            /** Signal Id */
+            signal_id: string;
+            /** Reason */
+            reason: string;
+        };
         /**
          * Unvalued
          * @description Something held that the sums leave out, and why.
@@ -6189,6 +7305,1467 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderAsked"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    modify_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModifyOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderTermsAsked"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolve_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderAsked"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    flatten_positions: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlattenOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlattenStarted"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_controls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControlView"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_controls: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                scope: components["schemas"]["Scope"];
+                scope_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ControlOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControlView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limits"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_scope_limits: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                scope: components["schemas"]["Scope"];
+                scope_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitSetView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitQuestion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitPreview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_approvals: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["ApprovalStatus"] | null;
+                strategy_id?: string | null;
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_approval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                signal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answer_request: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                signal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovalGiven"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                dead_letter_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LetterAct"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LetterAsked"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discard_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                dead_letter_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LetterAct"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LetterAsked"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acknowledge: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IncidentAct"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentSeen"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    clear: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IncidentAct"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentSeen"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evidence: {
+        parameters: {
+            query?: {
+                redacted?: boolean;
+            };
+            header?: never;
+            path: {
+                signal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceBundle"];
                 };
             };
             /** @description Unauthorized */

@@ -1139,6 +1139,8 @@ export interface components {
          *
          *     Attributes:
          *         scale_ratio: entries of this scope are made this much smaller; 0 = none go.
+         *         expires_at: when override and scale end by themselves, the switch never does; None = when a
+         *             person ends them.
          */
         Control: {
             scope: components["schemas"]["Scope"];
@@ -1168,6 +1170,8 @@ export interface components {
             set_by: string;
             /** Set At */
             set_at?: string | null;
+            /** Expires At */
+            expires_at?: string | null;
         };
         /**
          * CredentialHint

@@ -424,6 +424,18 @@ export interface components {
             results: (components["schemas"]["SignalReceipt"] | components["schemas"]["Problem"])[];
         };
         /**
+         * ClosedPosition
+         * @description The one position that a run closes, of the strategy that is its scope.
+         */
+        ClosedPosition: {
+            /** Account Id */
+            account_id: string;
+            /** Instrument Key */
+            instrument_key: string;
+            /** Symbol */
+            symbol: string;
+        };
+        /**
          * ClosingOutcome
          * @description An order that a run made to close a position; `price` is the average of its fills.
          */
@@ -630,6 +642,7 @@ export interface components {
              * @default
              */
             scope_id: string;
+            position?: components["schemas"]["ClosedPosition"] | null;
             stage: components["schemas"]["KillStage"];
             /** By */
             by: string;
