@@ -44,26 +44,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/signals": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Signals
-         * @description The newest signals with their road.
-         */
-        get: operations["get_signals"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/signals/{signal_id}": {
         parameters: {
             query?: never;
@@ -96,86 +76,6 @@ export interface paths {
          * @description Signals that could not be read, and why.
          */
         get: operations["get_quarantine"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/orders": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Orders
-         * @description The newest orders; `working=true` for those that are not at their end.
-         */
-        get: operations["get_orders"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/positions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Positions
-         * @description What every strategy holds in every account; flat ones carry their realized P&L.
-         */
-        get: operations["get_positions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/incidents": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Incidents
-         * @description What a person must see, last seen first.
-         */
-        get: operations["get_incidents"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/dead-letters": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Dead Letters
-         * @description Messages that could not be handled, last failed first.
-         */
-        get: operations["get_dead_letters"];
         put?: never;
         post?: never;
         delete?: never;
@@ -594,6 +494,306 @@ export interface paths {
          * @description The same as CSV, all of it.
          */
         get: operations["export_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/signals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Signals
+         * @description Signals, the newest first; `q` is an id of ours or of the sender, or a symbol.
+         */
+        get: operations["get_signals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/signals.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Signals
+         * @description All signals of these filters.
+         */
+        get: operations["export_signals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Orders
+         * @description Orders, those without a known outcome on top, then the newest.
+         */
+        get: operations["get_orders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Orders
+         * @description All orders of these filters.
+         */
+        get: operations["export_orders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Fills
+         * @description Executions that count, the newest first.
+         */
+        get: operations["get_fills"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fills.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Fills
+         * @description All executions of these filters.
+         */
+        get: operations["export_fills"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Decisions
+         * @description Decisions with their reasons, those on the newest signals first.
+         */
+        get: operations["get_decisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Decisions
+         * @description All decisions of these filters.
+         */
+        get: operations["export_decisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Positions
+         * @description What is held, by strategy, account or instrument, with mark and reconciliation.
+         */
+        get: operations["get_positions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/positions.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Positions
+         * @description All positions of these filters.
+         */
+        get: operations["export_positions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Incidents
+         * @description What a person must see, last seen first.
+         */
+        get: operations["get_incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Incidents
+         * @description All incidents of these filters.
+         */
+        get: operations["export_incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Dead Letters
+         * @description Messages that could not be handled, last failed first.
+         */
+        get: operations["get_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Dead Letters
+         * @description All failed messages of these filters.
+         */
+        get: operations["export_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frame": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Frame
+         * @description Environment, trading state, equity and today's P&L, and what waits for a person.
+         */
+        get: operations["get_frame"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1568,6 +1768,56 @@ export interface components {
             failing: number;
         };
         /**
+         * DeadLetterList
+         * @description A page of failed messages, those that failed last first.
+         */
+        DeadLetterList: {
+            /** Rows */
+            rows: components["schemas"]["DeadLetter"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * DecisionList
+         * @description A page of decisions, those on the newest signals first.
+         */
+        DecisionList: {
+            /** Rows */
+            rows: components["schemas"]["DecisionRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * DecisionRow
+         * @description One decision as a line of a list.
+         */
+        DecisionRow: {
+            /** Signal Id */
+            signal_id: string;
+            /** Strategy Id */
+            strategy_id: string;
+            intent: components["schemas"]["Intent"] | null;
+            /** Legs */
+            legs: string;
+            outcome: components["schemas"]["Outcome"];
+            /** Code */
+            code: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /**
+             * Decided At
+             * Format: date-time
+             */
+            decided_at: string;
+            /** Decided Ms */
+            decided_ms: number | null;
+        };
+        /**
          * DecisionView
          * @description Cerebro's answer to a signal.
          */
@@ -1628,6 +1878,12 @@ export interface components {
             /** What */
             what: string;
         };
+        /**
+         * Environment
+         * @description What the sender meant a signal for; staging never reaches a live account.
+         * @enum {string}
+         */
+        Environment: "staging" | "production";
         /**
          * EventKind
          * @description What can happen that somebody may want to be told.
@@ -1777,6 +2033,74 @@ export interface components {
             margin_limit_ratio?: string | null;
         };
         /**
+         * FillList
+         * @description A page of executions that count, the newest first.
+         */
+        FillList: {
+            /** Rows */
+            rows: components["schemas"]["FillRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * FillRow
+         * @description One execution.
+         *
+         *     Attributes:
+         *         signal_id: null for what is of no order of ours.
+         *         realized_pnl: gross of commission, in the instrument's currency.
+         *         void: the broker took it back, or corrected it: it does not count.
+         */
+        FillRow: {
+            /** Execution Id */
+            execution_id: string;
+            /** Client Order Id */
+            client_order_id: string;
+            /** Signal Id */
+            signal_id: string | null;
+            /** Strategy Id */
+            strategy_id: string;
+            /** Account Id */
+            account_id: string;
+            /**
+             * Origin
+             * @default ORDER
+             */
+            origin: string;
+            /** Instrument Key */
+            instrument_key: string;
+            instrument?: components["schemas"]["Instrument"] | null;
+            side: components["schemas"]["Side"];
+            /** Quantity */
+            quantity: string;
+            /** Price */
+            price: string;
+            /** Commission */
+            commission: string;
+            /**
+             * Commission Currency
+             * @default USD
+             */
+            commission_currency: string;
+            /** Realized Pnl */
+            realized_pnl: string;
+            /**
+             * Occurred At
+             * Format: date-time
+             */
+            occurred_at: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /**
+             * Void
+             * @default false
+             */
+            void: boolean;
+        };
+        /**
          * FillView
          * @description One execution; `realized_pnl` is gross of commission, in the instrument's currency.
          */
@@ -1867,6 +2191,71 @@ export interface components {
             sentence: string;
         };
         /**
+         * Frame
+         * @description What every page shows on top.
+         *
+         *     Attributes:
+         *         environment: LIVE only in a system that was started for it.
+         *         sentence: the state of trading in words: who stopped what, and why.
+         *         equity: of all accounts of the environment; null where one is not known, or not yours.
+         *         today_pnl: since the day's start (UTC), payments left out.
+         *         stale: the oldest of the figures is older than Cerebro would trade on.
+         *         oldest_account: which account the oldest figures are of.
+         *         approvals: signals that wait for a person.
+         */
+        Frame: {
+            /**
+             * Environment
+             * @enum {string}
+             */
+            environment: "PAPER" | "LIVE";
+            trading_state: components["schemas"]["TradingState"];
+            /** Sentence */
+            sentence: string;
+            /** Equity */
+            equity?: string | null;
+            /** Today Pnl */
+            today_pnl?: string | null;
+            /** Currency */
+            currency?: string | null;
+            /** As Of */
+            as_of?: string | null;
+            /** Age S */
+            age_s?: number | null;
+            /**
+             * Stale
+             * @default false
+             */
+            stale: boolean;
+            /** Oldest Account */
+            oldest_account?: string | null;
+            /**
+             * Missing
+             * @default
+             */
+            missing: string;
+            /**
+             * Incidents
+             * @default 0
+             */
+            incidents: number;
+            /**
+             * Dead Letters
+             * @default 0
+             */
+            dead_letters: number;
+            /**
+             * Approvals
+             * @default 0
+             */
+            approvals: number;
+            /**
+             * Server Time
+             * Format: date-time
+             */
+            server_time: string;
+        };
+        /**
          * FundRow
          * @description Sum of the active accounts of one currency.
          *
@@ -1934,6 +2323,16 @@ export interface components {
         IncidentAct: {
             /** Note */
             note: string;
+        };
+        /**
+         * IncidentList
+         * @description A page of incidents, those last seen first.
+         */
+        IncidentList: {
+            /** Rows */
+            rows: components["schemas"]["Incident"][];
+            /** Next */
+            next: string | null;
         };
         /**
          * IncidentSeen
@@ -2654,6 +3053,76 @@ export interface components {
             text: string;
         };
         /**
+         * OrderLine
+         * @description One order as a line of a list.
+         *
+         *     Attributes:
+         *         doing: of an order without a known outcome, what is being done about it.
+         */
+        OrderLine: {
+            /** Client Order Id */
+            client_order_id: string;
+            /** Broker Order Id */
+            broker_order_id: string | null;
+            /** Signal Id */
+            signal_id: string;
+            /** Strategy Id */
+            strategy_id: string;
+            /** Account Id */
+            account_id: string;
+            status: components["schemas"]["OrderStatus"];
+            /** Working */
+            working: boolean;
+            intent: components["schemas"]["Intent"];
+            instrument: components["schemas"]["Instrument"];
+            side: components["schemas"]["Side"];
+            /** Quantity */
+            quantity: string;
+            order_type: components["schemas"]["OrderType"];
+            time_in_force: components["schemas"]["TimeInForce"];
+            /** Limit Price */
+            limit_price?: string | null;
+            /** Stop Price */
+            stop_price?: string | null;
+            /** @default LEG */
+            role: components["schemas"]["OrderRole"];
+            /** Parent Order Id */
+            parent_order_id?: string | null;
+            /** Filled Quantity */
+            filled_quantity: string;
+            /** Leaves Quantity */
+            leaves_quantity: string;
+            /** Avg Fill Price */
+            avg_fill_price: string | null;
+            /** Text */
+            text: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /**
+             * Doing
+             * @default
+             */
+            doing: string;
+        };
+        /**
+         * OrderList
+         * @description A page of orders: on the first one those without a known outcome on top, then the newest.
+         */
+        OrderList: {
+            /** Rows */
+            rows: components["schemas"]["OrderLine"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
          * OrderRole
          * @description Who made an order, and what for.
          * @enum {string}
@@ -2699,11 +3168,6 @@ export interface components {
         /**
          * OrderView
          * @description One order and its life.
-         *
-         *     Attributes:
-         *         working: not at its end yet.
-         *         role: who made it; all but LEG are made by execution for `parent_order_id`.
-         *         text: the broker's last words on it.
          */
         OrderView: {
             /** Client Order Id */
@@ -2742,8 +3206,6 @@ export interface components {
             avg_fill_price: string | null;
             /** Text */
             text: string;
-            /** Events */
-            events: components["schemas"]["OrderEvent"][];
             /**
              * Created At
              * Format: date-time
@@ -2754,6 +3216,8 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+            /** Events */
+            events: components["schemas"]["OrderEvent"][];
         };
         /**
          * Outcome
@@ -2898,6 +3362,70 @@ export interface components {
              * Format: date-time
              */
             last_at: string;
+        };
+        /**
+         * PositionList
+         * @description Positions, in the order of their keys.
+         */
+        PositionList: {
+            /** Rows */
+            rows: components["schemas"]["PositionRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * PositionRow
+         * @description What is held of one instrument; money in the instrument's currency.
+         *
+         *     Attributes:
+         *         strategy_id: null in sums over strategies.
+         *         account_id: null in sums over accounts.
+         *         quantity: signed; above 0 is long.
+         *         average_price: of what is open; null in a sum of long and short.
+         *         mark_price: the last price that the account's broker named; null = none.
+         *         unrealized_pnl: null where there is no mark.
+         *         margin: initial margin that the broker reports for it; null = it does not say.
+         *         strategies: of a sum, which ones.
+         */
+        PositionRow: {
+            /** Strategy Id */
+            strategy_id: string | null;
+            /** Account Id */
+            account_id: string | null;
+            instrument: components["schemas"]["Instrument"];
+            /** Instrument Key */
+            instrument_key: string;
+            /** Quantity */
+            quantity: string;
+            /** Average Price */
+            average_price: string | null;
+            /** Deployed */
+            deployed: string;
+            /** Mark Price */
+            mark_price?: string | null;
+            /** Mark At */
+            mark_at?: string | null;
+            /** Mark Age S */
+            mark_age_s?: number | null;
+            /** Unrealized Pnl */
+            unrealized_pnl?: string | null;
+            /** Realized Pnl */
+            realized_pnl: string;
+            /**
+             * Commissions
+             * @default 0
+             */
+            commissions: string;
+            /** Margin */
+            margin?: string | null;
+            reconciled?: components["schemas"]["Reconciled"];
+            /** Updated At */
+            updated_at: string | null;
+            /**
+             * Strategies
+             * @default []
+             */
+            strategies: string[];
         };
         /**
          * PositionView
@@ -3046,6 +3574,32 @@ export interface components {
              * @default false
              */
             all: boolean;
+        };
+        /**
+         * Reconciled
+         * @description Whether our books and the broker's agree on an instrument of an account.
+         *
+         *     Attributes:
+         *         state: EQUAL, DIFFERS, LOCKED (entries are stopped, too), UNKNOWN (nobody looked).
+         *         books: over all strategies, and what is nobody's; null where they agree.
+         */
+        Reconciled: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "EQUAL" | "DIFFERS" | "LOCKED" | "UNKNOWN";
+            /** Books */
+            books?: string | null;
+            /** Broker */
+            broker?: string | null;
+            /**
+             * Sentence
+             * @default
+             */
+            sentence: string;
+            /** Looked At */
+            looked_at?: string | null;
         };
         /**
          * RecoveryCodes
@@ -3221,6 +3775,16 @@ export interface components {
          */
         Side: "BUY" | "SELL";
         /**
+         * SignalList
+         * @description A page of signals, the newest first.
+         */
+        SignalList: {
+            /** Rows */
+            rows: components["schemas"]["SignalRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
          * SignalPage
          * @description Everything of one signal.
          */
@@ -3268,6 +3832,48 @@ export interface components {
             fills: components["schemas"]["FillView"][];
             /** Positions */
             positions: components["schemas"]["PositionView"][];
+        };
+        /**
+         * SignalRow
+         * @description One signal as a line of a list.
+         *
+         *     Attributes:
+         *         legs: in words, `BUY 10 AAPL`; empty where it could not be read.
+         *         code: why it was denied, resized or not understood; empty where nothing was wrong.
+         *         submitted_ms: from the arrival until the broker had its order; null while it has not.
+         *         filled_ms: from the arrival until the first fill.
+         *         realized_pnl: of its fills, gross of commission; null without fills, or of two currencies.
+         */
+        SignalRow: {
+            /** Signal Id */
+            signal_id: string;
+            /** Strategy Id */
+            strategy_id: string;
+            /** External Id */
+            external_id: string | null;
+            intent: components["schemas"]["Intent"] | null;
+            environment: components["schemas"]["Environment"] | null;
+            /** Legs */
+            legs: string;
+            status: components["schemas"]["SignalStatus"];
+            outcome: components["schemas"]["Outcome"] | null;
+            /** Code */
+            code: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Decided Ms */
+            decided_ms: number | null;
+            /** Submitted Ms */
+            submitted_ms: number | null;
+            /** Filled Ms */
+            filled_ms: number | null;
+            /** Realized Pnl */
+            realized_pnl: string | null;
+            /** Currency */
+            currency: string | null;
         };
         /**
          * SignalStatus
@@ -3758,85 +4364,6 @@ export interface operations {
             };
         };
     };
-    get_signals: {
-        parameters: {
-            query?: {
-                /** @description at most so many, newest first */
-                limit?: number;
-                strategy_id?: string | null;
-                status?: components["schemas"]["SignalStatus"] | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignalSummary"][];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     get_signal: {
         parameters: {
             query?: never;
@@ -3932,316 +4459,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuarantinedSignal"][];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_orders: {
-        parameters: {
-            query?: {
-                /** @description at most so many, newest first */
-                limit?: number;
-                working?: boolean | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OrderView"][];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_positions: {
-        parameters: {
-            query?: {
-                open_only?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PositionView"][];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_incidents: {
-        parameters: {
-            query?: {
-                /** @description at most so many, newest first */
-                limit?: number;
-                status?: ("OPEN" | "CLEARED") | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Incident"][];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_dead_letters: {
-        parameters: {
-            query?: {
-                /** @description at most so many, newest first */
-                limit?: number;
-                status?: ("FAILING" | "DEAD" | "RECOVERED") | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeadLetter"][];
                 };
             };
             /** @description Unauthorized */
@@ -6503,6 +6720,1230 @@ export interface operations {
             };
             /** @description Too Many Requests */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_signals: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                since?: string | null;
+                until?: string | null;
+                strategy_id?: string | null;
+                status?: components["schemas"]["SignalStatus"] | null;
+                intent?: components["schemas"]["Intent"] | null;
+                account_id?: string | null;
+                environment?: components["schemas"]["Environment"] | null;
+                q?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignalList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_signals: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                strategy_id?: string | null;
+                status?: components["schemas"]["SignalStatus"] | null;
+                intent?: components["schemas"]["Intent"] | null;
+                account_id?: string | null;
+                environment?: components["schemas"]["Environment"] | null;
+                q?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_orders: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                since?: string | null;
+                until?: string | null;
+                working?: boolean | null;
+                strategy_id?: string | null;
+                account_id?: string | null;
+                symbol?: string | null;
+                status?: components["schemas"]["OrderStatus"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_orders: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                working?: boolean | null;
+                strategy_id?: string | null;
+                account_id?: string | null;
+                symbol?: string | null;
+                status?: components["schemas"]["OrderStatus"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_fills: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                since?: string | null;
+                until?: string | null;
+                strategy_id?: string | null;
+                account_id?: string | null;
+                symbol?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FillList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_fills: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                strategy_id?: string | null;
+                account_id?: string | null;
+                symbol?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_decisions: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                since?: string | null;
+                until?: string | null;
+                strategy_id?: string | null;
+                outcome?: components["schemas"]["Outcome"] | null;
+                code?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_decisions: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                strategy_id?: string | null;
+                outcome?: components["schemas"]["Outcome"] | null;
+                code?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_positions: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                by?: "strategy" | "account" | "instrument";
+                open_only?: boolean;
+                strategy_id?: string | null;
+                account_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PositionList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_positions: {
+        parameters: {
+            query?: {
+                by?: "strategy" | "account" | "instrument";
+                open_only?: boolean;
+                strategy_id?: string | null;
+                account_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_incidents: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                since?: string | null;
+                until?: string | null;
+                status?: ("OPEN" | "CLEARED") | null;
+                kind?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_incidents: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                status?: ("OPEN" | "CLEARED") | null;
+                kind?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                since?: string | null;
+                until?: string | null;
+                status?: ("FAILING" | "DEAD" | "RECOVERED" | "DISCARDED") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_dead_letters: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                status?: ("FAILING" | "DEAD" | "RECOVERED" | "DISCARDED") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_frame: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Frame"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
