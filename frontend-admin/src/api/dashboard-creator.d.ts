@@ -44,26 +44,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/signals": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Signals
-         * @description The newest signals with their road.
-         */
-        get: operations["get_signals"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/signals/{signal_id}": {
         parameters: {
             query?: never;
@@ -96,86 +76,6 @@ export interface paths {
          * @description Signals that could not be read, and why.
          */
         get: operations["get_quarantine"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/orders": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Orders
-         * @description The newest orders; `working=true` for those that are not at their end.
-         */
-        get: operations["get_orders"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/positions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Positions
-         * @description What every strategy holds in every account; flat ones carry their realized P&L.
-         */
-        get: operations["get_positions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/incidents": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Incidents
-         * @description What a person must see, last seen first.
-         */
-        get: operations["get_incidents"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/dead-letters": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Dead Letters
-         * @description Messages that could not be handled, last failed first.
-         */
-        get: operations["get_dead_letters"];
         put?: never;
         post?: never;
         delete?: never;
@@ -602,6 +502,306 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/signals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Signals
+         * @description Signals, the newest first; `q` is an id of ours or of the sender, or a symbol.
+         */
+        get: operations["get_signals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/signals.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Signals
+         * @description All signals of these filters.
+         */
+        get: operations["export_signals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Orders
+         * @description Orders, those without a known outcome on top, then the newest.
+         */
+        get: operations["get_orders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Orders
+         * @description All orders of these filters.
+         */
+        get: operations["export_orders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Fills
+         * @description Executions that count, the newest first.
+         */
+        get: operations["get_fills"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fills.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Fills
+         * @description All executions of these filters.
+         */
+        get: operations["export_fills"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Decisions
+         * @description Decisions with their reasons, those on the newest signals first.
+         */
+        get: operations["get_decisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Decisions
+         * @description All decisions of these filters.
+         */
+        get: operations["export_decisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Positions
+         * @description What is held, by strategy, account or instrument, with mark and reconciliation.
+         */
+        get: operations["get_positions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/positions.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Positions
+         * @description All positions of these filters.
+         */
+        get: operations["export_positions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Incidents
+         * @description What a person must see, last seen first.
+         */
+        get: operations["get_incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Incidents
+         * @description All incidents of these filters.
+         */
+        get: operations["export_incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Dead Letters
+         * @description Messages that could not be handled, last failed first.
+         */
+        get: operations["get_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Dead Letters
+         * @description All failed messages of these filters.
+         */
+        get: operations["export_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frame": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Frame
+         * @description Environment, trading state, equity and today's P&L, and what waits for a person.
+         */
+        get: operations["get_frame"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/notification-settings": {
         parameters: {
             query?: never;
@@ -768,6 +968,210 @@ export interface paths {
         get: operations["get_overview"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards/client": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Client Dashboard
+         * @description What the fund has and has made; made every five minutes.
+         */
+        get: operations["get_client_dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards/signal-sender/{strategy_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sender Dashboard
+         * @description What has become of a strategy's signals; made every minute.
+         */
+        get: operations["get_sender_dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards/regenerate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Regenerate Dashboards
+         * @description Make all dashboards now.
+         */
+        post: operations["regenerate_dashboards"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/signal-senders/{strategy_id}/signals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sender Signals
+         * @description Signals of a strategy, newest first.
+         */
+        get: operations["list_sender_signals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/signal-senders/{strategy_id}/signals/{signal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sender Signal
+         * @description Everything that the sender may see of one signal.
+         */
+        get: operations["get_sender_signal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/signal-senders/{strategy_id}/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sender Positions
+         * @description What the strategy holds, over all accounts.
+         */
+        get: operations["list_sender_positions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/signal-senders/{strategy_id}/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sender Summary
+         * @description All signals and trades since the first one, as of now.
+         */
+        get: operations["get_sender_summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/signal-senders/{strategy_id}/equity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sender Equity
+         * @description The strategy's own curve, made each night.
+         */
+        get: operations["get_sender_equity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/investor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Investor View
+         * @description Performance, curve, months and allocation; no account and no position.
+         */
+        get: operations["get_investor_view"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/daily": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Daily Report
+         * @description The report of a day as it was made; of a day without one as it would be now.
+         */
+        get: operations["get_daily_report"];
+        put?: never;
+        /**
+         * Make Daily Report
+         * @description Make the report of a day anew, in place of the one that is kept.
+         */
+        post: operations["make_daily_report"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1398,6 +1802,200 @@ export interface components {
             last_error: string;
         };
         /**
+         * ChartData
+         * @description The last 400 days.
+         */
+        ChartData: {
+            /**
+             * Equity Curve
+             * @default []
+             */
+            equity_curve: components["schemas"]["CurveDay"][];
+            /**
+             * Daily Returns
+             * @default []
+             */
+            daily_returns: components["schemas"]["ReturnDay"][];
+        };
+        /**
+         * ClientAccount
+         * @description One active account, as its broker last reported it.
+         */
+        ClientAccount: {
+            /** Account Id */
+            account_id: string;
+            /** Broker */
+            broker: string;
+            /** Currency */
+            currency: string;
+            /** Equity */
+            equity: string | null;
+            /** Cash */
+            cash: string | null;
+            /** Margin Used */
+            margin_used: string | null;
+            /** As Of */
+            as_of: string | null;
+        };
+        /**
+         * ClientDashboard
+         * @description What the fund has and has made, as it was at `generated_at`.
+         */
+        ClientDashboard: {
+            /**
+             * Generated At
+             * Format: date-time
+             */
+            generated_at: string;
+            /** Account Type */
+            account_type: string;
+            fund: components["schemas"]["ClientFund"];
+            performance: components["schemas"]["ClientPerformance"];
+            /**
+             * Allocations
+             * @description percent of equity by strategy
+             */
+            allocations?: {
+                [key: string]: number;
+            };
+            /**
+             * Recent Trades
+             * @default []
+             */
+            recent_trades: components["schemas"]["ClientTrade"][];
+            /**
+             * @default {
+             *       "equity_curve": [],
+             *       "daily_returns": []
+             *     }
+             */
+            chart_data: components["schemas"]["ChartData"];
+            /**
+             * Accounts
+             * @default []
+             */
+            accounts: components["schemas"]["ClientAccount"][];
+            /**
+             * Strategies
+             * @default []
+             */
+            strategies: components["schemas"]["ClientStrategy"][];
+            /**
+             * Lag
+             * @default []
+             */
+            lag: components["schemas"]["Lag"][];
+        };
+        /**
+         * ClientFund
+         * @description Sums over the active accounts of the fund, in `currency`; `missing` are not in them.
+         */
+        ClientFund: {
+            /** Currency */
+            currency: string;
+            /** Total Equity */
+            total_equity: string | null;
+            /** Total Cash */
+            total_cash: string | null;
+            /** Total Margin Used */
+            total_margin_used: string | null;
+            /** Total Unrealized Pnl */
+            total_unrealized_pnl: string | null;
+            /** Total Realized Pnl */
+            total_realized_pnl: string | null;
+            /** Margin Utilization Pct */
+            margin_utilization_pct: number | null;
+            /** Num Brokers */
+            num_brokers: number;
+            /** Num Accounts */
+            num_accounts: number;
+            /** As Of */
+            as_of: string | null;
+            /**
+             * Missing
+             * @default []
+             */
+            missing: string[];
+        };
+        /**
+         * ClientPerformance
+         * @description What the fund has made; `since` is the first day that it is of.
+         */
+        ClientPerformance: {
+            /** Daily Return Pct */
+            daily_return_pct?: number | null;
+            /** Mtd Return Pct */
+            mtd_return_pct?: number | null;
+            /** Ytd Return Pct */
+            ytd_return_pct?: number | null;
+            /** Cagr Pct */
+            cagr_pct?: number | null;
+            /** Sharpe Ratio */
+            sharpe_ratio?: number | null;
+            /** Max Drawdown Pct */
+            max_drawdown_pct?: number | null;
+            /** Current Drawdown Pct */
+            current_drawdown_pct?: number | null;
+            /** Volatility Pct */
+            volatility_pct?: number | null;
+            /** Var 95 Pct */
+            var_95_pct?: number | null;
+            /** Since */
+            since?: string | null;
+            /**
+             * Days
+             * @default 0
+             */
+            days: number;
+        };
+        /**
+         * ClientStrategy
+         * @description One strategy since it began; returns are of the capital that was allocated to it.
+         */
+        ClientStrategy: {
+            /** Strategy Id */
+            strategy_id: string;
+            /** Allocation Pct */
+            allocation_pct: number | null;
+            /** Signals */
+            signals: number;
+            /** Sharpe Ratio */
+            sharpe_ratio: number | null;
+            /** Max Drawdown Pct */
+            max_drawdown_pct: number | null;
+            /** Ytd Return Pct */
+            ytd_return_pct: number | null;
+            /**
+             * Trades
+             * @default []
+             */
+            trades: components["schemas"]["TradeFigures"][];
+        };
+        /**
+         * ClientTrade
+         * @description One fill of the last seven days; `pnl` is what it realized, gross, in `currency`.
+         */
+        ClientTrade: {
+            /** Date */
+            date: string;
+            /** Time */
+            time: string;
+            /** Symbol */
+            symbol: string;
+            /** Side */
+            side: string;
+            /** Quantity */
+            quantity: string;
+            /** Price */
+            price: string;
+            /** Pnl */
+            pnl: string;
+            /** Currency */
+            currency: string;
+            /** Strategy */
+            strategy: string;
+        };
+        /**
          * CodeBody
          * @description A code of the authenticator app.
          */
@@ -1491,6 +2089,34 @@ export interface components {
             ended_runs: string[];
         };
         /**
+         * CurveDay
+         * @description Equity at the end of a day (UTC).
+         */
+        CurveDay: {
+            /** Date */
+            date: string;
+            /** Equity */
+            equity: string;
+        };
+        /**
+         * DailyReport
+         * @description A report as it was made and is sent.
+         */
+        DailyReport: {
+            /** Date */
+            date: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Text */
+            text: string;
+            /** Html */
+            html: string;
+            figures: components["schemas"]["ReportFigures"];
+        };
+        /**
          * Dashboard
          * @description All on one page, as it was at `generated_at`.
          *
@@ -1568,6 +2194,56 @@ export interface components {
             failing: number;
         };
         /**
+         * DeadLetterList
+         * @description A page of failed messages, those that failed last first.
+         */
+        DeadLetterList: {
+            /** Rows */
+            rows: components["schemas"]["DeadLetter"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * DecisionList
+         * @description A page of decisions, those on the newest signals first.
+         */
+        DecisionList: {
+            /** Rows */
+            rows: components["schemas"]["DecisionRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * DecisionRow
+         * @description One decision as a line of a list.
+         */
+        DecisionRow: {
+            /** Signal Id */
+            signal_id: string;
+            /** Strategy Id */
+            strategy_id: string;
+            intent: components["schemas"]["Intent"] | null;
+            /** Legs */
+            legs: string;
+            outcome: components["schemas"]["Outcome"];
+            /** Code */
+            code: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /**
+             * Decided At
+             * Format: date-time
+             */
+            decided_at: string;
+            /** Decided Ms */
+            decided_ms: number | null;
+        };
+        /**
          * DecisionView
          * @description Cerebro's answer to a signal.
          */
@@ -1627,6 +2303,35 @@ export interface components {
             path: string;
             /** What */
             what: string;
+        };
+        /**
+         * Environment
+         * @description What the sender meant a signal for; staging never reaches a live account.
+         * @enum {string}
+         */
+        Environment: "staging" | "production";
+        /**
+         * EquityDay
+         * @description One day of our own record; money in the record's currency.
+         *
+         *     Attributes:
+         *         pnl: of the day, realized and unrealized, less commissions.
+         *         cumulative_pnl: since the first day.
+         *         growth: what 1 has become.
+         */
+        EquityDay: {
+            /** Date */
+            date: string;
+            /** Pnl */
+            pnl: string;
+            /** Cumulative Pnl */
+            cumulative_pnl: string;
+            /** Return Pct */
+            return_pct: number | null;
+            /** Growth */
+            growth: number | null;
+            /** Drawdown Pct */
+            drawdown_pct: number | null;
         };
         /**
          * EventKind
@@ -1777,6 +2482,74 @@ export interface components {
             margin_limit_ratio?: string | null;
         };
         /**
+         * FillList
+         * @description A page of executions that count, the newest first.
+         */
+        FillList: {
+            /** Rows */
+            rows: components["schemas"]["FillRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * FillRow
+         * @description One execution.
+         *
+         *     Attributes:
+         *         signal_id: null for what is of no order of ours.
+         *         realized_pnl: gross of commission, in the instrument's currency.
+         *         void: the broker took it back, or corrected it: it does not count.
+         */
+        FillRow: {
+            /** Execution Id */
+            execution_id: string;
+            /** Client Order Id */
+            client_order_id: string;
+            /** Signal Id */
+            signal_id: string | null;
+            /** Strategy Id */
+            strategy_id: string;
+            /** Account Id */
+            account_id: string;
+            /**
+             * Origin
+             * @default ORDER
+             */
+            origin: string;
+            /** Instrument Key */
+            instrument_key: string;
+            instrument?: components["schemas"]["Instrument"] | null;
+            side: components["schemas"]["Side"];
+            /** Quantity */
+            quantity: string;
+            /** Price */
+            price: string;
+            /** Commission */
+            commission: string;
+            /**
+             * Commission Currency
+             * @default USD
+             */
+            commission_currency: string;
+            /** Realized Pnl */
+            realized_pnl: string;
+            /**
+             * Occurred At
+             * Format: date-time
+             */
+            occurred_at: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /**
+             * Void
+             * @default false
+             */
+            void: boolean;
+        };
+        /**
          * FillView
          * @description One execution; `realized_pnl` is gross of commission, in the instrument's currency.
          */
@@ -1867,6 +2640,71 @@ export interface components {
             sentence: string;
         };
         /**
+         * Frame
+         * @description What every page shows on top.
+         *
+         *     Attributes:
+         *         environment: LIVE only in a system that was started for it.
+         *         sentence: the state of trading in words: who stopped what, and why.
+         *         equity: of all accounts of the environment; null where one is not known, or not yours.
+         *         today_pnl: since the day's start (UTC), payments left out.
+         *         stale: the oldest of the figures is older than Cerebro would trade on.
+         *         oldest_account: which account the oldest figures are of.
+         *         approvals: signals that wait for a person.
+         */
+        Frame: {
+            /**
+             * Environment
+             * @enum {string}
+             */
+            environment: "PAPER" | "LIVE";
+            trading_state: components["schemas"]["TradingState"];
+            /** Sentence */
+            sentence: string;
+            /** Equity */
+            equity?: string | null;
+            /** Today Pnl */
+            today_pnl?: string | null;
+            /** Currency */
+            currency?: string | null;
+            /** As Of */
+            as_of?: string | null;
+            /** Age S */
+            age_s?: number | null;
+            /**
+             * Stale
+             * @default false
+             */
+            stale: boolean;
+            /** Oldest Account */
+            oldest_account?: string | null;
+            /**
+             * Missing
+             * @default
+             */
+            missing: string;
+            /**
+             * Incidents
+             * @default 0
+             */
+            incidents: number;
+            /**
+             * Dead Letters
+             * @default 0
+             */
+            dead_letters: number;
+            /**
+             * Approvals
+             * @default 0
+             */
+            approvals: number;
+            /**
+             * Server Time
+             * Format: date-time
+             */
+            server_time: string;
+        };
+        /**
          * FundRow
          * @description Sum of the active accounts of one currency.
          *
@@ -1936,6 +2774,16 @@ export interface components {
             note: string;
         };
         /**
+         * IncidentList
+         * @description A page of incidents, those last seen first.
+         */
+        IncidentList: {
+            /** Rows */
+            rows: components["schemas"]["Incident"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
          * IncidentSeen
          * @description An incident after the act; `acknowledged` by this person.
          */
@@ -1999,6 +2847,76 @@ export interface components {
          * @enum {string}
          */
         Intent: "ENTRY" | "EXIT" | "SCALE_IN" | "SCALE_OUT" | "CANCEL";
+        /**
+         * InvestorMonth
+         * @description One row of the monthly table; `months` from January, null where there is no return.
+         */
+        InvestorMonth: {
+            /** Year */
+            year: number;
+            /** Months */
+            months: (number | null)[];
+            /** Total Pct */
+            total_pct: number;
+        };
+        /**
+         * InvestorPoint
+         * @description A day's end: an index that began at 100, and its loss since the peak in percent.
+         */
+        InvestorPoint: {
+            /** Date */
+            date: string;
+            /** Index */
+            index: number;
+            /** Drawdown Pct */
+            drawdown_pct: number;
+        };
+        /**
+         * InvestorShare
+         * @description What a strategy is given; its name is hidden unless the operator shows it.
+         */
+        InvestorShare: {
+            /** Name */
+            name: string;
+            /** Allocation Pct */
+            allocation_pct: number;
+        };
+        /**
+         * InvestorView
+         * @description The fund's results; returns in percent, payments left out.
+         *
+         *     Attributes:
+         *         as_of: of the figures; null = nothing is known yet.
+         */
+        InvestorView: {
+            /**
+             * Generated At
+             * Format: date-time
+             */
+            generated_at: string;
+            /** As Of */
+            as_of: string | null;
+            /** Currency */
+            currency: string;
+            /** Account Type */
+            account_type: string;
+            performance: components["schemas"]["ClientPerformance"];
+            /**
+             * Curve
+             * @default []
+             */
+            curve: components["schemas"]["InvestorPoint"][];
+            /**
+             * Months
+             * @default []
+             */
+            months: components["schemas"]["InvestorMonth"][];
+            /**
+             * Allocation
+             * @default []
+             */
+            allocation: components["schemas"]["InvestorShare"][];
+        };
         JsonValue: unknown;
         /**
          * KeyView
@@ -2043,6 +2961,22 @@ export interface components {
             default: components["schemas"]["Loudness"];
             /** Critical */
             critical: boolean;
+        };
+        /**
+         * Lag
+         * @description How long signals took, milliseconds, of `signals` ones; from buckets, so estimates.
+         */
+        Lag: {
+            /** Name */
+            name: string;
+            /** Signals */
+            signals: number;
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P95 Ms */
+            p95_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
         };
         /**
          * LastSignal
@@ -2654,6 +3588,76 @@ export interface components {
             text: string;
         };
         /**
+         * OrderLine
+         * @description One order as a line of a list.
+         *
+         *     Attributes:
+         *         doing: of an order without a known outcome, what is being done about it.
+         */
+        OrderLine: {
+            /** Client Order Id */
+            client_order_id: string;
+            /** Broker Order Id */
+            broker_order_id: string | null;
+            /** Signal Id */
+            signal_id: string;
+            /** Strategy Id */
+            strategy_id: string;
+            /** Account Id */
+            account_id: string;
+            status: components["schemas"]["OrderStatus"];
+            /** Working */
+            working: boolean;
+            intent: components["schemas"]["Intent"];
+            instrument: components["schemas"]["Instrument"];
+            side: components["schemas"]["Side"];
+            /** Quantity */
+            quantity: string;
+            order_type: components["schemas"]["OrderType"];
+            time_in_force: components["schemas"]["TimeInForce"];
+            /** Limit Price */
+            limit_price?: string | null;
+            /** Stop Price */
+            stop_price?: string | null;
+            /** @default LEG */
+            role: components["schemas"]["OrderRole"];
+            /** Parent Order Id */
+            parent_order_id?: string | null;
+            /** Filled Quantity */
+            filled_quantity: string;
+            /** Leaves Quantity */
+            leaves_quantity: string;
+            /** Avg Fill Price */
+            avg_fill_price: string | null;
+            /** Text */
+            text: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /**
+             * Doing
+             * @default
+             */
+            doing: string;
+        };
+        /**
+         * OrderList
+         * @description A page of orders: on the first one those without a known outcome on top, then the newest.
+         */
+        OrderList: {
+            /** Rows */
+            rows: components["schemas"]["OrderLine"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
          * OrderRole
          * @description Who made an order, and what for.
          * @enum {string}
@@ -2699,11 +3703,6 @@ export interface components {
         /**
          * OrderView
          * @description One order and its life.
-         *
-         *     Attributes:
-         *         working: not at its end yet.
-         *         role: who made it; all but LEG are made by execution for `parent_order_id`.
-         *         text: the broker's last words on it.
          */
         OrderView: {
             /** Client Order Id */
@@ -2742,8 +3741,6 @@ export interface components {
             avg_fill_price: string | null;
             /** Text */
             text: string;
-            /** Events */
-            events: components["schemas"]["OrderEvent"][];
             /**
              * Created At
              * Format: date-time
@@ -2754,6 +3751,8 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+            /** Events */
+            events: components["schemas"]["OrderEvent"][];
         };
         /**
          * Outcome
@@ -2898,6 +3897,70 @@ export interface components {
              * Format: date-time
              */
             last_at: string;
+        };
+        /**
+         * PositionList
+         * @description Positions, in the order of their keys.
+         */
+        PositionList: {
+            /** Rows */
+            rows: components["schemas"]["PositionRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * PositionRow
+         * @description What is held of one instrument; money in the instrument's currency.
+         *
+         *     Attributes:
+         *         strategy_id: null in sums over strategies.
+         *         account_id: null in sums over accounts.
+         *         quantity: signed; above 0 is long.
+         *         average_price: of what is open; null in a sum of long and short.
+         *         mark_price: the last price that the account's broker named; null = none.
+         *         unrealized_pnl: null where there is no mark.
+         *         margin: initial margin that the broker reports for it; null = it does not say.
+         *         strategies: of a sum, which ones.
+         */
+        PositionRow: {
+            /** Strategy Id */
+            strategy_id: string | null;
+            /** Account Id */
+            account_id: string | null;
+            instrument: components["schemas"]["Instrument"];
+            /** Instrument Key */
+            instrument_key: string;
+            /** Quantity */
+            quantity: string;
+            /** Average Price */
+            average_price: string | null;
+            /** Deployed */
+            deployed: string;
+            /** Mark Price */
+            mark_price?: string | null;
+            /** Mark At */
+            mark_at?: string | null;
+            /** Mark Age S */
+            mark_age_s?: number | null;
+            /** Unrealized Pnl */
+            unrealized_pnl?: string | null;
+            /** Realized Pnl */
+            realized_pnl: string;
+            /**
+             * Commissions
+             * @default 0
+             */
+            commissions: string;
+            /** Margin */
+            margin?: string | null;
+            reconciled?: components["schemas"]["Reconciled"];
+            /** Updated At */
+            updated_at: string | null;
+            /**
+             * Strategies
+             * @default []
+             */
+            strategies: string[];
         };
         /**
          * PositionView
@@ -3048,6 +4111,32 @@ export interface components {
             all: boolean;
         };
         /**
+         * Reconciled
+         * @description Whether our books and the broker's agree on an instrument of an account.
+         *
+         *     Attributes:
+         *         state: EQUAL, DIFFERS, LOCKED (entries are stopped, too), UNKNOWN (nobody looked).
+         *         books: over all strategies, and what is nobody's; null where they agree.
+         */
+        Reconciled: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "EQUAL" | "DIFFERS" | "LOCKED" | "UNKNOWN";
+            /** Books */
+            books?: string | null;
+            /** Broker */
+            broker?: string | null;
+            /**
+             * Sentence
+             * @default
+             */
+            sentence: string;
+            /** Looked At */
+            looked_at?: string | null;
+        };
+        /**
          * RecoveryCodes
          * @description Each opens once where the telephone is lost; shown this once.
          */
@@ -3056,6 +4145,196 @@ export interface components {
             recovery_codes: string[];
             /** Csrf Token */
             csrf_token?: string | null;
+        };
+        /**
+         * Regenerated
+         * @description How many dashboards were made.
+         */
+        Regenerated: {
+            /** Dashboards */
+            dashboards: number;
+        };
+        /**
+         * ReportChange
+         * @description An allocation that was approved; percent of equity.
+         */
+        ReportChange: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Strategy Id */
+            strategy_id: string;
+            /** Before Pct */
+            before_pct: number | null;
+            /** After Pct */
+            after_pct: number | null;
+            /** By */
+            by: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ReportDenial
+         * @description A signal that did not trade.
+         */
+        ReportDenial: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Strategy Id */
+            strategy_id: string;
+            /** Code */
+            code: string;
+            /** Sentence */
+            sentence: string;
+        };
+        /**
+         * ReportFigures
+         * @description All of a report, for machines.
+         *
+         *     Attributes:
+         *         date: the day (UTC) that figures and strategies are of, from midnight on.
+         *         covers_from: from when on trades, denials, incidents and changes are listed: the end of the
+         *             report before, so that nothing falls between two of them.
+         *         covers_until: up to when.
+         *         trades_total: how many fills there were; `trades` has the newest.
+         *         denials_by_code: all of them; `denials` has the newest.
+         *         day_is_over: whether figures are those of the whole day, by its last look.
+         */
+        ReportFigures: {
+            /** Date */
+            date: string;
+            /**
+             * Covers From
+             * Format: date-time
+             */
+            covers_from: string;
+            /**
+             * Covers Until
+             * Format: date-time
+             */
+            covers_until: string;
+            /** Day Is Over */
+            day_is_over: boolean;
+            /** Trading Mode */
+            trading_mode: string;
+            /** Trading State */
+            trading_state: string;
+            figures: components["schemas"]["Figures"];
+            /**
+             * Strategies
+             * @default []
+             */
+            strategies: components["schemas"]["ReportStrategy"][];
+            /**
+             * Trades Total
+             * @default 0
+             */
+            trades_total: number;
+            /**
+             * Trades
+             * @default []
+             */
+            trades: components["schemas"]["ReportTrade"][];
+            /** Denials By Code */
+            denials_by_code: {
+                [key: string]: number;
+            };
+            /**
+             * Denials
+             * @default []
+             */
+            denials: components["schemas"]["ReportDenial"][];
+            /**
+             * Incidents
+             * @default []
+             */
+            incidents: components["schemas"]["ReportIncident"][];
+            /**
+             * Allocation Changes
+             * @default []
+             */
+            allocation_changes: components["schemas"]["ReportChange"][];
+            /**
+             * @default {
+             *       "total": 0,
+             *       "rows": []
+             *     }
+             */
+            needs_person: components["schemas"]["Needs"];
+        };
+        /**
+         * ReportIncident
+         * @description Something that opened, or was seen again.
+         */
+        ReportIncident: {
+            /** Kind */
+            kind: string;
+            /** Sentence */
+            sentence: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Open */
+            open: boolean;
+        };
+        /**
+         * ReportStrategy
+         * @description One strategy's day (UTC); null = not known, `unknown` says why.
+         */
+        ReportStrategy: {
+            /** Strategy Id */
+            strategy_id: string;
+            /** Currency */
+            currency: string;
+            /** Today Pnl */
+            today_pnl: string | null;
+            /** Mtd Pnl */
+            mtd_pnl: string | null;
+            /** Signals */
+            signals: number;
+            /** Fills */
+            fills: number;
+            /** Refused */
+            refused: number;
+            /**
+             * Unknown
+             * @default
+             */
+            unknown: string;
+        };
+        /**
+         * ReportTrade
+         * @description One fill; `pnl` is what it realized, gross.
+         */
+        ReportTrade: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Strategy Id */
+            strategy_id: string;
+            /** Account Id */
+            account_id: string;
+            /** Side */
+            side: string;
+            /** Quantity */
+            quantity: string;
+            /** Symbol */
+            symbol: string;
+            /** Price */
+            price: string;
+            /** Pnl */
+            pnl: string;
+            /** Currency */
+            currency: string;
         };
         /**
          * Resolution
@@ -3076,6 +4355,16 @@ export interface components {
             confirm: components["schemas"]["OrderSeen"];
             /** Reason */
             reason: string;
+        };
+        /**
+         * ReturnDay
+         * @description Return of a day.
+         */
+        ReturnDay: {
+            /** Date */
+            date: string;
+            /** Return Pct */
+            return_pct: number | null;
         };
         /**
          * RiskLock
@@ -3151,6 +4440,345 @@ export interface components {
             quantity: number | string;
         };
         /**
+         * SenderDashboard
+         * @description One strategy, as it was at `generated_at`.
+         *
+         *     Attributes:
+         *         rejection_breakdown: by the four groups that senders know.
+         *         rejection_codes: by our own codes, most first.
+         */
+        SenderDashboard: {
+            /** Strategy Id */
+            strategy_id: string;
+            /**
+             * Generated At
+             * Format: date-time
+             */
+            generated_at: string;
+            summary: components["schemas"]["SenderSummary"];
+            performance: components["schemas"]["SenderPerformance"];
+            /**
+             * Recent Signals
+             * @default []
+             */
+            recent_signals: components["schemas"]["SenderSignal"][];
+            /**
+             * Open Positions
+             * @default []
+             */
+            open_positions: components["schemas"]["SenderPosition"][];
+            /** Rejection Breakdown */
+            rejection_breakdown?: {
+                [key: string]: number;
+            };
+            /** Rejection Codes */
+            rejection_codes?: {
+                [key: string]: number;
+            };
+            /**
+             * Lag
+             * @default []
+             */
+            lag: components["schemas"]["Lag"][];
+        };
+        /**
+         * SenderDecision
+         * @description Cerebro's answer; `kept_ratio` is what was ordered of what was sized first.
+         */
+        SenderDecision: {
+            outcome: components["schemas"]["Outcome"];
+            /** Code */
+            code: string;
+            /** Reason */
+            reason: string;
+            /** Meaning */
+            meaning: string;
+            /** Fix */
+            fix: string;
+            /** Steps */
+            steps: components["schemas"]["SenderStep"][];
+            /**
+             * Decided At
+             * Format: date-time
+             */
+            decided_at: string;
+        };
+        /**
+         * SenderEquity
+         * @description The strategy's own curve, made each night; today is in `positions` and `summary`.
+         */
+        SenderEquity: {
+            /** Strategy Id */
+            strategy_id: string;
+            /** Currency */
+            currency: string | null;
+            /** As Of */
+            as_of: string | null;
+            /** Rows */
+            rows: components["schemas"]["EquityDay"][];
+        };
+        /**
+         * SenderFill
+         * @description One execution, without the account; commission in its currency.
+         */
+        SenderFill: {
+            side: components["schemas"]["Side"];
+            /** Ticker */
+            ticker: string;
+            /** Quantity */
+            quantity: string;
+            /** Price */
+            price: string;
+            /** Commission */
+            commission: string;
+            /**
+             * Occurred At
+             * Format: date-time
+             */
+            occurred_at: string;
+        };
+        /**
+         * SenderLeg
+         * @description One leg as it was asked.
+         */
+        SenderLeg: {
+            instrument: components["schemas"]["Instrument"];
+            side: components["schemas"]["Side"] | null;
+            /** Quantity */
+            quantity: string | null;
+            order_type: components["schemas"]["OrderType"];
+            /** Limit Price */
+            limit_price?: string | null;
+            /** Stop Price */
+            stop_price?: string | null;
+        };
+        /**
+         * SenderOrder
+         * @description One order, without account and broker's id.
+         */
+        SenderOrder: {
+            side: components["schemas"]["Side"];
+            /** Ticker */
+            ticker: string;
+            /** Quantity */
+            quantity: string;
+            /** Filled Quantity */
+            filled_quantity: string;
+            /** Avg Fill Price */
+            avg_fill_price: string | null;
+            status: components["schemas"]["OrderStatus"];
+            /** Text */
+            text: string;
+        };
+        /**
+         * SenderPerformance
+         * @description Returns on the capital that was allocated, of our own record: until last night.
+         */
+        SenderPerformance: {
+            /** Daily Return Pct */
+            daily_return_pct?: number | null;
+            /** Mtd Return Pct */
+            mtd_return_pct?: number | null;
+            /** Ytd Return Pct */
+            ytd_return_pct?: number | null;
+            /** Cagr Pct */
+            cagr_pct?: number | null;
+            /** Volatility Pct */
+            volatility_pct?: number | null;
+            /** Max Drawdown Pct */
+            max_drawdown_pct?: number | null;
+            /** Current Drawdown Pct */
+            current_drawdown_pct?: number | null;
+            /** As Of */
+            as_of?: string | null;
+            /**
+             * Days
+             * @default 0
+             */
+            days: number;
+        };
+        /**
+         * SenderPosition
+         * @description What the strategy holds of one instrument, over all accounts; money in `currency`.
+         */
+        SenderPosition: {
+            /** Ticker */
+            ticker: string;
+            instrument: components["schemas"]["Instrument"];
+            /** Side */
+            side: string;
+            /** Quantity */
+            quantity: string;
+            /** Entry Price */
+            entry_price: string;
+            /** Current Price */
+            current_price: string | null;
+            /** Price On */
+            price_on: string | null;
+            /** Unrealized Pnl */
+            unrealized_pnl: string | null;
+            /** Realized Pnl */
+            realized_pnl: string;
+            /** Currency */
+            currency: string;
+            /** Opened At */
+            opened_at: string | null;
+            /** Days Held */
+            days_held: number | null;
+        };
+        /**
+         * SenderPositions
+         * @description What is open.
+         */
+        SenderPositions: {
+            /** Rows */
+            rows: components["schemas"]["SenderPosition"][];
+        };
+        /**
+         * SenderSignal
+         * @description One signal as a line; quantities of its first leg, summed over accounts.
+         */
+        SenderSignal: {
+            /** Signal Id */
+            signal_id: string;
+            /** External Id */
+            external_id: string | null;
+            /**
+             * Timestamp
+             * Format: date-time
+             */
+            timestamp: string;
+            /** Ticker */
+            ticker: string | null;
+            /** Action */
+            action: string | null;
+            /** Requested Quantity */
+            requested_quantity: string | null;
+            status: components["schemas"]["SignalStatus"];
+            /** Actual Quantity */
+            actual_quantity: string | null;
+            /** Position Size Usd */
+            position_size_usd: string | null;
+            /** Allocation Pct */
+            allocation_pct: number | null;
+            /** Execution Price */
+            execution_price: string | null;
+            /** Approval Reason */
+            approval_reason: string;
+        };
+        /**
+         * SenderSignalPage
+         * @description Everything that the sender may see of one signal.
+         */
+        SenderSignalPage: {
+            /** Signal Id */
+            signal_id: string;
+            /** External Id */
+            external_id: string | null;
+            /**
+             * Timestamp
+             * Format: date-time
+             */
+            timestamp: string;
+            /** Ticker */
+            ticker: string | null;
+            /** Action */
+            action: string | null;
+            /** Requested Quantity */
+            requested_quantity: string | null;
+            status: components["schemas"]["SignalStatus"];
+            /** Actual Quantity */
+            actual_quantity: string | null;
+            /** Position Size Usd */
+            position_size_usd: string | null;
+            /** Allocation Pct */
+            allocation_pct: number | null;
+            /** Execution Price */
+            execution_price: string | null;
+            /** Approval Reason */
+            approval_reason: string;
+            intent: components["schemas"]["Intent"] | null;
+            /** Sentence */
+            sentence: string;
+            /** Road */
+            road: components["schemas"]["Stage"][];
+            /** Legs */
+            legs: components["schemas"]["SenderLeg"][];
+            /** Warnings */
+            warnings: string[];
+            quarantine: components["schemas"]["QuarantineReason"] | null;
+            decision: components["schemas"]["SenderDecision"] | null;
+            /** Orders */
+            orders: components["schemas"]["SenderOrder"][];
+            /** Fills */
+            fills: components["schemas"]["SenderFill"][];
+        };
+        /**
+         * SenderSignals
+         * @description A page of signals, newest first.
+         */
+        SenderSignals: {
+            /** Rows */
+            rows: components["schemas"]["SenderSignal"][];
+            /** Next */
+            next?: string | null;
+        };
+        /**
+         * SenderStep
+         * @description A step that changed the size, without its amounts: `kept_ratio` is what it left.
+         */
+        SenderStep: {
+            /** Name */
+            name: string;
+            /** Kept Ratio */
+            kept_ratio: number | null;
+            /** Sentence */
+            sentence: string;
+        };
+        /**
+         * SenderSummary
+         * @description All signals since the first one.
+         *
+         *     Attributes:
+         *         signals_executed: with a fill.
+         *         signals_rejected: denied by us, rejected by a broker, quarantined or expired.
+         *         signals_open: not at their end.
+         *         total_pnl: realized less commissions, in `currency`; other currencies in `trades`.
+         */
+        SenderSummary: {
+            /** Total Signals Sent */
+            total_signals_sent: number;
+            /** Signals Executed */
+            signals_executed: number;
+            /** Signals Rejected */
+            signals_rejected: number;
+            /** Signals Open */
+            signals_open: number;
+            /** Rejection Rate Pct */
+            rejection_rate_pct: number | null;
+            /** Fill Rate Pct */
+            fill_rate_pct: number | null;
+            /** Win Rate Pct */
+            win_rate_pct: number | null;
+            /** Profit Factor */
+            profit_factor: number | null;
+            /** Avg Position Size Usd */
+            avg_position_size_usd: string | null;
+            /** Total Pnl */
+            total_pnl: string | null;
+            /** Currency */
+            currency: string | null;
+            /** Sharpe Ratio */
+            sharpe_ratio: number | null;
+            /** Current Allocation Pct */
+            current_allocation_pct: number | null;
+            /**
+             * Trades
+             * @default []
+             */
+            trades: components["schemas"]["TradeFigures"][];
+        };
+        /**
          * ServiceState
          * @description One process in the strip: READY, NOT_READY or DOWN.
          */
@@ -3221,6 +4849,16 @@ export interface components {
          */
         Side: "BUY" | "SELL";
         /**
+         * SignalList
+         * @description A page of signals, the newest first.
+         */
+        SignalList: {
+            /** Rows */
+            rows: components["schemas"]["SignalRow"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
          * SignalPage
          * @description Everything of one signal.
          */
@@ -3268,6 +4906,48 @@ export interface components {
             fills: components["schemas"]["FillView"][];
             /** Positions */
             positions: components["schemas"]["PositionView"][];
+        };
+        /**
+         * SignalRow
+         * @description One signal as a line of a list.
+         *
+         *     Attributes:
+         *         legs: in words, `BUY 10 AAPL`; empty where it could not be read.
+         *         code: why it was denied, resized or not understood; empty where nothing was wrong.
+         *         submitted_ms: from the arrival until the broker had its order; null while it has not.
+         *         filled_ms: from the arrival until the first fill.
+         *         realized_pnl: of its fills, gross of commission; null without fills, or of two currencies.
+         */
+        SignalRow: {
+            /** Signal Id */
+            signal_id: string;
+            /** Strategy Id */
+            strategy_id: string;
+            /** External Id */
+            external_id: string | null;
+            intent: components["schemas"]["Intent"] | null;
+            environment: components["schemas"]["Environment"] | null;
+            /** Legs */
+            legs: string;
+            status: components["schemas"]["SignalStatus"];
+            outcome: components["schemas"]["Outcome"] | null;
+            /** Code */
+            code: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Decided Ms */
+            decided_ms: number | null;
+            /** Submitted Ms */
+            submitted_ms: number | null;
+            /** Filled Ms */
+            filled_ms: number | null;
+            /** Realized Pnl */
+            realized_pnl: string | null;
+            /** Currency */
+            currency: string | null;
         };
         /**
          * SignalStatus
@@ -3494,6 +5174,32 @@ export interface components {
          * @enum {string}
          */
         TimeInForce: "DAY" | "GTC" | "IOC" | "FOK" | "OPG" | "CLS";
+        /**
+         * TradeFigures
+         * @description Closed trades of one currency; an average is of one trade.
+         *
+         *     Attributes:
+         *         pnl: realized, less commissions.
+         *         profit_factor: gross profit / gross loss; null where nothing was lost.
+         */
+        TradeFigures: {
+            /** Currency */
+            currency: string;
+            /** Trades */
+            trades: number;
+            /** Pnl */
+            pnl: string;
+            /** Commissions */
+            commissions: string;
+            /** Win Rate Pct */
+            win_rate_pct: number | null;
+            /** Profit Factor */
+            profit_factor: number | null;
+            /** Average Win */
+            average_win: string | null;
+            /** Average Loss */
+            average_loss: string | null;
+        };
         /**
          * TradingHours
          * @description When entries may go, in an exchange's own time; a close before the open is the next day's.
@@ -3758,85 +5464,6 @@ export interface operations {
             };
         };
     };
-    get_signals: {
-        parameters: {
-            query?: {
-                /** @description at most so many, newest first */
-                limit?: number;
-                strategy_id?: string | null;
-                status?: components["schemas"]["SignalStatus"] | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignalSummary"][];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     get_signal: {
         parameters: {
             query?: never;
@@ -3932,316 +5559,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuarantinedSignal"][];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_orders: {
-        parameters: {
-            query?: {
-                /** @description at most so many, newest first */
-                limit?: number;
-                working?: boolean | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OrderView"][];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_positions: {
-        parameters: {
-            query?: {
-                open_only?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PositionView"][];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_incidents: {
-        parameters: {
-            query?: {
-                /** @description at most so many, newest first */
-                limit?: number;
-                status?: ("OPEN" | "CLEARED") | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Incident"][];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_dead_letters: {
-        parameters: {
-            query?: {
-                /** @description at most so many, newest first */
-                limit?: number;
-                status?: ("FAILING" | "DEAD" | "RECOVERED") | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeadLetter"][];
                 };
             };
             /** @description Unauthorized */
@@ -6530,6 +7847,1230 @@ export interface operations {
             };
         };
     };
+    get_signals: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                since?: string | null;
+                until?: string | null;
+                strategy_id?: string | null;
+                status?: components["schemas"]["SignalStatus"] | null;
+                intent?: components["schemas"]["Intent"] | null;
+                account_id?: string | null;
+                environment?: components["schemas"]["Environment"] | null;
+                q?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignalList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_signals: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                strategy_id?: string | null;
+                status?: components["schemas"]["SignalStatus"] | null;
+                intent?: components["schemas"]["Intent"] | null;
+                account_id?: string | null;
+                environment?: components["schemas"]["Environment"] | null;
+                q?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_orders: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                since?: string | null;
+                until?: string | null;
+                working?: boolean | null;
+                strategy_id?: string | null;
+                account_id?: string | null;
+                symbol?: string | null;
+                status?: components["schemas"]["OrderStatus"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_orders: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                working?: boolean | null;
+                strategy_id?: string | null;
+                account_id?: string | null;
+                symbol?: string | null;
+                status?: components["schemas"]["OrderStatus"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_fills: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                since?: string | null;
+                until?: string | null;
+                strategy_id?: string | null;
+                account_id?: string | null;
+                symbol?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FillList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_fills: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                strategy_id?: string | null;
+                account_id?: string | null;
+                symbol?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_decisions: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                since?: string | null;
+                until?: string | null;
+                strategy_id?: string | null;
+                outcome?: components["schemas"]["Outcome"] | null;
+                code?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_decisions: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                strategy_id?: string | null;
+                outcome?: components["schemas"]["Outcome"] | null;
+                code?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_positions: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                by?: "strategy" | "account" | "instrument";
+                open_only?: boolean;
+                strategy_id?: string | null;
+                account_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PositionList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_positions: {
+        parameters: {
+            query?: {
+                by?: "strategy" | "account" | "instrument";
+                open_only?: boolean;
+                strategy_id?: string | null;
+                account_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_incidents: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                since?: string | null;
+                until?: string | null;
+                status?: ("OPEN" | "CLEARED") | null;
+                kind?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_incidents: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                status?: ("OPEN" | "CLEARED") | null;
+                kind?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description at most so many */
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                since?: string | null;
+                until?: string | null;
+                status?: ("FAILING" | "DEAD" | "RECOVERED" | "DISCARDED") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_dead_letters: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                status?: ("FAILING" | "DEAD" | "RECOVERED" | "DISCARDED") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_frame: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Frame"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_notification_settings: {
         parameters: {
             query?: never;
@@ -7305,6 +9846,845 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_client_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientDashboard"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sender_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SenderDashboard"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    regenerate_dashboards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Regenerated"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sender_signals: {
+        parameters: {
+            query?: {
+                /** @description at most so many, newest first */
+                limit?: number;
+                /** @description `next` of an earlier answer */
+                before?: string | null;
+                status?: components["schemas"]["SignalStatus"] | null;
+            };
+            header?: never;
+            path: {
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SenderSignals"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sender_signal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                strategy_id: string;
+                signal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SenderSignalPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sender_positions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SenderPositions"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sender_summary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SenderSummary"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sender_equity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SenderEquity"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_investor_view: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvestorView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_daily_report: {
+        parameters: {
+            query?: {
+                /** @description UTC; none = the newest */
+                date?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DailyReport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_daily_report: {
+        parameters: {
+            query: {
+                /** @description UTC */
+                date: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DailyReport"];
                 };
             };
             /** @description Unauthorized */

@@ -911,6 +911,60 @@ export interface components {
             override: string;
         };
         /**
+         * ApprovalTerms
+         * @description Whether entries of a strategy wait for a person.
+         *
+         *     Attributes:
+         *         required: False = they do not, whatever else is set.
+         *         timeout_s: how long they wait, seconds.
+         *         on_timeout: what happens then.
+         *         above_notional: only where the orders in one account come to more, in its currency; None =
+         *             every entry waits.
+         */
+        "ApprovalTerms-Input": {
+            /**
+             * Required
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Timeout S
+             * @default 300
+             */
+            timeout_s: number | string;
+            /** @default REJECT */
+            on_timeout: components["schemas"]["OnTimeout"];
+            /** Above Notional */
+            above_notional?: number | string | null;
+        };
+        /**
+         * ApprovalTerms
+         * @description Whether entries of a strategy wait for a person.
+         *
+         *     Attributes:
+         *         required: False = they do not, whatever else is set.
+         *         timeout_s: how long they wait, seconds.
+         *         on_timeout: what happens then.
+         *         above_notional: only where the orders in one account come to more, in its currency; None =
+         *             every entry waits.
+         */
+        "ApprovalTerms-Output": {
+            /**
+             * Required
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Timeout S
+             * @default 300
+             */
+            timeout_s: string;
+            /** @default REJECT */
+            on_timeout: components["schemas"]["OnTimeout"];
+            /** Above Notional */
+            above_notional?: string | null;
+        };
+        /**
          * AssetClass
          * @description What a strategy mostly trades; for people, nothing is refused by it.
          * @enum {string}
@@ -1806,6 +1860,8 @@ export interface components {
          *         pnl: of all days.
          *         changed: rows that this run wrote or removed.
          *         unknown_count: days that are missing, `unknown` has the newest 100.
+         *         verdict: of the record beside what the developer claims; None where nothing is claimed.
+         *         verdict_sentences: the verdict in words, a rule each.
          */
         LiveReport: {
             /** Strategy Id */
@@ -1834,6 +1890,12 @@ export interface components {
             unknown: components["schemas"]["UnknownDay"][];
             /** Notes */
             notes: string[];
+            verdict?: components["schemas"]["Verdict"] | null;
+            /**
+             * Verdict Sentences
+             * @default []
+             */
+            verdict_sentences: string[];
         };
         /**
          * Method
@@ -1900,6 +1962,7 @@ export interface components {
             /** @default HOLD */
             group_policy: components["schemas"]["GroupPolicy"];
             square_off?: components["schemas"]["SquareOff"] | null;
+            approval?: components["schemas"]["ApprovalTerms-Input"] | null;
             /**
              * Name
              * @default
@@ -1940,6 +2003,12 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /**
+         * OnTimeout
+         * @description What it counts as that nobody answers.
+         * @enum {string}
+         */
+        OnTimeout: "REJECT" | "APPROVE";
         /**
          * Origin
          * @description Where a proposal comes from.
@@ -2820,6 +2889,7 @@ export interface components {
             /** @default HOLD */
             group_policy: components["schemas"]["GroupPolicy"];
             square_off?: components["schemas"]["SquareOff"] | null;
+            approval?: components["schemas"]["ApprovalTerms-Input"] | null;
             /**
              * Name
              * @default
@@ -2917,6 +2987,7 @@ export interface components {
             /** @default HOLD */
             group_policy: components["schemas"]["GroupPolicy"];
             square_off?: components["schemas"]["SquareOff"] | null;
+            approval?: components["schemas"]["ApprovalTerms-Output"] | null;
             /**
              * Name
              * @default

@@ -8,7 +8,8 @@ import { SmallTable } from './small-table'
 import { StatusBadge } from './status-badge'
 import { TimeText } from './time-text'
 
-type Order = components['schemas']['OrderView']
+/** What lists and pages of orders have in common. */
+export type Order = Omit<components['schemas']['OrderLine'], 'doing'>
 type Fill = components['schemas']['FillView']
 
 /** The terms of an order: `LIMIT 150.00 · stop 140 · GTC`. */

@@ -5,7 +5,7 @@ import { words } from '@/lib/format'
 import { StatusBadge } from './status-badge'
 import styles from './waterfall.module.css'
 
-type Decision = components['schemas']['DecisionView']
+type Decision = Pick<components['schemas']['DecisionView'], 'outcome' | 'code' | 'reason' | 'steps'>
 
 /** How a decision came about: bars from asked to final, what bound, and what else was looked at. */
 export function Waterfall({ decision }: { decision: Decision }) {

@@ -4,9 +4,10 @@ import { gateway } from '@/api/client'
 import type { components } from '@/api/dashboard-creator'
 import { sentenceOf } from '@/api/problem'
 import type { components as Gateway } from '@/api/signal-gateway'
-import { CodeText, pretty } from '@/components/code-text'
+import { CopyBlock } from '@/components/copy-block'
 import { Panel } from '@/components/panel'
 import { Empty } from '@/components/states'
+import { pretty } from '@/lib/pretty'
 
 type Signal = components['schemas']['SignalPage']
 type Report = Gateway['schemas']['LintReport']
@@ -53,7 +54,7 @@ export function RawPayload({ signal }: { signal: Signal & { payload?: string | n
         )}
         {report && <Verdict report={report} />}
         {payload ? (
-          <CodeText text={pretty(payload)} label="raw payload" />
+          <CopyBlock value={pretty(payload)} label="as it came, secrets removed" />
         ) : (
           <Empty>The payload is not kept any more.</Empty>
         )}

@@ -1,10 +1,9 @@
 import { Button } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { useState } from 'react'
 import { useNavigate } from 'react-router'
 import { gateway } from '@/api/client'
 import type { components } from '@/api/dashboard-creator'
-import { Confirm, type Confirmation } from '@/components/confirm'
+import { useAsk } from '@/components/use-ask'
 import { legWords } from '@/lib/instrument'
 import { useMay } from '@/lib/session'
 
@@ -12,7 +11,7 @@ type Signal = components['schemas']['SignalPage']
 
 /** What can be done with a signal: send it again, and take all evidence of it along. */
 export function SignalActions({ signal }: { signal: Signal }) {
-  const [asked, setAsked] = useState<Confirmation | null>(null)
+  const { ask, question } = useAsk()
   const mayTrade = useMay('TRADE')
   const navigate = useNavigate()
 
@@ -32,7 +31,7 @@ export function SignalActions({ signal }: { signal: Signal }) {
         <Button
           variant="default"
           onClick={() =>
-            setAsked({
+            ask({
               title: 'Send this signal again',
               facts: [
                 ['Strategy', signal.strategy_id],
@@ -56,7 +55,7 @@ export function SignalActions({ signal }: { signal: Signal }) {
       >
         Evidence bundle
       </Button>
-      <Confirm asked={asked} close={() => setAsked(null)} />
+      {question}
     </>
   )
 }

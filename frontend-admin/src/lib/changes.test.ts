@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest'
+import { changesInWords, changesOf } from './changes'
+
+test('only what has changed is named, with its way down', () => {
+  expect(changesOf({ limits: { a: '1', b: 2 } }, { limits: { a: '3', b: 2 } })).toEqual([
+    { field: 'limits.a', before: '1', after: '3' },
+  ])
+})
+
+test('what was not there before is a dash', () => {
+  expect(changesInWords(null, { state: 'HALTED' })).toBe('state – → HALTED')
+  expect(changesInWords('ACTIVE', 'HALTED')).toBe('ACTIVE → HALTED')
+})
