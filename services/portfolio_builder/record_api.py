@@ -49,8 +49,7 @@ _FILE = {
         },
     }
 }
-#: A developer may look at the records of their own strategies.
-Reader = Annotated[Caller, Depends(allow(Permission.READ, own=True))]
+Reader = Annotated[Caller, Depends(allow(Permission.READ))]
 Admin = Annotated[Caller, Depends(allow(Permission.CONFIGURE))]
 _NAMED = "name of the column, where it is not told apart rightly"
 
