@@ -21,6 +21,7 @@ from services.common.sessions import COOKIE
 from services.domain.users import PERMISSIONS, Permission, Role
 
 CSRF_HEADER: Final = "X-CSRF-Token"
+_PARTS_OF_READ: Final = frozenset({Permission.OWN, Permission.RESULTS})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -46,8 +47,9 @@ class Caller(NamedTuple):
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        """What they may do: what the role may, and the key is for."""
-        return PERMISSIONS[self.role] & self.scopes
+        """What they may do: what the role may, and the key is for; who reads all reads parts."""
+        parts = _PARTS_OF_READ if Permission.READ in self.scopes else frozenset()
+        return PERMISSIONS[self.role] & (self.scopes | parts)
 
     def may_see(self, strategy_id: str) -> bool:
         """Whether a strategy is theirs to look at."""

@@ -247,9 +247,9 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "service_states": [],
     "dead_letters": [([("status", ASCENDING), ("last_failed_at", DESCENDING)], {})],
     "audit_log": [
-        ([("recorded_at", DESCENDING), ("_id", DESCENDING)], {}),
-        ([("by", ASCENDING), ("recorded_at", DESCENDING), ("_id", DESCENDING)], {}),
-        ([("what", ASCENDING), ("recorded_at", DESCENDING), ("_id", DESCENDING)], {}),
+        ([("recorded_at", DESCENDING)], {}),
+        ([("by", ASCENDING), ("recorded_at", DESCENDING)], {}),
+        ([("what", ASCENDING), ("recorded_at", DESCENDING)], {}),
         # What was done with one signal, or one order, for its evidence.
         (
             [("facts.signal_id", ASCENDING)],

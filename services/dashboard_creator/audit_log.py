@@ -1,41 +1,46 @@
-"""Reads the audit log: newest first, page by page on an index, or all of it as CSV."""
+"""Reads the audit log: newest first, page by page on an index."""
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from bson import ObjectId
-from bson.errors import InvalidId
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pymongo import DESCENDING
 
+from services.common.clock import utc_now
 from services.common.problems import Refusal
 from services.common.store import Document, Store
+from services.dashboard_creator.paging import Activity, Cursor, Wanted, newest_first
 from services.domain.values import Instant
 
-#: Rows that one page looks through for a word; the next page goes on from there.
-MOST_SEARCHED: Final = 2000
-_BATCH: Final = 500
-_COLUMNS: Final = ("recorded_at", "who", "what", "service", "address", "before", "after", "facts")
+#: After so long a page is handed out as full as it is.
+_PATIENCE_SECONDS: Final = 0.05
+_AHEAD: Final = timedelta(minutes=1)
+_Word = Annotated[str, Field(max_length=100)]
 
 
-class Filters(BaseModel):
+class AuditFilter(BaseModel):
     """Which acts; `q` is a word anywhere in them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    who: str = Field("", max_length=100)
-    what: str = Field("", max_length=100)
+    who: _Word = ""
+    what: _Word = ""
     since: Instant | None = None
     until: Instant | None = None
-    q: str = Field("", max_length=100)
+    q: _Word = ""
+
+
+class AuditQuery(AuditFilter):
+    """One page of them; `before` is `next` of the page before."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    before: Annotated[str | None, Field(max_length=200)] = None
 
 
 class Act(BaseModel):
@@ -66,57 +71,59 @@ class Acts(BaseModel):
 class AuditLog:
     """What was done; nothing here changes it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         self._log = store["audit_log"]
+        self._patience = patience_seconds
 
-    def page(self, filters: Filters, *, before: str | None, limit: int) -> Acts:
+    def page(self, query: AuditQuery) -> Acts:
         """The newest that match, older than the cursor. Raises: Refusal (422)."""
-        most = max(limit, MOST_SEARCHED) if filters.q else limit
-        found: list[Document] = []
-        last, looked = None, 0
-        for row in self._rows(filters, before):
-            if looked == most or len(found) == limit:
-                return Acts(rows=[_act(each) for each in found], next=_cursor(last))
-            looked, last = looked + 1, row
-            if _holds(row, filters.q):
-                found.append(row)
-        return Acts(rows=[_act(each) for each in found], next=None)
+        until = time.monotonic() + self._patience
+        found = newest_first(
+            self._read(query),
+            Wanted(
+                limit=query.limit,
+                field="recorded_at",
+                until=query.until or utc_now() + _AHEAD,
+                since=query.since,
+                before=_place(query.before),
+                keep=lambda row: _holds(row, query),
+                enough=lambda: time.monotonic() > until,
+            ),
+            Activity({}),
+        )
+        rows = [_act(row) for row in found.rows]
+        return Acts(rows=rows, next=found.next.text() if found.next else None)
 
-    def csv(self, filters: Filters) -> Iterator[str]:
-        """Everything that matches, newest first, as it is read."""
-        yield _line(_COLUMNS)
-        for row in self._rows(filters, None):
-            if _holds(row, filters.q):
-                act = _act(row).model_dump(mode="json")
-                yield _line([_cell(act[name]) for name in _COLUMNS])
+    def _read(self, query: AuditQuery) -> Any:  # noqa: ANN401 - a paging.Read
+        # One of the two at most: an index is by who, or by what.
+        prefix = {"by": query.who} if query.who else {"what": query.what} if query.what else {}
 
-    def _rows(self, filters: Filters, before: str | None) -> Iterator[Document]:
-        at, last = _place(before) if before else (None, None)
-        times = {"$gte": filters.since, "$lt": filters.until, "$lte": at}
-        query: Document = {"by": filters.who, "what": filters.what}
-        query = {key: value for key, value in query.items() if value}
-        bounds = {key: value for key, value in times.items() if value is not None}
-        if bounds:
-            query["recorded_at"] = bounds
-        order = [("recorded_at", DESCENDING), ("_id", DESCENDING)]
-        for row in self._log.find(query).sort(order).batch_size(_BATCH):
-            # Of the same millisecond as the cursor, those that were on the page before.
-            if last is None or row["recorded_at"] != at or row["_id"] < last:
-                yield row
+        def read(after: datetime, until: datetime, most: int | None) -> Sequence[Document]:
+            span = {"recorded_at": {"$gt": after, "$lte": until}}
+            rows = self._log.find({**prefix, **span}).sort("recorded_at", DESCENDING)
+            return list(rows.limit(most or 0))
+
+        return read
 
 
-def _holds(row: Document, word: str) -> bool:
-    if not word:
+def _holds(row: Any, query: AuditQuery) -> bool:  # noqa: ANN401 - a stored row
+    if query.what not in ("", row["what"]):
+        return False
+    if not query.q:
         return True
-    text = json.dumps([row[key] for key in ("by", "what", "facts")], default=str) + str(
-        row.get("address")
-    )
-    return word.casefold() in text.casefold()
+    told = [row.get(key) for key in ("by", "what", "address", "facts")]
+    return query.q.casefold() in json.dumps(told, default=str, ensure_ascii=False).casefold()
 
 
-def _act(row: Document) -> Act:
-    facts = _json(row.get("facts") or {})
-    assert isinstance(facts, dict)  # noqa: S101 - audit() stores nothing else
+def _place(cursor: str | None) -> Cursor | None:
+    try:
+        return Cursor.parse(cursor) if cursor else None
+    except ValueError as error:
+        raise Refusal(422, "BAD_CURSOR", "`before` is no cursor of ours", field="before") from error
+
+
+def _act(row: Any) -> Act:  # noqa: ANN401 - a stored row
+    facts = {str(key): _json(value) for key, value in (row.get("facts") or {}).items()}
     before, after = facts.pop("before", None), facts.pop("after", None)
     return Act(
         recorded_at=row["recorded_at"],
@@ -140,31 +147,3 @@ def _json(value: Any) -> JsonValue:  # noqa: ANN401 - whatever was stored
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
-
-
-def _cursor(row: Document | None) -> str | None:
-    if row is None:
-        return None
-    text = f"{row['recorded_at'].isoformat()}|{row['_id']}"
-    return base64.urlsafe_b64encode(text.encode()).decode()
-
-
-def _place(cursor: str) -> tuple[datetime, ObjectId]:
-    try:
-        at, _, name = base64.urlsafe_b64decode(cursor).decode().partition("|")
-        moment, last = datetime.fromisoformat(at), ObjectId(name)
-        return moment.astimezone(UTC), last
-    except (ValueError, OverflowError, InvalidId) as error:
-        raise Refusal(422, "BAD_CURSOR", "`before` is no cursor of ours", field="before") from error
-
-
-def _cell(value: JsonValue) -> str:
-    text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
-    # A spreadsheet would run it as a formula.
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-def _line(cells: tuple[str, ...] | list[str]) -> str:
-    kept = io.StringIO()
-    csv.writer(kept, lineterminator="\n").writerow(cells)
-    return kept.getvalue()

@@ -11,6 +11,13 @@ from services.common.operators import user_of
 from services.common.sessions import Lifetime, Visitor, open_session
 from services.common.settings import REPOSITORY
 from services.domain.users import PERMISSIONS, Permission, Role
+from tests.support.builders import make_signal
+from tests.support.documents import (
+    make_fill_document,
+    make_order_document,
+    make_position_document,
+    make_signal_document,
+)
 from tests.support.http import http_client
 from tests.support.interfaces import INTERFACES, Served, interface, routes_of
 from tests.support.people import add_key, add_user, code_of
@@ -39,13 +46,15 @@ DOORS |= {name for name in OPEN if "postback" in name}
 #: What routes ask for, the first that fits: service, methods, path. A route may let in fewer roles
 #: than is said here, and never more.
 ANY, CHANGES = "GET|POST|PUT|PATCH|DELETE", "POST|PUT|PATCH|DELETE"
+LISTS = r"/api/v1/(signals|orders|fills|decisions|positions|search)(/\{\w+\})?(\.csv)?"
 RULES = [
     (".*", "GET", r"/|/openapi\.json", Permission.SELF),
     ("dashboard_creator", ANY, r"/api/v1/(me|auth/logout)(/.*)?", Permission.SELF),
     ("dashboard_creator", ANY, r"/api/v1/users(/.*)?", Permission.ADMINISTER),
-    ("dashboard_creator", "GET", r"/api/v1/signal-senders(/.*)?", Permission.OWN),
-    ("dashboard_creator", "GET", r"/api/v1/dashboards/signal-sender/.*", Permission.OWN),
-    ("dashboard_creator", "GET", r"/api/v1/signals/\{signal_id\}/evidence", Permission.OWN),
+    # Filtered by the strategies of whoever asks.
+    ("dashboard_creator", "GET", LISTS, Permission.OWN),
+    ("dashboard_creator", "GET", r"/api/v1/signals/\{signal_id\}(/evidence)?", Permission.OWN),
+    ("dashboard_creator", "GET", r"/api/v1/(frame|stream)", Permission.SELF),
     ("dashboard_creator", "GET", r"/api/v1/investor(/.*)?", Permission.RESULTS),
     # Questions, which change nothing.
     (".*", "POST", r"/api/v1/(whatif|allocations/compare|limits/preview)", Permission.READ),
@@ -60,7 +69,10 @@ RULES = [
     (".*", "GET", r"/api/v1/.*", Permission.READ),
 ]
 #: Where a developer may do more than their role: at strategies of their own.
-OWN = r"/api/v1/strategies/\{strategy_id\}/credentials.*"
+OWN = (
+    r"/api/v1/strategies/\{strategy_id\}/credentials.*"
+    r"|/api/v1/(dashboards/signal-sender|signal-senders)/\{strategy_id\}.*"
+)
 BEFORE_PASSWORD = {"GET /api/v1/me", "POST /api/v1/me/password", "POST /api/v1/auth/logout"}
 
 
@@ -192,3 +204,33 @@ def test_a_developer_is_let_in_at_their_own_strategies_only(asked, keys, shared_
             for other in ("S-2", "s-1", "S-1%20"):
                 answer = asked.ask(served, strategy=other, **headers)
                 assert code_of(answer) == (403, "NOT_ALLOWED"), str(served)
+
+
+@pytest.mark.parametrize("asked", ["dashboard_creator"], indirect=True)
+def test_a_developer_reads_nothing_of_another_strategy_anywhere(asked, keys, shared_store):
+    """What each list has is there for an operator, so that its absence says something."""
+    for name in ("S-1", "S-2"):
+        signal = make_signal(signal_id=f"sig-{name}").model_copy(update={"strategy_id": name})
+        ids = {"strategy_id": name, "signal_id": signal.signal_id}
+        shared_store["signal_store"].insert_one(make_signal_document(signal=signal))
+        for collection, row in (
+            ("orders", make_order_document(**ids)),
+            ("execution_confirmations", make_fill_document(**ids)),
+            ("positions", make_position_document(strategy_id=name)),
+        ):
+            shared_store[collection].insert_one({**row, "_id": f"{name}|{row['_id']}"})
+    headers = {role: {"Authorization": f"Bearer {keys[role]}"} for role in Role}
+    looked = []
+    for served in asked.closed():
+        if served.method != "GET" or served.permission is not Permission.OWN:
+            continue
+        theirs = asked.ask(served, **headers[Role.DEVELOPER])
+        assert "S-2" not in theirs.text, str(served)
+        if "{" in served.path:
+            path = re.sub(r"\{[^}]*\}", "sig-S-2", served.path)
+            other = asked.http.get(path, headers=headers[Role.DEVELOPER])
+            assert other.status_code in {403, 404}, str(served)
+        elif "S-2" in asked.ask(served, **headers[Role.OPERATOR]).text:
+            assert "S-1" in theirs.text, str(served)
+            looked.append(served.path)
+    assert {"/api/v1/signals", "/api/v1/orders", "/api/v1/fills", "/api/v1/positions"} <= {*looked}

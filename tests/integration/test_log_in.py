@@ -340,7 +340,7 @@ def test_a_key_is_for_what_it_says_and_no_more(http, anna, store):
     key = made.json()["secret"]
     assert by_key(http, key).status_code == 200
     assert code_of(by_key(http, key, "/users")) == (403, "NOT_ALLOWED")
-    assert set(by_key(http, key, "/me").json()["permissions"]) == {"READ", "SELF"}
+    assert set(by_key(http, key, "/me").json()["permissions"]) == {"READ", "SELF", "OWN", "RESULTS"}
     more = {"label": "x", "scopes": ["ADMINISTER"]}
     made_by_key = by_key(http, key, "/me/api-keys", "POST", json=more)
     assert code_of(made_by_key) == (403, "SESSION_NEEDED")
