@@ -34,7 +34,7 @@ def build(process: Process[DashboardSettings]) -> None:
     operators = Operators(store, cache_seconds=KEY_SECONDS)
     app = create_app(dashboards, process.health, operators)
     add_identity(app, store, settings)
-    add_reading(app, store, settings)
+    add_reading(app, store, settings, dashboards)
     add_notification_routes(app, store, Vault(settings))
     add_results(process, app, store)
     add_act_routes(app, store, kill_timeout_seconds=settings.kill_timeout_s)

@@ -12,12 +12,19 @@ from services.dashboard_creator.frames import Frames
 from services.dashboard_creator.lists import Lists
 from services.dashboard_creator.lists_api import add_list_routes
 from services.dashboard_creator.lists_store import ListStore
+from services.dashboard_creator.search import Search
+from services.dashboard_creator.service import Dashboards
+from services.dashboard_creator.signal_pages import SignalPages
+from services.dashboard_creator.things_api import add_thing_routes
 
 
-def add_reading(app: FastAPI, store: Store, settings: DashboardSettings) -> None:
+def add_reading(
+    app: FastAPI, store: Store, settings: DashboardSettings, dashboards: Dashboards
+) -> None:
     """Lists, pages of one thing, the top bar, the system, and the stream."""
-    lists = Lists(ListStore(store), Activities(store))
-    add_list_routes(app, lists)
+    rows = ListStore(store)
+    add_list_routes(app, Lists(rows, Activities(store)))
+    add_thing_routes(app, SignalPages(store, dashboards), Search(rows))
     frames = Frames(
         store,
         trading_mode=settings.trading_mode,
