@@ -11,6 +11,7 @@ from services.common.vault import Vault
 from services.dashboard_creator.acts_api import add_act_routes
 from services.dashboard_creator.api import create_app
 from services.dashboard_creator.identity import add_identity
+from services.dashboard_creator.latency_keeper import LatencyKeeper
 from services.dashboard_creator.notifications_api import add_notification_routes
 from services.dashboard_creator.reading import add_reading
 from services.dashboard_creator.results import add_results
@@ -34,11 +35,13 @@ def build(process: Process[DashboardSettings]) -> None:
     operators = Operators(store, cache_seconds=KEY_SECONDS)
     app = create_app(dashboards, process.health, operators)
     add_identity(app, store, settings)
-    add_reading(app, store, settings)
+    feed = add_reading(app, store, settings, dashboards)
     add_notification_routes(app, store, Vault(settings))
     add_results(process, app, store)
     add_act_routes(app, store, kill_timeout_seconds=settings.kill_timeout_s)
+    process.add(LatencyKeeper(store))
     serve_http(process, app)
+    process.add(feed)
 
 
 if __name__ == "__main__":

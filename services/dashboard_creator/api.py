@@ -11,8 +11,8 @@ from services.common.callers import Caller, add_description, allow
 from services.common.http import add_routes
 from services.common.operators import Operators, admit_operators
 from services.common.ops import Health
-from services.common.problems import Refusal, add_problems, problem_responses
-from services.dashboard_creator.models import QuarantinedSignal, SignalPage
+from services.common.problems import add_problems, problem_responses
+from services.dashboard_creator.models import QuarantinedSignal
 from services.dashboard_creator.pages import Dashboard, Endpoint, Index
 from services.dashboard_creator.service import Dashboards
 from services.domain.users import Permission
@@ -60,14 +60,6 @@ def _add_signals(app: FastAPI, dashboards: Dashboards) -> None:
     def get_dashboard(_by: Reader) -> Dashboard:
         """All on one page: fund, accounts, strategies, the last signals, what needs a person."""
         return dashboards.dashboard()
-
-    @app.get("/api/v1/signals/{signal_id}")
-    def get_signal(signal_id: str, _by: Reader) -> SignalPage:
-        """Everything of one signal: sentence, road, decision, orders, fills, positions."""
-        page = dashboards.signal(signal_id)
-        if page is None:
-            raise Refusal(404, "UNKNOWN_SIGNAL", f"there is no signal {signal_id!r}")
-        return page
 
     @app.get("/api/v1/quarantine")
     def get_quarantine(_by: Reader, limit: Limit = 50) -> list[QuarantinedSignal]:

@@ -40,12 +40,17 @@ class View(BaseModel):
 
 
 class Stage(View):
-    """One stage of a signal's road, and how long the signal took to it."""
+    """One stage of a signal's road, and how long the signal took to it.
+
+    Attributes:
+        waited_for: whose work the time since the stage before was, in words.
+    """
 
     name: str
     at: Instant
     since_arrival_ms: float
     since_previous_ms: float | None
+    waited_for: str = ""
 
 
 class QuarantineReason(View):
@@ -66,17 +71,32 @@ class StepView(View):
     after: Amount | None = None
     limit: Amount | None = None
     bound: bool = False
+    rule: str = ""
+    sentence: str = ""
+
+
+class PassableView(View):
+    """What of a leg would have passed in an account; `sentence` says it."""
+
+    account_id: str
+    leg_index: int
+    quantity: Amount
     sentence: str = ""
 
 
 class DecisionView(View):
-    """Cerebro's answer to a signal."""
+    """Cerebro's answer to a signal.
+
+    Attributes:
+        passable: of a denied entry, the most that would have passed.
+    """
 
     outcome: Outcome
     intent: Intent | None = None
     code: str = ""
     reason: str = ""
     steps: tuple[StepView, ...] = ()
+    passable: tuple[PassableView, ...] = ()
     cancels: tuple[str, ...] = ()
     decided_at: Instant
 
@@ -205,8 +225,29 @@ class PathView(View):
     received_at: Instant
 
 
+class RawSignal(View):
+    """What arrived, as it came, but for secrets.
+
+    Attributes:
+        reader: how its text was read.
+        remote: address of the sender.
+    """
+
+    source: str
+    reader: str = ""
+    remote: str = ""
+    body: str
+    received_at: Instant
+
+
 class SignalPage(SignalSummary):
-    """Everything of one signal."""
+    """Everything of one signal.
+
+    Attributes:
+        waiting_for: what it waits for now, in words; empty once it is decided.
+        contention: who else wanted the margin that it did not get, in words.
+        links: where more about it is asked: of this interface, from its root.
+    """
 
     raw_id: str | None
     paths: tuple[PathView, ...]
@@ -221,6 +262,10 @@ class SignalPage(SignalSummary):
     orders: tuple[OrderView, ...]
     fills: tuple[FillView, ...]
     positions: tuple[PositionView, ...]
+    raw: RawSignal | None = None
+    waiting_for: str = ""
+    contention: tuple[str, ...] = ()
+    links: dict[str, str] = Field(default_factory=dict)
 
 
 class QuarantinedSignal(View):

@@ -22,6 +22,14 @@ STAGES = (
     ("FIRST_FILL", "first_fill_at"),
     ("COMPLETED", "completed_at"),
 )
+#: Whose work it is that ends in a stage.
+_WORK = {
+    "STANDARDIZED": "ingestion, which reads what the sender wrote",
+    "DECIDED": "Cerebro, which sizes it and checks every limit",
+    "SUBMITTED": "execution, which writes the order down and sends it",
+    "FIRST_FILL": "the broker's first fill",
+    "COMPLETED": "the rest of the fills",
+}
 _ASKED = {
     None: "asked to",
     Intent.ENTRY: "asked to",
@@ -44,11 +52,20 @@ class Trade(NamedTuple):
     price: Decimal | None
 
 
-def road(received_at: datetime, stages: Mapping[str, datetime | None]) -> tuple[Stage, ...]:
+def road(
+    received_at: datetime,
+    stages: Mapping[str, datetime | None],
+    waited: Mapping[str, str] | None = None,
+) -> tuple[Stage, ...]:
     """The stages that a signal has passed, in the order of time.
 
     A stage before the arrival or out of order is shown as it is stored: brokers have clocks of
     their own.
+
+    Args:
+        received_at: when it arrived.
+        stages: as they are stored.
+        waited: by stage, what else it waited for on the way to it.
     """
     times = {**stages, "received_at": stages.get("received_at") or received_at}
     passed = [(name, at) for name, field in STAGES if (at := times.get(field)) is not None]
@@ -61,9 +78,19 @@ def road(received_at: datetime, stages: Mapping[str, datetime | None]) -> tuple[
                 at=at,
                 since_arrival_ms=_milliseconds(at - received_at),
                 since_previous_ms=_milliseconds(at - found[-1].at) if found else None,
+                waited_for=_waited(name, found, waited or {}),
             )
         )
     return tuple(found)
+
+
+def _waited(name: str, before: Sequence[Stage], waited: Mapping[str, str]) -> str:
+    if not before:
+        return ""
+    if name == "COMPLETED" and before[-1].name == "DECIDED":
+        return "nothing: the decision was its end"
+    work = _WORK.get(name, "")
+    return f"{work}; before that {waited[name]}" if name in waited else work
 
 
 def headline(record: SignalRecord, orders: Sequence[OrderView]) -> str:

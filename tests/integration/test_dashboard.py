@@ -50,8 +50,9 @@ def make_dashboards(store: Store, *, refresh_seconds: float = 0.0) -> Dashboards
 
 @pytest.fixture
 def http(store: Store) -> Iterator[httpx.Client]:
-    app = create_app(make_dashboards(store), Health("dashboard_creator"), Operators(store))
-    add_reading(app, store, DashboardSettings())
+    dashboards = make_dashboards(store)
+    app = create_app(dashboards, Health("dashboard_creator"), Operators(store))
+    add_reading(app, store, DashboardSettings(), dashboards)
     with http_client(app, key=add_operator(store)) as client:
         yield client
 
