@@ -19,6 +19,7 @@ from services.dashboard_creator.summary_days import (
     strategy_month,
 )
 from services.domain.instruments import Instrument
+from services.domain.words import FillOrigin
 
 _CHECKPOINT: Final = "summaries"
 _SIGNALS: Final = "signal_store"
@@ -38,16 +39,22 @@ Key = tuple[str, str]
 
 
 class SummaryStore:
-    """Reads what happened, writes what it came to."""
+    """Reads what happened, writes what it came to.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: the database.
+        await_ms: how long a look for changes waits for one.
+    """
+
+    def __init__(self, store: Store, *, await_ms: int = _AWAIT_MS) -> None:
         self._store = store
+        self._await_ms = await_ms
 
     def watch(self, token: Any | None) -> ChangeStream[Document]:  # noqa: ANN401 - opaque
         """Changes of signals and fills from just after `token`, or from now."""
         match = {"ns.coll": {"$in": [_SIGNALS, _FILLS]}}
         return self._store.database.watch(
-            [{"$match": match}], resume_after=token, max_await_time_ms=_AWAIT_MS
+            [{"$match": match}], resume_after=token, max_await_time_ms=self._await_ms
         )
 
     def checkpoint(self) -> tuple[Any | None, list[Key]]:
@@ -82,15 +89,22 @@ class SummaryStore:
         return {(row["strategy_id"], day_of(row["received_at"])) for row in found}
 
     def keys_of_fills(self, ids: Sequence[str]) -> set[Key]:
-        """Rows that these fills are in, and were in before a person gave them to another."""
-        fields = {"strategy_id": 1, "occurred_at": 1, "adopted.from": 1}
+        """Rows that these fills are in, or may have been in.
+
+        A trade of no order of ours may have been given from one strategy to the next: every row of
+        its day may have had it.
+        """
+        fields = {"strategy_id": 1, "occurred_at": 1, "origin": 1}
         keys: set[Key] = set()
+        given: set[str] = set()
         for row in self._store[_FILLS].find({"_id": {"$in": list(ids)}}, fields):
             on = day_of(row["occurred_at"])
             keys.add((row["strategy_id"], on))
-            if before := (row.get("adopted") or {}).get("from"):
-                keys.add((str(before), on))
-        return keys
+            if row.get("origin", FillOrigin.ORDER) != FillOrigin.ORDER:
+                given.add(on)
+        days = {"date": {"$in": sorted(given)}}
+        found = self._store["strategy_days"].find(days, {"strategy_id": 1, "date": 1})
+        return keys | ({(row["strategy_id"], row["date"]) for row in found} if given else set())
 
     def remake(self, key: Key) -> StrategyDay:
         """Make one row anew, and the month that it is part of."""
