@@ -9,7 +9,6 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from services.common.clock import utc_now
 from services.common.problems import Refusal
 from services.common.store import from_document
 from services.dashboard_creator.client_dashboard import ClientFacts, client_dashboard
@@ -71,7 +70,7 @@ class MadeDashboards:
     def make_client(self) -> ClientDashboard:
         """Make and keep it."""
         with self._one_at_a_time:
-            now = utc_now()
+            now = self._senders.clock()
             page = client_dashboard(self._client_facts(now), now)
             self._store.keep_dashboard(_CLIENT, page)
             return page
@@ -98,7 +97,7 @@ class MadeDashboards:
 
     def make_sender(self, strategy_id: str) -> SenderDashboard:
         """Make and keep the one of a strategy."""
-        now = utc_now()
+        now = self._senders.clock()
         page = sender_dashboard(
             self.sender_facts(strategy_id, now),
             self._senders.signals(strategy_id, limit=_RECENT_SIGNALS, before=None).rows,

@@ -90,15 +90,29 @@ class _Known(NamedTuple):
     traded: bool
 
 
+class PageTerms(NamedTuple):
+    """How pages are made.
+
+    Attributes:
+        trading_mode: paper or live.
+        max_age_seconds: from which age on figures are stale.
+        refresh_seconds: how old an answer may be.
+        clock: what time it is.
+    """
+
+    trading_mode: str
+    max_age_seconds: float
+    refresh_seconds: float
+    clock: Callable[[], datetime] = utc_now
+
+
 class OverviewPages:
     """The overview, and what other pages take from it.
 
     Args:
         store: documents.
         summaries: rows of days.
-        trading_mode: paper or live.
-        max_age_seconds: from which age on figures are stale.
-        refresh_seconds: how old an answer may be.
+        terms: how they are made.
         services: what the processes say of themselves.
     """
 
@@ -106,19 +120,18 @@ class OverviewPages:
         self,
         store: OverviewStore,
         summaries: SummaryStore,
+        terms: PageTerms,
         *,
-        trading_mode: str,
-        max_age_seconds: float,
-        refresh_seconds: float,
         services: Callable[[], Sequence[ServiceState]] = tuple,
     ) -> None:
         self._store = store
         self._summaries = summaries
-        self._trading_mode = trading_mode
-        self._max_age_seconds = max_age_seconds
+        self._trading_mode = terms.trading_mode
+        self._max_age_seconds = terms.max_age_seconds
         self._services = services
+        self._clock = terms.clock
         self.fund_days = KeptFundDays(store)
-        self.page = Kept(self._build, seconds=refresh_seconds)
+        self.page = Kept(self._build, seconds=terms.refresh_seconds)
         self._times = Kept(self._signal_times, seconds=_SLOW_SECONDS)
         self._benchmark = Kept(self._equal_weight, seconds=_SLOW_SECONDS)
 
@@ -169,7 +182,7 @@ class OverviewPages:
         return self._build(span)
 
     def _build(self, span: Range) -> Overview:
-        now = utc_now()
+        now = self._clock()
         accounts = self._store.accounts()
         account_type = main_type(accounts)
         fund = self._store.fund(account_type)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from services.common.clock import utc_now
@@ -33,9 +34,16 @@ from services.domain.words import SignalStatus
 class Senders:
     """Pages of one strategy each; account ids never leave."""
 
-    def __init__(self, store: ResultsStore, facts: OverviewStore) -> None:
+    def __init__(
+        self,
+        store: ResultsStore,
+        facts: OverviewStore,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._store = store
         self._facts = facts
+        self.clock = clock
 
     def check(self, strategy_id: str) -> None:
         """Refuse a strategy that has never been. Raises: Refusal (404)."""
@@ -80,7 +88,7 @@ class Senders:
     def positions(self, strategy_id: str) -> SenderPositions:
         """What is open. Raises: Refusal (404)."""
         self.check(strategy_id)
-        now = utc_now()
+        now = self.clock()
         held = self._store.positions_of(strategy_id)
         marks = self._facts.marks({each.account_id for each in held}, now.date()) if held else {}
         return SenderPositions(rows=tuple(sender_positions(held, marks, now)))

@@ -190,10 +190,8 @@ class SummaryStore:
         for row in list(self._store["strategy_days"].find({}, fields)):
             yield row["strategy_id"], row["date"]
         for strategy_id in self.strategy_ids():
-            first = self._first(strategy_id)
-            if first is None:
-                continue
-            for step in range((today - first).days + 2):
+            first, last = self._ends(strategy_id)
+            for step in range((max(today, last) - first).days + 1):
                 yield strategy_id, (first + timedelta(days=step)).isoformat()
 
     def strategy_ids(self) -> list[str]:
@@ -212,14 +210,16 @@ class SummaryStore:
             query, {"strategy_id": 1}, sort=[("strategy_id", ASCENDING)]
         )
 
-    def _first(self, strategy_id: str) -> date | None:
+    def _ends(self, strategy_id: str) -> tuple[date, date]:
+        """First and last day on which a strategy sent or traded."""
         times = []
         for collection, field in ((_SIGNALS, "received_at"), (_FILLS, "occurred_at")):
-            row = self._store[collection].find_one(
-                {"strategy_id": strategy_id}, {field: 1}, sort=[(field, ASCENDING)]
-            )
-            times += [row[field]] if row else []
-        return min(times).date() if times else None
+            for order in (ASCENDING, DESCENDING):
+                row = self._store[collection].find_one(
+                    {"strategy_id": strategy_id}, {field: 1}, sort=[(field, order)]
+                )
+                times += [row[field].date()] if row else []
+        return min(times), max(times)
 
     def signal_times(self, strategy_id: str, limit: int) -> list[datetime]:
         """When the last signals came, newest first."""

@@ -204,8 +204,8 @@ def test_restarts_crashes_repeats_and_corrections_leave_a_full_recomputation(
     world, chance = World(store, seed), random.Random(seed)  # noqa: S311
     kept = DyingStore(store)
     earlier = None
-    for _ in range(10):
-        world.goes_on(8)
+    for _ in range(8):
+        world.goes_on(7)
         what = chance.choice(["crash", "restart", "repeat"])
         if what == "crash":
             kept.dies_after = chance.randrange(6)
@@ -226,11 +226,11 @@ def test_restarts_crashes_repeats_and_corrections_leave_a_full_recomputation(
 
 def test_a_lost_history_of_changes_makes_all_rows_anew(store: Store):
     world = World(store, 3)
-    world.goes_on(20)
+    world.goes_on(12)
     make_summaries(store, SummaryStore(store, await_ms=20)).catch_up()
     stale = {"strategy_id": "Gone", "date": "2026-01-01", "received": 5}
     store["strategy_days"].insert_one({"_id": "Gone|2026-01-01", **stale})
-    world.goes_on(10)
+    world.goes_on(5)
     SummaryStore(store).forget_token()
     make_summaries(store, SummaryStore(store, await_ms=20)).catch_up()
     found = stored(store)
