@@ -11,12 +11,16 @@ from pymongo.change_stream import ChangeStream
 
 from services.common.clock import utc_now
 from services.common.store import Document, Store, from_document, to_document
+from services.dashboard_creator.paging import Activity, Wanted, newest_first
 from services.dashboard_creator.summary_days import (
     StrategyDay,
     StrategyMonth,
+    StrategyTotal,
+    Tally,
     Traded,
     strategy_day,
     strategy_month,
+    strategy_total,
 )
 from services.domain.instruments import Instrument
 from services.domain.words import FillOrigin
@@ -34,6 +38,8 @@ _OF_SIGNALS: Final = {
     "quarantine.code": 1,
 }
 _AWAIT_MS: Final = 250
+#: Signals from longer before the last one say nothing of how often one comes.
+_LONGEST_QUIET: Final = timedelta(days=400)
 #: Which strategy's which day (ISO).
 Key = tuple[str, str]
 
@@ -102,9 +108,10 @@ class SummaryStore:
             keys.add((row["strategy_id"], on))
             if row.get("origin", FillOrigin.ORDER) != FillOrigin.ORDER:
                 given.add(on)
-        days = {"date": {"$in": sorted(given)}}
-        found = self._store["strategy_days"].find(days, {"strategy_id": 1, "date": 1})
-        return keys | ({(row["strategy_id"], row["date"]) for row in found} if given else set())
+        for on in sorted(given):
+            found = self._store["strategy_days"].find({"date": on}, {"strategy_id": 1})
+            keys |= {(row["strategy_id"], on) for row in found}
+        return keys
 
     def remake(self, key: Key) -> StrategyDay:
         """Make one row anew, and the month that it is part of."""
@@ -126,16 +133,17 @@ class SummaryStore:
 
     def remake_month(self, strategy_id: str, month: str) -> None:
         """Sum the days of a month up again."""
-        row = strategy_month(
-            strategy_id, month, self.days(strategy_id, f"{month}-01", f"{month}-31")
-        )
-        self._put(
-            "strategy_months", f"{strategy_id}|{month}", row, keep=bool(row.received or row.fills)
-        )
+        days = self.days(strategy_id, f"{month}-01", f"{month}-31")
+        row = strategy_month(strategy_id, month, days)
+        self._put("strategy_months", f"{strategy_id}|{month}", row, keep=bool(days))
 
-    def _put(
-        self, collection: str, key: str, row: StrategyDay | StrategyMonth, *, keep: bool
-    ) -> None:
+    def remake_total(self, strategy_id: str) -> None:
+        """Sum the months of a strategy up again."""
+        months = self.months(strategy_id)
+        row = strategy_total(strategy_id, months)
+        self._put("strategy_totals", strategy_id, row, keep=bool(months))
+
+    def _put(self, collection: str, key: str, row: Tally, *, keep: bool) -> None:
         if keep:
             self._store[collection].replace_one({"_id": key}, to_document(row), upsert=True)
         else:
@@ -177,11 +185,21 @@ class SummaryStore:
         found = self._store["strategy_days"].find({"date": {"$gte": first}})
         return [from_document(StrategyDay, row) for row in found]
 
-    def traded_between(self, strategy_ids: Sequence[str], first: str, before: str) -> set[str]:
-        """Those of these strategies with a fill from `first` on, and before `before`."""
-        query = {"strategy_id": {"$in": list(strategy_ids)}, "date": {"$gte": first, "$lt": before}}
-        found = self._store["strategy_days"].find(query, {"strategy_id": 1, "fills": 1})
-        return {row["strategy_id"] for row in found if row["fills"]}
+    def totals(self) -> dict[str, StrategyTotal]:
+        """Everything that each strategy ever did."""
+        found = self._store["strategy_totals"].find({})
+        return {row["_id"]: from_document(StrategyTotal, row) for row in found}
+
+    def total(self, strategy_id: str) -> StrategyTotal | None:
+        """Everything that a strategy ever did; None = nothing."""
+        found = self._store["strategy_totals"].find_one({"_id": strategy_id})
+        return from_document(StrategyTotal, found) if found else None
+
+    def traded_between(self, strategy_id: str, first: str, before: str) -> bool:
+        """Whether a strategy had a fill from `first` on, and before `before`."""
+        query = {"strategy_id": strategy_id, "date": {"$gte": first, "$lt": before}}
+        found = self._store["strategy_days"].find(query, {"fills": 1})
+        return any(row["fills"] for row in found)
 
     def all_keys(self) -> Iterator[Key]:
         """Every row that there is or should be, one strategy after the other."""
@@ -195,36 +213,40 @@ class SummaryStore:
                 yield strategy_id, (first + timedelta(days=step)).isoformat()
 
     def strategy_ids(self) -> list[str]:
-        """Everybody who ever sent or traded, each found by an index."""
+        """Everybody who ever sent or traded; goes through all that there is."""
         found: set[str] = set()
         for collection in (_SIGNALS, _FILLS):
-            last = ""
-            while (row := self._next(collection, last)) is not None:
-                last = str(row["strategy_id"])
-                found.add(last)
+            found |= {str(each) for each in self._store[collection].distinct("strategy_id")}
         return sorted(found)
-
-    def _next(self, collection: str, after: str) -> Document | None:
-        query = {"strategy_id": {"$gt": after}}
-        return self._store[collection].find_one(
-            query, {"strategy_id": 1}, sort=[("strategy_id", ASCENDING)]
-        )
 
     def _ends(self, strategy_id: str) -> tuple[date, date]:
         """First and last day on which a strategy sent or traded."""
-        times = []
-        for collection, field in ((_SIGNALS, "received_at"), (_FILLS, "occurred_at")):
-            for order in (ASCENDING, DESCENDING):
-                row = self._store[collection].find_one(
-                    {"strategy_id": strategy_id}, {field: 1}, sort=[(field, order)]
-                )
-                times += [row[field].date()] if row else []
-        return min(times), max(times)
+        days = [
+            row[field].date()
+            for collection, field in ((_SIGNALS, "received_at"), (_FILLS, "occurred_at"))
+            for row in self._store[collection].find({"strategy_id": strategy_id}, {field: 1})
+        ]
+        return min(days), max(days)
 
-    def signal_times(self, strategy_id: str, limit: int) -> list[datetime]:
-        """When the last signals came, newest first."""
-        found = self._store[_SIGNALS].find({"strategy_id": strategy_id}, {"received_at": 1})
-        return [row["received_at"] for row in found.sort("received_at", DESCENDING).limit(limit)]
+    def signal_times(self, strategy_id: str, last_at: datetime, limit: int) -> list[datetime]:
+        """When the last signals came, newest first; in windows, as all lists (`paging`)."""
+        read = self._store[_SIGNALS]
+
+        def window(after: datetime, until: datetime, most: int | None) -> list[Document]:
+            query = {"strategy_id": strategy_id, "received_at": {"$gt": after, "$lte": until}}
+            found = read.find(query, {"received_at": 1}).sort("received_at", DESCENDING)
+            return list(found.limit(most or 0))
+
+        since = last_at - _LONGEST_QUIET
+        wanted = Wanted(limit=limit, field="received_at", until=last_at, since=since)
+        return [row["received_at"] for row in newest_first(window, wanted, Activity({})).rows]
+
+    def newest_signal(self, strategy_id: str, last_at: datetime) -> Document | None:
+        """The newest signal of a strategy, where the newest that was counted came at `last_at`."""
+        query = {"strategy_id": strategy_id, "received_at": {"$gte": last_at}}
+        fields = {"signal_id": 1, "status": 1, "received_at": 1}
+        found = self._store[_SIGNALS].find(query, fields)
+        return max(found, key=lambda row: (row["received_at"], row["_id"]), default=None)
 
 
 def day_of(moment: datetime) -> str:
