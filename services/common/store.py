@@ -187,6 +187,7 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         ([("date", ASCENDING)], {}),
     ],
     "strategy_months": [([("strategy_id", ASCENDING), ("month", ASCENDING)], {"unique": True})],
+    "strategy_totals": [],
     "dashboards": [],
     "daily_reports": [],
     "record_reviews": [

@@ -9,7 +9,6 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from services.common.clock import utc_now
 from services.common.problems import Refusal
 from services.common.store import from_document
 from services.dashboard_creator.client_dashboard import ClientFacts, client_dashboard
@@ -21,7 +20,7 @@ from services.dashboard_creator.results_store import ResultsStore
 from services.dashboard_creator.sender_dashboard import SenderFacts, record_days, sender_dashboard
 from services.dashboard_creator.sender_models import SenderDashboard
 from services.dashboard_creator.senders import Senders
-from services.dashboard_creator.summary_days import summed
+from services.dashboard_creator.summary_days import Tally, summed
 from services.dashboard_creator.summary_store import SummaryStore
 
 _log = logging.getLogger(__name__)
@@ -29,6 +28,8 @@ _CLIENT: Final = "client"
 _RECENT_SIGNALS: Final = 20
 _RECENT_TRADES: Final = 20
 _TRADE_DAYS: Final = 7
+#: A broker's clock may be ahead of ours.
+_AHEAD: Final = timedelta(days=1)
 #: Of these days are lags.
 _LAG_DAYS: Final = 30
 
@@ -71,7 +72,7 @@ class MadeDashboards:
     def make_client(self) -> ClientDashboard:
         """Make and keep it."""
         with self._one_at_a_time:
-            now = utc_now()
+            now = self._senders.clock()
             page = client_dashboard(self._client_facts(now), now)
             self._store.keep_dashboard(_CLIENT, page)
             return page
@@ -90,15 +91,17 @@ class MadeDashboards:
             gains=self._facts.gains(ids),
             fund=self._overview.fund_days(account_type),
             ratios=self._facts.allocation_ratios(),
-            tallies={name: summed(self._summaries.months(name)) for name in names},
+            tallies=dict(self._summaries.totals()),
             records={name: record_days(self._store.record(name)) for name in names},
             recent=summed(self._summaries.since(since)),
-            fills=self._store.newest_fills(ids, now - timedelta(days=_TRADE_DAYS), _RECENT_TRADES),
+            fills=self._store.newest_fills(
+                ids, now - timedelta(days=_TRADE_DAYS), now + _AHEAD, _RECENT_TRADES
+            ),
         )
 
     def make_sender(self, strategy_id: str) -> SenderDashboard:
         """Make and keep the one of a strategy."""
-        now = utc_now()
+        now = self._senders.clock()
         page = sender_dashboard(
             self.sender_facts(strategy_id, now),
             self._senders.signals(strategy_id, limit=_RECENT_SIGNALS, before=None).rows,
@@ -113,7 +116,7 @@ class MadeDashboards:
         first = (now - timedelta(days=_LAG_DAYS)).date().isoformat()
         return SenderFacts(
             strategy_id=strategy_id,
-            tally=summed(self._summaries.months(strategy_id)),
+            tally=self._summaries.total(strategy_id) or Tally(),
             recent=summed(self._summaries.days(strategy_id, first, now.date().isoformat())),
             record=self._store.record(strategy_id),
             ratio=self._facts.allocation_ratios().get(strategy_id),

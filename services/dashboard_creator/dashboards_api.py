@@ -7,7 +7,6 @@ from typing import Annotated, Final
 from fastapi import Depends, FastAPI, Query
 
 from services.common.callers import Caller, allow
-from services.common.clock import utc_now
 from services.common.problems import problem_responses
 from services.dashboard_creator.client_models import ClientDashboard
 from services.dashboard_creator.dashboards import MadeDashboards
@@ -90,7 +89,7 @@ def add_sender_routes(app: FastAPI, senders: Senders, made: MadeDashboards) -> N
     def get_sender_summary(strategy_id: str, _caller: Owner) -> SenderSummary:
         """All signals and trades since the first one, as of now."""
         senders.check(strategy_id)
-        now = utc_now()
+        now = senders.clock()
         return summary_of(made.sender_facts(strategy_id, now), now.date())
 
     @app.get(f"{base}/equity", responses=_REFUSALS, tags=["signal senders"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI
@@ -29,6 +31,7 @@ def add_investor_routes(
     *,
     show_names: bool,
     refresh_seconds: float,
+    clock: Callable[[], datetime] = utc_now,
 ) -> None:
     """Serve the investor's view."""
 
@@ -41,7 +44,7 @@ def add_investor_routes(
             account_type=account_type,
             currency=fund.currency if fund else "USD",
             show_names=show_names,
-            now=utc_now(),
+            now=clock(),
         )
 
     page = Kept(build, seconds=refresh_seconds)

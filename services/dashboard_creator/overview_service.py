@@ -82,12 +82,30 @@ class _Known(NamedTuple):
         report: of its own record; None = none was made.
         recorded: P&L of the month in it, today left out.
         traded: where there is no report: whether anything filled this month before today.
+        last_signal_at: of the newest signal that was counted.
     """
 
     ratio: Decimal | None
     report: Document | None
     recorded: Decimal
     traded: bool
+    last_signal_at: datetime | None
+
+
+class PageTerms(NamedTuple):
+    """How pages are made.
+
+    Attributes:
+        trading_mode: paper or live.
+        max_age_seconds: from which age on figures are stale.
+        refresh_seconds: how old an answer may be.
+        clock: what time it is.
+    """
+
+    trading_mode: str
+    max_age_seconds: float
+    refresh_seconds: float
+    clock: Callable[[], datetime] = utc_now
 
 
 class OverviewPages:
@@ -96,9 +114,7 @@ class OverviewPages:
     Args:
         store: documents.
         summaries: rows of days.
-        trading_mode: paper or live.
-        max_age_seconds: from which age on figures are stale.
-        refresh_seconds: how old an answer may be.
+        terms: how they are made.
         services: what the processes say of themselves.
     """
 
@@ -106,24 +122,25 @@ class OverviewPages:
         self,
         store: OverviewStore,
         summaries: SummaryStore,
+        terms: PageTerms,
         *,
-        trading_mode: str,
-        max_age_seconds: float,
-        refresh_seconds: float,
         services: Callable[[], Sequence[ServiceState]] = tuple,
     ) -> None:
         self._store = store
         self._summaries = summaries
-        self._trading_mode = trading_mode
-        self._max_age_seconds = max_age_seconds
+        self._trading_mode = terms.trading_mode
+        self._max_age_seconds = terms.max_age_seconds
         self._services = services
+        self._clock = terms.clock
         self.fund_days = KeptFundDays(store)
-        self.page = Kept(self._build, seconds=refresh_seconds)
+        self.page = Kept(self._build, seconds=terms.refresh_seconds)
         self._times = Kept(self._signal_times, seconds=_SLOW_SECONDS)
         self._benchmark = Kept(self._equal_weight, seconds=_SLOW_SECONDS)
 
     def _signal_times(self, strategy_id: str) -> list[datetime]:
-        return self._summaries.signal_times(strategy_id, GAPS + 1)
+        total = self._summaries.total(strategy_id)
+        last_at = total.last_signal_at if total else None
+        return self._summaries.signal_times(strategy_id, last_at, GAPS + 1) if last_at else []
 
     def _equal_weight(self, since: str) -> dict[date, float]:
         names = [row["_id"] for row in self._store.strategies()]
@@ -169,7 +186,7 @@ class OverviewPages:
         return self._build(span)
 
     def _build(self, span: Range) -> Overview:
-        now = utc_now()
+        now = self._clock()
         accounts = self._store.accounts()
         account_type = main_type(accounts)
         fund = self._store.fund(account_type)
@@ -215,14 +232,27 @@ class OverviewPages:
         for row in self._store.live_rows(names, month):
             if row["date"] < today:
                 recorded[row["strategy_id"]] += row["pnl"]
-        unreported = [name for name in names if name not in reports]
-        traded = self._summaries.traded_between(unreported, month, today) if unreported else set()
+        totals = self._summaries.totals()
+        traded = {
+            name
+            for name in names
+            if name not in reports
+            and name in totals
+            and totals[name].fills
+            and self._summaries.traded_between(name, month, today)
+        }
         return [
             self._line(
                 name,
                 documents.get(name) or {"name": name, "accounts": ()},
                 books,
-                _Known(ratios.get(name), reports.get(name), recorded[name], name in traded),
+                _Known(
+                    ratios.get(name),
+                    reports.get(name),
+                    recorded[name],
+                    name in traded,
+                    totals[name].last_signal_at if name in totals else None,
+                ),
                 now,
             )
             for name in names
@@ -238,7 +268,8 @@ class OverviewPages:
         mine = [each for each in books.worths if each.strategy_id == name]
         unvalued = [each.reason for each in mine if each.worth is None]
         mtd, why = _month(made, known, now)
-        last, report = self._store.last_signal(name), known.report or {}
+        last, times = self._last(name, known.last_signal_at)
+        report = known.report or {}
         reasons = [each for each in (made.unknown, why, *unvalued) if each]
         return StrategyLine(
             strategy_id=name,
@@ -254,16 +285,20 @@ class OverviewPages:
             verdict=report.get("verdict"),
             verdict_sentences=tuple(report.get("verdict_sentences") or ()),
             last_signal=from_document(LastSignal, last) if last else None,
-            silence=silence(self._recent(name, last), now),
+            silence=silence(times, now),
         )
 
-    def _recent(self, strategy_id: str, last: Document | None) -> list[datetime]:
-        """Times of the last signals; the newest one is of this moment."""
-        if last is None:
-            return []
+    def _last(
+        self, strategy_id: str, counted_at: datetime | None
+    ) -> tuple[Document | None, list[datetime]]:
+        """The newest signal, and the times of the last ones, newest first."""
+        if counted_at is None:
+            return None, []
+        newest = self._summaries.newest_signal(strategy_id, counted_at)
         times = self._times(strategy_id)
-        newest = last["received_at"]
-        return times if times and times[0] >= newest else [newest, *times]
+        if newest is not None and (not times or newest["received_at"] > times[0]):
+            times = [newest["received_at"], *times]
+        return newest, times
 
 
 def _month(made: Made, known: _Known, now: datetime) -> tuple[Decimal | None, str]:

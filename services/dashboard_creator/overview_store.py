@@ -83,9 +83,11 @@ class OverviewStore:
     def marks(self, account_ids: Iterable[str], today: date) -> dict[Place, Marks]:
         """Prices of today, and the last ones of the week before."""
         first = (today - timedelta(days=_MARK_DAYS)).isoformat()
-        query = {"account_id": {"$in": sorted(account_ids)}, "date": {"$gte": first}}
         found: dict[Place, Marks] = {}
-        rows = list(self._store["daily_marks"].find(query))
+        rows: list[Document] = []
+        for account_id in sorted(account_ids):  # one range an account: so the index is used
+            query = {"account_id": account_id, "date": {"$gte": first}}
+            rows += self._store["daily_marks"].find(query)
         for row in sorted(rows, key=lambda row: str(row["date"])):
             if row["date"] > today.isoformat():
                 continue
@@ -115,20 +117,11 @@ class OverviewStore:
 
     def live_rows(self, strategy_ids: Sequence[str], since: str) -> list[Document]:
         """Days of our own records since a day, oldest first."""
-        query = {
-            "strategy_id": {"$in": list(strategy_ids)},
-            "source": "live",
-            "date": {"$gte": since},
-        }
-        return sorted(self._store["strategy_returns"].find(query), key=lambda row: str(row["date"]))
-
-    def last_signal(self, strategy_id: str) -> Document | None:
-        """The newest signal of a strategy."""
-        return self._store["signal_store"].find_one(
-            {"strategy_id": strategy_id},
-            {"signal_id": 1, "status": 1, "received_at": 1},
-            sort=[("received_at", DESCENDING)],
-        )
+        rows: list[Document] = []
+        for strategy_id in strategy_ids:
+            query = {"strategy_id": strategy_id, "source": "live", "date": {"$gte": since}}
+            rows += self._store["strategy_returns"].find(query)
+        return sorted(rows, key=lambda row: str(row["date"]))
 
     def waiting(self) -> Waiting:
         """Everything that may need a person, oldest first, a page of each kind."""

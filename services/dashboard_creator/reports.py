@@ -70,7 +70,11 @@ class Reports:
 
         Raises: Refusal: the day has not come yet, or nothing was ever reported.
         """
-        found = self._store.report(day.isoformat()) if day else self._store.newest_report()
+        found = (
+            self._store.report(day.isoformat())
+            if day
+            else self._store.newest_report(self._clock().date())
+        )
         if found is not None:
             return DailyReport.model_validate({**found, "date": found["_id"]})
         today = self._clock().date()
@@ -81,7 +85,7 @@ class Reports:
 
     def any_made(self) -> bool:
         """Whether there is a report of any day."""
-        return self._store.newest_report() is not None
+        return self._store.any_report()
 
     def make_planned(self, planned_at: datetime) -> bool:
         """Make and keep the report of a planned time; False where that day has one already."""
@@ -140,7 +144,7 @@ class Reports:
 
     def _covered_until(self, day: date) -> datetime | None:
         """Where the report before ended; None where there is none of the last days."""
-        before = self._store.report_before(day.isoformat())
+        before = self._store.report_before(day)
         if before is None:
             return None
         until: datetime = before["figures"]["covers_until"]

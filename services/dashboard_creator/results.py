@@ -13,7 +13,7 @@ from services.dashboard_creator.dashboards_api import add_dashboard_routes, add_
 from services.dashboard_creator.investor_api import add_investor_routes
 from services.dashboard_creator.jobs import ResultJobs
 from services.dashboard_creator.overview_api import add_overview_routes
-from services.dashboard_creator.overview_service import OverviewPages
+from services.dashboard_creator.overview_service import OverviewPages, PageTerms
 from services.dashboard_creator.overview_store import OverviewStore
 from services.dashboard_creator.reports import Reports
 from services.dashboard_creator.reports_api import add_report_routes
@@ -35,9 +35,11 @@ def add_results(process: Process[DashboardSettings], app: FastAPI, store: Store)
     overview = OverviewPages(
         facts,
         rows,
-        trading_mode=settings.trading_mode,
-        max_age_seconds=float(settings.account_max_age_s),
-        refresh_seconds=min(settings.dashboard_refresh_s, 2.0),
+        PageTerms(
+            trading_mode=settings.trading_mode,
+            max_age_seconds=float(settings.account_max_age_s),
+            refresh_seconds=min(settings.dashboard_refresh_s, 2.0),
+        ),
     )
     add_overview_routes(app, overview)
     kept = ResultsStore(store)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any, Final
+from datetime import date, datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 from pymongo import ASCENDING, DESCENDING
@@ -12,12 +13,22 @@ from pymongo.client_session import ClientSession
 
 from services.common.audit import audit
 from services.common.store import Document, Store, from_document, to_document
+from services.dashboard_creator.paging import (
+    Activity,
+    Cursor,
+    Read,
+    Slice,
+    Wanted,
+    newest_first,
+)
 from services.domain.books import Position
 from services.domain.instruments import Instrument
 from services.domain.words import SignalStatus
 
 #: A decision's context is large, and nobody's but the operator's.
 _WITHOUT_CONTEXT: Final = {"decision.context": 0}
+#: After which a page is handed out as full as it is.
+_PATIENCE_SECONDS: Final = 0.05
 _REFUSED: Final = frozenset(
     {
         SignalStatus.DENIED,
@@ -32,6 +43,22 @@ _OF_REFUSALS: Final = {
 }
 
 
+class SenderQuery(NamedTuple):
+    """A page of a strategy's signals.
+
+    Attributes:
+        until: nothing is newer.
+        before: where the page before ended.
+        status: only those.
+    """
+
+    strategy_id: str
+    limit: int
+    until: datetime
+    before: Cursor | None = None
+    status: SignalStatus | None = None
+
+
 class ResultsStore:
     """Documents in, kept dashboards and reports out."""
 
@@ -41,46 +68,35 @@ class ResultsStore:
     def strategy_exists(self, strategy_id: str) -> bool:
         """Whether there is, or has been, such a strategy."""
         query = {"_id": strategy_id}
-        if self._store["strategies"].find_one(query, {"_id": 1}) is not None:
-            return True
-        return self._store["signal_store"].find_one({"strategy_id": strategy_id}) is not None
+        return any(
+            self._store[name].find_one(query, {"_id": 1}) is not None
+            for name in ("strategies", "strategy_totals")
+        )
 
     def account_ids(self) -> list[str]:
         """Of every account."""
         return [row["_id"] for row in self._store["trading_accounts"].find({}, {"_id": 1})]
 
-    def signals(
-        self,
-        strategy_id: str,
-        *,
-        limit: int,
-        before: tuple[datetime, str] | None = None,
-        status: str | None = None,
-    ) -> list[Document]:
-        """Signals of a strategy, newest first, from just before a place on.
+    def signals(self, query: SenderQuery) -> Slice:
+        """A page of a strategy's signals, newest first; a status is filtered behind the index."""
 
-        Args:
-            strategy_id: whose.
-            limit: at most so many.
-            before: arrival and id of the last one that is known.
-            status: only those.
-        """
-        query: Document = {"strategy_id": strategy_id}
-        if status is not None:
-            query["status"] = status
-        if before is not None:
-            query["received_at"] = {"$lte": before[0]}
-        # Signals of one millisecond are told apart by their ids: a few more are read than asked.
-        found = self._store["signal_store"].find(query, _WITHOUT_CONTEXT)
-        rows: list[Document] = []
-        for row in found.sort("received_at", DESCENDING):
-            if before is not None and (row["received_at"], row["_id"]) >= before:
-                continue
-            if len(rows) >= limit and row["received_at"] != rows[-1]["received_at"]:
-                break
-            rows.append(row)
-        rows.sort(key=lambda row: (row["received_at"], row["_id"]), reverse=True)
-        return rows[:limit]
+        def read(after: datetime, until: datetime, most: int | None) -> list[Document]:
+            span = {"received_at": {"$gt": after, "$lte": until}}
+            found = self._store["signal_store"].find(
+                {"strategy_id": query.strategy_id, **span}, _WITHOUT_CONTEXT
+            )
+            return list(found.sort("received_at", DESCENDING).limit(most or 0))
+
+        began = time.monotonic()
+        wanted = Wanted(
+            limit=query.limit,
+            field="received_at",
+            until=query.until,
+            before=query.before,
+            keep=lambda row: query.status is None or row["status"] == query.status,
+            enough=lambda: time.monotonic() - began > _PATIENCE_SECONDS,
+        )
+        return newest_first(read, wanted, Activity({}))
 
     def signal(self, strategy_id: str, signal_id: str) -> Document | None:
         """One signal of a strategy, by our id."""
@@ -109,17 +125,30 @@ class ResultsStore:
         return list(self._store["strategy_returns"].find(query).sort("date", ASCENDING))
 
     def newest_fills(
-        self, account_ids: Iterable[str], since: datetime, limit: int
+        self, account_ids: Iterable[str], since: datetime, until: datetime, limit: int
     ) -> list[tuple[Document, Instrument | None]]:
         """The newest fills that count, over all accounts, with what they are of."""
         rows: list[Document] = []
         for account_id in account_ids:
-            query = {"account_id": account_id, "occurred_at": {"$gte": since}}
-            found = self._store["execution_confirmations"].find(query)
-            newest = found.sort("occurred_at", DESCENDING).limit(2 * limit)
-            rows += [row for row in newest if not row.get("void")]
+            wanted = Wanted(
+                limit=limit,
+                field="occurred_at",
+                until=until,
+                since=since,
+                keep=lambda row: not row.get("void"),
+            )
+            page = newest_first(self._fills_of_account(account_id), wanted, Activity({}))
+            rows += [dict(row) for row in page.rows]
         rows.sort(key=lambda row: (row["occurred_at"], row["_id"]), reverse=True)
         return self._with_instruments(rows[:limit])
+
+    def _fills_of_account(self, account_id: str) -> Read:
+        def read(after: datetime, until: datetime, most: int | None) -> list[Document]:
+            query = {"account_id": account_id, "occurred_at": {"$gt": after, "$lte": until}}
+            found = self._store["execution_confirmations"].find(query)
+            return list(found.sort("occurred_at", DESCENDING).limit(most or 0))
+
+        return read
 
     def fills_between(
         self, account_ids: Iterable[str], first: datetime, before: datetime
@@ -225,14 +254,20 @@ class ResultsStore:
         """The report of a day (ISO)."""
         return self._store["daily_reports"].find_one({"_id": day})
 
-    def report_before(self, day: str) -> Document | None:
-        """The last report of an earlier day."""
-        query = {"_id": {"$lt": day}}
-        return self._store["daily_reports"].find_one(query, sort=[("_id", DESCENDING)])
+    def report_before(self, day: date, within: int = 5) -> Document | None:
+        """The last report of the days before; looked up by their keys, never by a range of keys."""
+        days = [(day - timedelta(days=step)).isoformat() for step in range(1, within + 1)]
+        found = self._store["daily_reports"].find({"_id": {"$in": days}})
+        return max(found, key=lambda row: str(row["_id"]), default=None)
 
-    def newest_report(self) -> Document | None:
-        """The last one that was made."""
-        return self._store["daily_reports"].find_one({}, sort=[("_id", DESCENDING)])
+    def newest_report(self, today: date) -> Document | None:
+        """The last one that was made, within a year."""
+        tomorrow = today + timedelta(days=1)
+        return self.report_before(tomorrow, 14) or self.report_before(tomorrow, 370)
+
+    def any_report(self) -> bool:
+        """Whether one was ever made."""
+        return bool(self._store["daily_reports"].estimated_document_count())
 
     def note(self, what: str, *, by: str, facts: dict[str, Any]) -> None:
         """Remember who had something made anew."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections import defaultdict
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
 
 from services.common.clock import utc_now
 from services.common.problems import Refusal
@@ -13,8 +13,9 @@ from services.common.store import from_document
 from services.dashboard_creator.documents import order_view
 from services.dashboard_creator.models import FillView, OrderView, SignalRecord
 from services.dashboard_creator.overview_store import OverviewStore
+from services.dashboard_creator.paging import Cursor
 from services.dashboard_creator.privacy import aliases
-from services.dashboard_creator.results_store import ResultsStore
+from services.dashboard_creator.results_store import ResultsStore, SenderQuery
 from services.dashboard_creator.sender_dashboard import (
     sender_equity,
     sender_page,
@@ -29,13 +30,22 @@ from services.dashboard_creator.sender_models import (
 )
 from services.domain.words import SignalStatus
 
+_AHEAD: Final = timedelta(days=1)
+
 
 class Senders:
     """Pages of one strategy each; account ids never leave."""
 
-    def __init__(self, store: ResultsStore, facts: OverviewStore) -> None:
+    def __init__(
+        self,
+        store: ResultsStore,
+        facts: OverviewStore,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._store = store
         self._facts = facts
+        self.clock = clock
 
     def check(self, strategy_id: str) -> None:
         """Refuse a strategy that has never been. Raises: Refusal (404)."""
@@ -53,17 +63,17 @@ class Senders:
     ) -> SenderSignals:
         """A page of signals, newest first. Raises: Refusal: no such strategy, or a wrong cursor."""
         self.check(strategy_id)
-        place = None if before is None else _read_cursor(before)
-        found = self._store.signals(strategy_id, limit=limit + 1, before=place, status=status)
-        records = [from_document(SignalRecord, row) for row in found[:limit]]
+        until = self.clock() + _AHEAD
+        query = SenderQuery(strategy_id, limit, until, _read_cursor(before), status)
+        page = self._store.signals(query)
+        records = [from_document(SignalRecord, dict(row)) for row in page.rows]
         orders: dict[str, list[OrderView]] = defaultdict(list)
         for row in self._store.orders_of(record.signal_id for record in records):
             orders[row["signal_id"]].append(order_view(row))
         names = aliases(self._store.account_ids())
-        last = found[limit - 1] if len(found) > limit else None
         return SenderSignals(
             rows=tuple(sender_signal(each, orders[each.signal_id], names) for each in records),
-            next=_cursor(last["received_at"], last["_id"]) if last else None,
+            next=page.next.text() if page.next else None,
         )
 
     def signal(self, strategy_id: str, signal_id: str) -> SenderSignalPage:
@@ -80,7 +90,7 @@ class Senders:
     def positions(self, strategy_id: str) -> SenderPositions:
         """What is open. Raises: Refusal (404)."""
         self.check(strategy_id)
-        now = utc_now()
+        now = self.clock()
         held = self._store.positions_of(strategy_id)
         marks = self._facts.marks({each.account_id for each in held}, now.date()) if held else {}
         return SenderPositions(rows=tuple(sender_positions(held, marks, now)))
@@ -91,17 +101,11 @@ class Senders:
         return sender_equity(strategy_id, self._store.record(strategy_id))
 
 
-def _cursor(received_at: datetime, signal_id: str) -> str:
-    text = f"{received_at.astimezone(UTC).isoformat()} {signal_id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
+def _read_cursor(text: str | None) -> Cursor | None:
+    if text is None:
+        return None
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        at, _, signal_id = text.partition(" ")
-        moment = datetime.fromisoformat(at)
-        return moment.astimezone(UTC), signal_id
-    except (binascii.Error, ValueError, OverflowError) as error:
+        return Cursor.parse(text)
+    except ValueError as error:
         sentence = "before must be `next` of an earlier answer"
         raise Refusal(422, "WRONG_CURSOR", sentence, field="before") from error

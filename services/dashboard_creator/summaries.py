@@ -169,6 +169,8 @@ class Summaries:
             self._remake(key)
         for strategy_id, month in sorted({(name, on[:7]) for name, on in due}):
             self._store.remake_month(strategy_id, month)
+        for strategy_id in sorted({name for name, _ in due}):
+            self._store.remake_total(strategy_id)
         changes.keys.difference_update(due)
         self._save(stream)
 
@@ -203,4 +205,6 @@ class Summaries:
             months.add((strategy_id, on[:7]))
         for key in sorted(months):
             self._store.remake_month(*key)
+        for strategy_id in sorted({name for name, _ in months}):
+            self._store.remake_total(strategy_id)
         return True

@@ -148,6 +148,18 @@ class StrategyMonth(Tally):
 
     strategy_id: str
     month: str
+    last_signal_at: Instant | None = None
+
+
+class StrategyTotal(Tally):
+    """One row of `strategy_totals`: the sum of all months.
+
+    Attributes:
+        last_signal_at: newest arrival of all.
+    """
+
+    strategy_id: str
+    last_signal_at: Instant | None = None
 
 
 class Traded(Frozen):
@@ -325,4 +337,22 @@ def summed(tallies: Iterable[Tally]) -> Tally:
 
 def strategy_month(strategy_id: str, month: str, days: Iterable[StrategyDay]) -> StrategyMonth:
     """The sum of a month's days."""
-    return StrategyMonth(strategy_id=strategy_id, month=month, **dict(summed(days)))
+    rows = list(days)
+    return StrategyMonth(
+        strategy_id=strategy_id,
+        month=month,
+        last_signal_at=_newest(rows),
+        **dict(summed(rows)),
+    )
+
+
+def strategy_total(strategy_id: str, months: Iterable[StrategyMonth]) -> StrategyTotal:
+    """The sum of all months."""
+    rows = list(months)
+    return StrategyTotal(
+        strategy_id=strategy_id, last_signal_at=_newest(rows), **dict(summed(rows))
+    )
+
+
+def _newest(rows: Iterable[StrategyDay | StrategyMonth]) -> datetime | None:
+    return max((row.last_signal_at for row in rows if row.last_signal_at), default=None)

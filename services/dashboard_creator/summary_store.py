@@ -11,14 +11,19 @@ from pymongo.change_stream import ChangeStream
 
 from services.common.clock import utc_now
 from services.common.store import Document, Store, from_document, to_document
+from services.dashboard_creator.paging import Activity, Wanted, newest_first
 from services.dashboard_creator.summary_days import (
     StrategyDay,
     StrategyMonth,
+    StrategyTotal,
+    Tally,
     Traded,
     strategy_day,
     strategy_month,
+    strategy_total,
 )
 from services.domain.instruments import Instrument
+from services.domain.words import FillOrigin
 
 _CHECKPOINT: Final = "summaries"
 _SIGNALS: Final = "signal_store"
@@ -33,21 +38,29 @@ _OF_SIGNALS: Final = {
     "quarantine.code": 1,
 }
 _AWAIT_MS: Final = 250
+#: Signals from longer before the last one say nothing of how often one comes.
+_LONGEST_QUIET: Final = timedelta(days=400)
 #: Which strategy's which day (ISO).
 Key = tuple[str, str]
 
 
 class SummaryStore:
-    """Reads what happened, writes what it came to."""
+    """Reads what happened, writes what it came to.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: the database.
+        await_ms: how long a look for changes waits for one.
+    """
+
+    def __init__(self, store: Store, *, await_ms: int = _AWAIT_MS) -> None:
         self._store = store
+        self._await_ms = await_ms
 
     def watch(self, token: Any | None) -> ChangeStream[Document]:  # noqa: ANN401 - opaque
         """Changes of signals and fills from just after `token`, or from now."""
         match = {"ns.coll": {"$in": [_SIGNALS, _FILLS]}}
         return self._store.database.watch(
-            [{"$match": match}], resume_after=token, max_await_time_ms=_AWAIT_MS
+            [{"$match": match}], resume_after=token, max_await_time_ms=self._await_ms
         )
 
     def checkpoint(self) -> tuple[Any | None, list[Key]]:
@@ -82,14 +95,22 @@ class SummaryStore:
         return {(row["strategy_id"], day_of(row["received_at"])) for row in found}
 
     def keys_of_fills(self, ids: Sequence[str]) -> set[Key]:
-        """Rows that these fills are in, and were in before a person gave them to another."""
-        fields = {"strategy_id": 1, "occurred_at": 1, "adopted.from": 1}
+        """Rows that these fills are in, or may have been in.
+
+        A trade of no order of ours may have been given from one strategy to the next: every row of
+        its day may have had it.
+        """
+        fields = {"strategy_id": 1, "occurred_at": 1, "origin": 1}
         keys: set[Key] = set()
+        given: set[str] = set()
         for row in self._store[_FILLS].find({"_id": {"$in": list(ids)}}, fields):
             on = day_of(row["occurred_at"])
             keys.add((row["strategy_id"], on))
-            if before := (row.get("adopted") or {}).get("from"):
-                keys.add((str(before), on))
+            if row.get("origin", FillOrigin.ORDER) != FillOrigin.ORDER:
+                given.add(on)
+        for on in sorted(given):
+            found = self._store["strategy_days"].find({"date": on}, {"strategy_id": 1})
+            keys |= {(row["strategy_id"], on) for row in found}
         return keys
 
     def remake(self, key: Key) -> StrategyDay:
@@ -112,16 +133,17 @@ class SummaryStore:
 
     def remake_month(self, strategy_id: str, month: str) -> None:
         """Sum the days of a month up again."""
-        row = strategy_month(
-            strategy_id, month, self.days(strategy_id, f"{month}-01", f"{month}-31")
-        )
-        self._put(
-            "strategy_months", f"{strategy_id}|{month}", row, keep=bool(row.received or row.fills)
-        )
+        days = self.days(strategy_id, f"{month}-01", f"{month}-31")
+        row = strategy_month(strategy_id, month, days)
+        self._put("strategy_months", f"{strategy_id}|{month}", row, keep=bool(days))
 
-    def _put(
-        self, collection: str, key: str, row: StrategyDay | StrategyMonth, *, keep: bool
-    ) -> None:
+    def remake_total(self, strategy_id: str) -> None:
+        """Sum the months of a strategy up again."""
+        months = self.months(strategy_id)
+        row = strategy_total(strategy_id, months)
+        self._put("strategy_totals", strategy_id, row, keep=bool(months))
+
+    def _put(self, collection: str, key: str, row: Tally, *, keep: bool) -> None:
         if keep:
             self._store[collection].replace_one({"_id": key}, to_document(row), upsert=True)
         else:
@@ -163,11 +185,21 @@ class SummaryStore:
         found = self._store["strategy_days"].find({"date": {"$gte": first}})
         return [from_document(StrategyDay, row) for row in found]
 
-    def traded_between(self, strategy_ids: Sequence[str], first: str, before: str) -> set[str]:
-        """Those of these strategies with a fill from `first` on, and before `before`."""
-        query = {"strategy_id": {"$in": list(strategy_ids)}, "date": {"$gte": first, "$lt": before}}
-        found = self._store["strategy_days"].find(query, {"strategy_id": 1, "fills": 1})
-        return {row["strategy_id"] for row in found if row["fills"]}
+    def totals(self) -> dict[str, StrategyTotal]:
+        """Everything that each strategy ever did."""
+        found = self._store["strategy_totals"].find({})
+        return {row["_id"]: from_document(StrategyTotal, row) for row in found}
+
+    def total(self, strategy_id: str) -> StrategyTotal | None:
+        """Everything that a strategy ever did; None = nothing."""
+        found = self._store["strategy_totals"].find_one({"_id": strategy_id})
+        return from_document(StrategyTotal, found) if found else None
+
+    def traded_between(self, strategy_id: str, first: str, before: str) -> bool:
+        """Whether a strategy had a fill from `first` on, and before `before`."""
+        query = {"strategy_id": strategy_id, "date": {"$gte": first, "$lt": before}}
+        found = self._store["strategy_days"].find(query, {"fills": 1})
+        return any(row["fills"] for row in found)
 
     def all_keys(self) -> Iterator[Key]:
         """Every row that there is or should be, one strategy after the other."""
@@ -176,41 +208,45 @@ class SummaryStore:
         for row in list(self._store["strategy_days"].find({}, fields)):
             yield row["strategy_id"], row["date"]
         for strategy_id in self.strategy_ids():
-            first = self._first(strategy_id)
-            if first is None:
-                continue
-            for step in range((today - first).days + 2):
+            first, last = self._ends(strategy_id)
+            for step in range((max(today, last) - first).days + 1):
                 yield strategy_id, (first + timedelta(days=step)).isoformat()
 
     def strategy_ids(self) -> list[str]:
-        """Everybody who ever sent or traded, each found by an index."""
+        """Everybody who ever sent or traded; goes through all that there is."""
         found: set[str] = set()
         for collection in (_SIGNALS, _FILLS):
-            last = ""
-            while (row := self._next(collection, last)) is not None:
-                last = str(row["strategy_id"])
-                found.add(last)
+            found |= {str(each) for each in self._store[collection].distinct("strategy_id")}
         return sorted(found)
 
-    def _next(self, collection: str, after: str) -> Document | None:
-        query = {"strategy_id": {"$gt": after}}
-        return self._store[collection].find_one(
-            query, {"strategy_id": 1}, sort=[("strategy_id", ASCENDING)]
-        )
+    def _ends(self, strategy_id: str) -> tuple[date, date]:
+        """First and last day on which a strategy sent or traded."""
+        days = [
+            row[field].date()
+            for collection, field in ((_SIGNALS, "received_at"), (_FILLS, "occurred_at"))
+            for row in self._store[collection].find({"strategy_id": strategy_id}, {field: 1})
+        ]
+        return min(days), max(days)
 
-    def _first(self, strategy_id: str) -> date | None:
-        times = []
-        for collection, field in ((_SIGNALS, "received_at"), (_FILLS, "occurred_at")):
-            row = self._store[collection].find_one(
-                {"strategy_id": strategy_id}, {field: 1}, sort=[(field, ASCENDING)]
-            )
-            times += [row[field]] if row else []
-        return min(times).date() if times else None
+    def signal_times(self, strategy_id: str, last_at: datetime, limit: int) -> list[datetime]:
+        """When the last signals came, newest first; in windows, as all lists (`paging`)."""
+        read = self._store[_SIGNALS]
 
-    def signal_times(self, strategy_id: str, limit: int) -> list[datetime]:
-        """When the last signals came, newest first."""
-        found = self._store[_SIGNALS].find({"strategy_id": strategy_id}, {"received_at": 1})
-        return [row["received_at"] for row in found.sort("received_at", DESCENDING).limit(limit)]
+        def window(after: datetime, until: datetime, most: int | None) -> list[Document]:
+            query = {"strategy_id": strategy_id, "received_at": {"$gt": after, "$lte": until}}
+            found = read.find(query, {"received_at": 1}).sort("received_at", DESCENDING)
+            return list(found.limit(most or 0))
+
+        since = last_at - _LONGEST_QUIET
+        wanted = Wanted(limit=limit, field="received_at", until=last_at, since=since)
+        return [row["received_at"] for row in newest_first(window, wanted, Activity({})).rows]
+
+    def newest_signal(self, strategy_id: str, last_at: datetime) -> Document | None:
+        """The newest signal of a strategy, where the newest that was counted came at `last_at`."""
+        query = {"strategy_id": strategy_id, "received_at": {"$gte": last_at}}
+        fields = {"signal_id": 1, "status": 1, "received_at": 1}
+        found = self._store[_SIGNALS].find(query, fields)
+        return max(found, key=lambda row: (row["received_at"], row["_id"]), default=None)
 
 
 def day_of(moment: datetime) -> str:
