@@ -23,7 +23,7 @@ from services.cerebro.contexts import Books, Contexts, EntryFound
 from services.cerebro.facts import Facts
 from services.cerebro.gaps import Ledger
 from services.cerebro.relations import Entry, Relations
-from services.cerebro.store import CerebroStore
+from services.cerebro.store import AWAITS_APPROVAL, CerebroStore
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
 from services.common.incidents import clear_incident, raise_incident
@@ -82,7 +82,7 @@ class _Before(NamedTuple):
         return cls(
             tuple(life.get("canceled_entries", ())),
             life.get("waiting_since"),
-            life.get("approval_asked_at") is not None,
+            life.get("undecided") == AWAITS_APPROVAL,
         )
 
     def may_wait(self, decision: Decision, seconds: Decimal) -> bool:

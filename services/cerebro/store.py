@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
@@ -41,6 +42,8 @@ from services.domain.risk import Control, Fund, FuturesMargin, LimitSet, RiskLoc
 from services.domain.signals import PREVIOUS, Signal, signal_id_for
 from services.domain.words import AccountType, Intent, Outcome, SignalStatus
 
+#: `undecided` of a signal that a person was asked about: to be decided, but not by being rung for.
+AWAITS_APPROVAL: Final = "APPROVAL"
 _GUARD_SECONDS = 600.0
 #: A strategy's daily record changes once a day.
 _RECORD_SECONDS = 60.0
@@ -143,8 +146,8 @@ class CerebroStore:
             {"accounts.account_id": {"$in": list(account_ids)}}, {"_id": 1}
         )
         names = [row["_id"] for row in trading]
-        # Those that wait for a person want no margin yet.
-        query = {"undecided": True, "approval_asked_at": None, "strategy_id": {"$in": names}}
+        # Those that wait for a person want no margin yet, and are not among them.
+        query = {"undecided": True, "strategy_id": {"$in": names}}
         found = self._store["signal_store"].find(query, session=session)
         return sorted(found, key=lambda life: life["received_at"])
 
@@ -377,7 +380,7 @@ class CerebroStore:
         for request, decision in asked:
             changed = self._store["signal_store"].update_one(
                 {"_id": request.signal_id, "undecided": True},
-                {"$set": {"approval_asked_at": request.asked_at, "intent": decision.intent}},
+                {"$set": {"undecided": AWAITS_APPROVAL, "intent": decision.intent}},
                 session=session,
             )
             if not changed.modified_count:
@@ -489,11 +492,8 @@ def _decided(decision: Decision) -> UpdateOne:
     if ended:
         changes["stages.completed_at"] = decision.decided_at
     return UpdateOne(
-        {"_id": decision.signal_id, "undecided": True},
-        {
-            "$set": changes,
-            "$unset": {"undecided": "", "waiting_since": "", "approval_asked_at": ""},
-        },
+        {"_id": decision.signal_id, "undecided": {"$in": [True, AWAITS_APPROVAL]}},
+        {"$set": changes, "$unset": {"undecided": "", "waiting_since": ""}},
     )
 
 

@@ -172,13 +172,9 @@ def _figures(each: SeenPosition) -> tuple[str, ...]:
 
 
 def _check_not_closing(store: Store, seen: SeenPosition, session: ClientSession) -> None:
-    query = {
-        "open": True,
-        "scope_id": seen.strategy_id,
-        "position.account_id": seen.account_id,
-        "position.instrument_key": seen.instrument_key,
-    }
-    found = store["kill_runs"].find_one(query, session=session)
-    if found is not None:
-        sentence = f"it is being closed already, by {found['by']}: run {found['_id']}"
-        raise ConfigurationError(sentence)
+    place = (seen.strategy_id, seen.account_id, seen.instrument_key)
+    for row in store["kill_runs"].find({"open": True}, session=session):
+        run = from_document(KillRun, row)
+        only = run.position
+        if only and (run.scope_id, only.account_id, only.instrument_key) == place:
+            raise ConfigurationError(f"it is being closed already, by {run.by}: run {run.run_id}")

@@ -252,14 +252,8 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         ([("by", ASCENDING), ("recorded_at", DESCENDING)], {}),
         ([("what", ASCENDING), ("recorded_at", DESCENDING)], {}),
         # What was done with one signal, or one order, for its evidence.
-        (
-            [("facts.signal_id", ASCENDING)],
-            {"partialFilterExpression": {"facts.signal_id": {"$type": "string"}}},
-        ),
-        (
-            [("facts.client_order_id", ASCENDING)],
-            {"partialFilterExpression": {"facts.client_order_id": {"$type": "string"}}},
-        ),
+        ([("facts.signal_id", ASCENDING)], {}),
+        ([("facts.client_order_id", ASCENDING)], {}),
     ],
 }
 

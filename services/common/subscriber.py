@@ -251,11 +251,13 @@ class Subscriber:
 
     def _replay(self) -> None:
         """Take up again what persons want handled again; the mark in the store is the record."""
-        query = {"status": LetterStatus.REPLAYING, "subscription": self._subscription.name}
+        # Found by the index on the status alone; there are never many.
+        query = {"status": LetterStatus.REPLAYING}
         while not self._stopping.wait(_REPLAY_SECONDS):
             try:
-                for row in self._store["dead_letters"].find(query).limit(_BATCH):
-                    if row["_id"] not in self._replaying:
+                for row in self._store["dead_letters"].find(query):
+                    mine = row["subscription"] == self._subscription.name
+                    if mine and row["_id"] not in self._replaying:
                         self._replaying.add(row["_id"])
                         self._sort(_Letter(self._store, row, self._replaying.discard))
             except PyMongoError as error:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 
 from services.common.approvals import AlreadyAnswered, answer_approval
+from services.common.clock import utc_now
 from services.common.idempotency import IdempotencyKey, Repeatable, once
 from services.common.problems import Refusal
 from services.common.store import Document, Store, from_document
 from services.dashboard_creator.acting import ACTS, READS, Reader, Reason, Trader, signed
+from services.dashboard_creator.lists import cursor_of
 from services.dashboard_creator.models import StepView
+from services.dashboard_creator.paging import Activity, Wanted, newest_first
 from services.domain.approvals import ApprovalAnswer, ApprovalRequest, ApprovalStatus
 from services.domain.values import Frozen
 from services.domain.words import Outcome
@@ -91,26 +95,16 @@ def add_approval_routes(app: FastAPI, store: Store) -> None:
 
 
 def _page(store: Store, query: Document, before: str | None, limit: int) -> ApprovalPage:
-    found = store["approvals"].find(query, {"asked_at": 1})
-    keys = sorted(((row["asked_at"], row["_id"]) for row in found), reverse=True)
-    if before is not None:
-        place = _place(before)
-        keys = [key for key in keys if key < place]
-    ids = [signal_id for _, signal_id in keys[:limit]]
-    rows = {row["_id"]: row for row in store["approvals"].find({"_id": {"$in": ids}})}
-    more = None
-    if len(keys) > limit:
-        more = f"{keys[limit - 1][0].isoformat()}~{ids[-1]}"
-    return ApprovalPage(rows=tuple(_view(rows[each]) for each in ids), next=more)
+    def read(after: datetime, until: datetime, most: int | None) -> Sequence[Document]:
+        window = {**query, "asked_at": {"$gt": after, "$lte": until}}
+        return list(store["approvals"].find(window).sort("asked_at", -1).limit(most or 0))
 
-
-def _place(cursor: str) -> tuple[datetime, str]:
-    at, _, signal_id = cursor.partition("~")
-    try:
-        return datetime.fromisoformat(at).astimezone(UTC), signal_id
-    except ValueError as error:
-        sentence = "before must be `next` of an earlier page, unchanged"
-        raise Refusal(422, "WRONG_CURSOR", sentence, field="before") from error
+    wanted = Wanted(limit=limit, field="asked_at", until=utc_now(), before=cursor_of(before))
+    found = newest_first(read, wanted, Activity({}))
+    return ApprovalPage(
+        rows=tuple(_view(row) for row in found.rows),
+        next=found.next.text() if found.next else None,
+    )
 
 
 def _existing(store: Store, signal_id: str) -> ApprovalView:
@@ -122,6 +116,6 @@ def _existing(store: Store, signal_id: str) -> ApprovalView:
     return _view(found)
 
 
-def _view(row: Document) -> ApprovalView:
+def _view(row: Mapping[str, Any]) -> ApprovalView:
     preview = from_document(ApprovalPreview, row["preview"])
     return from_document(ApprovalView, {**row, "preview": preview})

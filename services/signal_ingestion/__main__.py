@@ -13,8 +13,8 @@ from services.signal_ingestion.service import Ingestion
 
 UNDECIDED = Pending(
     collection="signal_store",
-    # What waits for a person is looked at by Cerebro, when there is an answer.
-    query={"undecided": True, "approval_asked_at": None},
+    # What waits for a person is not among them: Cerebro looks at it when there is an answer.
+    query={"undecided": True},
     age_field="received_at",
     topic=STANDARDIZED_SIGNALS,
     id_field="signal_id",
