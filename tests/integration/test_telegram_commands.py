@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from services.common.approvals import approval
 from services.common.clock import utc_now
 from services.common.controls import controls, set_control
 from services.common.kills import kill_runs, save_account
 from services.common.notification_channels import start_link
+from services.common.store import to_document
+from services.domain.approvals import ApprovalRequest, ApprovalStatus, OnTimeout
 from services.domain.kills import RunState
 from services.domain.users import PERMISSIONS, Permission, Role
 from services.domain.words import Override, Scope, TradingState
@@ -46,19 +50,9 @@ def world(store):
 
 
 @pytest.fixture
-def answered():
-    """What was answered to approvals."""
-    return []
-
-
-@pytest.fixture
-def commands(world, answered):
-    def answer(*given):
-        answered.append(given)
-        return f"{given[0]} is answered"
-
+def commands(world):
     views = Views(world, "PAPER")
-    return Commands(world, views, Acts(world, views, kill_timeout_seconds=60, answer=answer))
+    return Commands(world, views, Acts(world, views, kill_timeout_seconds=60))
 
 
 @pytest.fixture
@@ -244,38 +238,54 @@ def test_a_question_ends(world, commands, operator):
 
 
 def waits(store, signal_id="sig_2"):
-    order = {"account_id": ACCOUNT, "symbol": "MSFT", "side": "BUY", "quantity": Decimal(5)}
-    store["approvals"].insert_one(
-        {
-            "_id": signal_id,
-            "signal_id": signal_id,
-            "strategy_id": STRATEGY,
-            "status": "WAITING",
-            "sentence": "BUY 10 MSFT",
-            "orders": [order],
-            "asked_at": utc_now(),
-        }
+    order = {
+        "account_id": ACCOUNT,
+        "leg_index": 0,
+        "symbol": "MSFT",
+        "side": "BUY",
+        "quantity": Decimal(5),
+        "order_type": "MARKET",
+        "notional": Decimal(2000),
+    }
+    request = ApprovalRequest(
+        signal_id=signal_id,
+        strategy_id=STRATEGY,
+        sentence="BUY 10 MSFT",
+        orders=(order,),
+        asked_at=utc_now(),
+        expires_at=utc_now() + timedelta(minutes=5),
+        on_timeout=OnTimeout.REJECT,
     )
+    store["approvals"].insert_one({"_id": signal_id, "open": True, **to_document(request)})
 
 
-def test_an_approval_is_answered_with_a_reason(world, commands, operator, answered):
+def test_an_approval_is_answered_with_a_reason(world, commands, operator):
     assert "No signal waits" in typed(commands, "/approve")
     waits(world)
     buttons, shown = asked(commands, "/approve")
     assert f"BUY 5 MSFT in {ACCOUNT} (PAPER)" in shown
+    assert "UTC: REJECT" in shown
     assert set(buttons) == {"Approve", "Half", "Reject"}
+    late, _ = asked(commands, "/approve")
     assert "why?" in pressed(commands, buttons["Half"])
-    assert "sig_2 is answered" in typed(commands, "earnings tonight")
-    assert answered == [("sig_2", "HALF", "telegram:olga", "earnings tonight")]
+    assert "halved" in typed(commands, "earnings tonight")
+    row = approval(world, "sig_2")
+    assert (row.status, row.answered_by, row.reason) == (
+        ApprovalStatus.HALVED,
+        "telegram:olga",
+        "earnings tonight",
+    )
     assert "ended" in pressed(commands, buttons["Reject"])
+    pressed(commands, late["Approve"])
+    assert "sig_2 was halved by telegram:olga" in typed(commands, "too late")
 
 
-def test_an_answer_may_go_without_a_reason(world, commands, operator, answered):
+def test_an_answer_may_go_without_a_reason(world, commands, operator):
     waits(world)
     buttons, _ = asked(commands, "/approve")
     (question,) = commands.press(Incoming(CHAT, True, "Olga", buttons["Reject"]))
     pressed(commands, question.buttons[0].data)
-    assert answered[0][:3] == ("sig_2", "REJECT", "telegram:olga")
+    assert approval(world, "sig_2").status is ApprovalStatus.REJECTED
 
 
 def test_a_long_answer_is_cut_at_a_line(world, commands, operator):
