@@ -11,6 +11,8 @@ from services.domain.notifications import Event, EventKind
 #: Letters that Telegram takes in one message, counted as it does: in UTF-16.
 MOST_LETTERS: Final = 4096
 _MOST_LINES: Final = 20
+#: Of one event in full, by channels that are no chat.
+_LONGEST_PLAIN: Final = 20_000
 _ONE_MANY: Final = {
     EventKind.INCIDENT_OPENED: ("incident", "incidents"),
     EventKind.INCIDENT_CLEARED: ("incident cleared", "incidents cleared"),
@@ -85,7 +87,7 @@ def as_plain(events: Sequence[Event], frame: Frame) -> Message:
     if len(events) == 1:
         event = events[0]
         link = f"{frame.public_url}{event.link}" if frame.public_url and event.link else ""
-        body = "\n".join(part for part in (cut(event.text, MOST_LETTERS), link) if part)
+        body = "\n".join(part for part in (cut(event.text, _LONGEST_PLAIN), link) if part)
         return Message(_head(frame, event.title), body or event.title)
     lines: list[str] = []
     for name, titles in _groups(events):
