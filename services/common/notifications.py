@@ -123,7 +123,7 @@ def _notifications(
                     "_id": f"{event.event_id}|{recipient.user}",
                     "user": recipient.user,
                     "place": _place(now, number, event.event_id),
-                    **to_document(event),
+                    **to_document(recipient.version_of(event)),
                     "silent": loudness is Loudness.SILENT,
                     "unread": True,
                     "created_at": now,
@@ -140,7 +140,7 @@ def _delivery(event: Event, recipient: Recipient, way: _Way, now: datetime) -> D
     how = delivery(event, recipient, way.kind, now)
     if how is None:
         return None
-    return outgoing(event, way.channel_id, now) | {
+    return outgoing(recipient.version_of(event), way.channel_id, now) | {
         "silent": how.silent,
         "next_try_at": how.not_before,
     }

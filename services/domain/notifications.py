@@ -92,6 +92,8 @@ _RECEIVABLE: Final[Mapping[Role, frozenset[EventKind]]] = {
     Role.DEVELOPER: _OF_DEVELOPERS,
     Role.INVESTOR: frozenset({EventKind.DAILY_REPORT}),
 }
+#: Where investors find more.
+_RESULTS_LINK: Final = "/investor"
 #: Good news is in the history and makes no noise, unless somebody wants it to.
 _QUIET_BY_DEFAULT: Final = frozenset({EventKind.INCIDENT_CLEARED, EventKind.SERVICE_UP})
 
@@ -104,6 +106,7 @@ class Event(Frozen):
         subject: what several of a kind are counted by: `in SPX_1-D_Opt`.
         title: one line, complete in itself.
         text: what follows; may be empty.
+        results_text: what investors are told in its place: results, never accounts or positions.
         link: path in the user interface; "" = none.
         strategy_id: whose it is; None = of no strategy in particular.
         critical: it breaks through quiet hours.
@@ -115,6 +118,7 @@ class Event(Frozen):
     subject: str = ""
     title: str
     text: str = ""
+    results_text: str = ""
     link: str = ""
     strategy_id: str | None = None
     critical: bool = False
@@ -225,6 +229,12 @@ class Recipient(NamedTuple):
         if self.role is Role.DEVELOPER and not theirs:
             return Loudness.OFF
         return self.settings.loudness(event.kind, self.role)
+
+    def version_of(self, event: Event) -> Event:
+        """An event as they may read it."""
+        text = event.results_text if self.role is Role.INVESTOR else event.text
+        link = _RESULTS_LINK if self.role is Role.INVESTOR else event.link
+        return event.model_copy(update={"text": text, "results_text": "", "link": link})
 
 
 class Delivery(NamedTuple):

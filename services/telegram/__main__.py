@@ -60,12 +60,7 @@ def _bot(store: Store, lease: Lease, settings: TelegramSettings) -> TelegramBot 
     if not token:
         return None
     views = Views(store, settings.trading_mode.upper())
-    acts = Acts(
-        store,
-        views,
-        kill_timeout_seconds=settings.kill_timeout_s,
-        answer=lambda *_: "Approvals are not asked for in this version",
-    )
+    acts = Acts(store, views, kill_timeout_seconds=settings.kill_timeout_s)
     answers = Commands(store, views, acts)
     return TelegramBot(token, settings.telegram_base_url, store=store, lease=lease, answers=answers)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
+from services.common.approvals import answer_approval
 from services.common.clock import utc_now
 from services.common.controls import controls, set_control
 from services.common.kills import (
@@ -16,7 +16,9 @@ from services.common.kills import (
     request_kill,
 )
 from services.common.scopes import check_exists, plain_scope_id
+from services.common.signed import Signed
 from services.common.store import Document, Store
+from services.domain.approvals import ApprovalAnswer
 from services.domain.errors import ConfigurationError
 from services.domain.kills import KillRun, KillStage, RunState
 from services.domain.notifications import Recipient
@@ -42,9 +44,6 @@ NO_REASON: Final = "s"
 _LIVE: Final = "LIVE"
 _MOST_APPROVALS: Final = 10
 
-#: Answers an approval: signal, answer, by whom, why; what became of it, in a sentence.
-Answer = Callable[[str, str, str, str], str]
-
 
 def signature(who: Recipient) -> str:
     """As the audit log names somebody who acts by Telegram."""
@@ -58,17 +57,13 @@ class Acts:
         store: the database.
         views: for the same words everywhere.
         kill_timeout_seconds: until a kill that is not proven is an incident.
-        answer: of approvals.
     """
 
-    def __init__(
-        self, store: Store, views: Views, *, kill_timeout_seconds: float, answer: Answer
-    ) -> None:
+    def __init__(self, store: Store, views: Views, *, kill_timeout_seconds: float) -> None:
         self._store = store
         self._views = views
         self._lookups = Lookups(store)
         self._timeout = kill_timeout_seconds
-        self._answer = answer
         self.questions = Questions(store)
 
     def pause(self, who: Recipient, _incoming: Incoming, words: str) -> list[Reply]:
@@ -177,8 +172,12 @@ class Acts:
         """Third step: the answer is given."""
         facts = question["facts"]
         why = reason.strip() or "answered in Telegram without a reason"
-        told = self._answer(facts["signal_id"], facts["answer"], signature(who), why)
-        return [reply(self._views.title(told))]
+        answer = ApprovalAnswer(facts["answer"])
+        request = answer_approval(
+            self._store, facts["signal_id"], answer, Signed(signature(who), why)
+        )
+        title = f"{request.strategy_id}: {request.status.lower()}"
+        return [reply(self._views.title(title), [request.sentence, why])]
 
     def confirmed(self, who: Recipient, question: Document) -> list[Reply]:
         """Do what was asked for and confirmed."""

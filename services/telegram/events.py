@@ -311,9 +311,28 @@ def of_report(row: Document, at: datetime) -> list[Event]:
             subject="",
             title=f"Report of {row['_id']}",
             text=str(row.get("text", "")),
+            results_text=_results(row),
             link="/reports",
         )
     ]
+
+
+def _results(row: Document) -> str:
+    """The day in percent."""
+    figures = (row.get("figures") or {}).get("figures") or {}
+    lines = []
+    for name, field, form in _RESULTS:
+        ratio = figures.get(field)
+        lines.append(f"{name}: {'not known' if ratio is None else format(ratio, form)}")
+    return "\n".join(lines)
+
+
+_RESULTS: Final = (
+    ("Day", "today_ratio", "+.2%"),
+    ("Month", "mtd_ratio", "+.2%"),
+    ("Year", "ytd_ratio", "+.2%"),
+    ("Below the peak", "drawdown_ratio", ".2%"),
+)
 
 
 def of_service(name: str, *, up: bool, since: datetime, detail: str = "") -> Event:

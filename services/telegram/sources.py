@@ -147,14 +147,13 @@ class Sources:
         yield "approvals", store["approvals"].find({"status": "WAITING"})
         day = (moment - timedelta(days=1)).astimezone(UTC).date().isoformat()
         yield "daily_reports", store["daily_reports"].find({"_id": {"$gte": day}})
-        ends = {"status": {"$in": list(BAD_ENDS)}}
-        signals = {"received_at": {"$gte": began}, **ends}
-        yield "signal_store", store["signal_store"].find(signals, _FIELDS["signal_store"])
-        orders = {"created_at": {"$gte": began}, **ends}
+        for status in BAD_ENDS:  # each by its index
+            signals = {"status": status, "received_at": {"$gte": began}}
+            yield "signal_store", store["signal_store"].find(signals, _FIELDS["signal_store"])
+        orders = {"created_at": {"$gte": began}, "status": {"$in": list(BAD_ENDS)}}
         yield "orders", store["orders"].find(orders, _FIELDS["orders"])
-        for account_id in self._modes("all") or {}:
-            fills = {"account_id": account_id, "occurred_at": {"$gte": began}}
-            yield "execution_confirmations", store["execution_confirmations"].find(fills)
+        fills = {"occurred_at": {"$gte": began}}
+        yield "execution_confirmations", store["execution_confirmations"].find(fills)
 
     def _find_modes(self, _key: str) -> dict[str, str]:
         found = self._store["trading_accounts"].find({}, {"account_type": 1})

@@ -11,6 +11,10 @@ from services.domain.notifications import Event, EventKind
 #: Letters that Telegram takes in one message, counted as it does: in UTF-16.
 MOST_LETTERS: Final = 4096
 _MOST_LINES: Final = 20
+#: Letters of a line that counts what is left out.
+_COUNT: Final = 30
+#: Of one event in full, by channels that are no chat.
+_LONGEST_PLAIN: Final = 20_000
 _ONE_MANY: Final = {
     EventKind.INCIDENT_OPENED: ("incident", "incidents"),
     EventKind.INCIDENT_CLEARED: ("incident cleared", "incidents cleared"),
@@ -85,7 +89,7 @@ def as_plain(events: Sequence[Event], frame: Frame) -> Message:
     if len(events) == 1:
         event = events[0]
         link = f"{frame.public_url}{event.link}" if frame.public_url and event.link else ""
-        body = "\n".join(part for part in (cut(event.text, MOST_LETTERS), link) if part)
+        body = "\n".join(part for part in (cut(event.text, _LONGEST_PLAIN), link) if part)
         return Message(_head(frame, event.title), body or event.title)
     lines: list[str] = []
     for name, titles in _groups(events):
@@ -151,23 +155,21 @@ def _name(kind: EventKind, subject: str, count: int) -> str:
 
 
 def _fitted(groups: list[tuple[str, list[str]]], room: int) -> str:
-    """Groups with as many of their lines as fit: all names first, then lines in turn."""
+    """Groups with as many of their lines as fit; each has room for the count of what does not."""
     names = [f"\n\n<b>{escaped(name, 200)}</b>" for name, _ in groups]
-    kept = [""] * len(groups)
-    while sum(map(letters, names)) > room - 40:  # more groups than a message holds
-        names.pop()
-    room -= sum(map(letters, names)) + 40
-    for number in range(len(names)):
-        titles = groups[number][1]
+    room -= _COUNT
+    while sum(letters(name) + _COUNT for name in names) > room:
+        names.pop()  # more groups than a message holds
+    room -= sum(letters(name) + _COUNT for name in names)
+    text = ""
+    for name, (_, titles) in zip(names, groups, strict=False):
+        text += name
         for place, title in enumerate(titles):
             line = f"\n• {escaped(title, 300)}"
-            more = f"\n… and {len(titles) - place} more"
-            if place == _MOST_LINES or letters(line) + letters(more) > room:
-                kept[number] += more
-                room -= letters(more)
+            if place == _MOST_LINES or letters(line) > room:
+                text += f"\n… and {len(titles) - place} more"
                 break
-            kept[number] += line
+            text += line
             room -= letters(line)
     left = len(groups) - len(names)
-    tail = f"\n\n… and {left} kinds more" if left else ""
-    return "".join(f"{name}{lines}" for name, lines in zip(names, kept, strict=False)) + tail
+    return f"{text}\n\n… and {left} kinds more" if left else text

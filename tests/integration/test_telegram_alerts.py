@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import subprocess
+import sys
 import time
 from decimal import Decimal
 
@@ -11,6 +16,7 @@ from services.common.clock import utc_now
 from services.common.controls import set_control
 from services.common.incidents import clear_incident, raise_incident
 from services.common.notifications import save_settings
+from services.common.settings import PORTS, REPOSITORY
 from services.domain.notifications import Loudness, NotificationSettings
 from services.domain.words import Scope, TradingState
 from tests.fakes.telegram.markup import letters
@@ -23,6 +29,7 @@ from tests.support.documents import (
     make_signal_document,
 )
 from tests.support.rows import add_account, allow_trading
+from tests.support.servers import free_port
 from tests.support.telegram import CHAT, add_person, link, meet, shows, telegram
 
 pytestmark = pytest.mark.servers
@@ -92,7 +99,10 @@ def test_every_kind_of_event_is_told(store, connection, fake, olga):
             store, Scope.GLOBAL, by="pete", reason="lunch", trading_state=TradingState.REDUCING
         )
         store["approvals"].insert_one({**approval, "sentence": "BUY 10 MSFT"})
-        store["daily_reports"].insert_one({"_id": "2026-11-22", "text": "All well.", "html": ""})
+        add_person(store, "ivan", "INVESTOR")
+        figures = {"figures": {"today_ratio": 0.0052, "drawdown_ratio": None}}
+        report = {"_id": "2026-11-22", "text": "All well.", "html": "", "figures": figures}
+        store["daily_reports"].insert_one(report)
         what = "SPX_1-D_Opt: BUY 17 AAPL"
         assert f"{what} at 150.02 in Mock-1 (PAPER)\nrealized +12.50" in told(store, "FILL")
         assert "denied: LIMIT\nno <b>margin</b>" in told(store, "DENIAL")
@@ -102,6 +112,9 @@ def test_every_kind_of_event_is_told(store, connection, fake, olga):
         assert told(store, "CONTROL_CHANGED") == "everything is REDUCING, by pete\nlunch"
         assert "S2: a signal waits for approval\nBUY 10 MSFT" in told(store, "APPROVAL_WAITING")
         assert told(store, "DAILY_REPORT") == "Report of 2026-11-22\nAll well."
+        (investors,) = store["notifications"].find({"user": "ivan"})
+        assert "Day: +0.52%\nMonth: not known" in investors["text"]
+        assert "All well." not in str(investors)  # it has accounts and positions
         wait_for(lambda: store["notification_outbox"].count_documents({"open": True}) == 0)
     texts = fake.texts(CHAT)
     assert all(text.startswith("PAPER · ") for text in texts)
@@ -232,3 +245,54 @@ def test_a_refused_token_is_an_incident_without_the_token(store, connection, fak
         report = process.health.report()
         assert (report["ready"], report["usable"]) == (False, True)
     assert TOKEN not in str(row) + str(report) + caplog.text
+
+
+def start(connection, fake, offset):
+    """The daemon as a process of its own, with logs that hide nothing."""
+    known = {name.upper(): str(value) for name, value in connection.items()}
+    more = {
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_BASE_URL": fake.url,
+        "TELEGRAM_BATCH_S": "0.2",
+        "LEASE_TTL_S": "1",
+        "LOG_LEVEL": "DEBUG",
+        "MT_PORT_OFFSET": str(offset),
+    }
+    command = [sys.executable, "-m", "services.telegram"]
+    return subprocess.Popen(command, env={**os.environ, **known, **more}, cwd=REPOSITORY)
+
+
+def test_a_daemon_that_is_killed_loses_nothing_and_shows_no_token(store, connection, fake, olga):
+    offset = free_port() - PORTS["telegram"]
+    expected = set()
+    for deaths in range(2):
+        process = start(connection, fake, offset)
+        try:
+            wait_for(lambda: store["checkpoints"].find_one({"_id": "telegram"}), 60)
+            for number in range(8):
+                incident(store, f"K{deaths}{number}")
+                expected.add(f"K{deaths}{number}")
+            shows(fake, f"K{deaths}0")  # it is in the middle of it
+            if deaths == 1:
+                wait_for(lambda: told_of(fake) == expected)
+        finally:
+            process.send_signal(signal.SIGKILL if deaths < 1 else signal.SIGTERM)
+            process.wait(20)
+    sure = [text for text in fake.texts(CHAT) if "may be a repeat" not in text]
+    keys = [key for text in sure for key in KEY.findall(text)]
+    assert len(keys) == len(set(keys))  # what comes twice says that it may
+    logged = "".join(path.read_text() for path in (connection["mt_home"] / "logs").glob("*.log*"))
+    assert "telegram is running" in logged
+    secret = TOKEN.partition(":")[2]
+    stored = "".join(
+        str(list(store[name].find({}))) for name in store.database.list_collection_names()
+    )
+    assert secret not in logged
+    assert secret not in stored
+
+
+KEY = re.compile(r"ORDER_UNKNOWN: (K\d\d)")
+
+
+def told_of(fake):
+    return {key for text in fake.texts(CHAT) for key in KEY.findall(text)}
