@@ -51,7 +51,12 @@ function NewChannel({ close }: { close: () => void }) {
           description={
             <>
               Of one of the services that{' '}
-              <Anchor href="https://appriseit.com/services/" target="_blank" rel="noreferrer" fz="inherit">
+              <Anchor
+                href="https://appriseit.com/services/"
+                target="_blank"
+                rel="noreferrer"
+                fz="inherit"
+              >
                 Apprise knows
               </Anchor>
               , e.g. mailto://user:password@example.com. It is kept sealed and never shown again.

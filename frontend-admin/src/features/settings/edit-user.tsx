@@ -73,7 +73,12 @@ export function EditUser({
           <Act
             words="New password"
             act={() =>
-              ask({ title: 'Give a new password?', facts, action: 'Make it', act: () => reset(false) })
+              ask({
+                title: 'Give a new password?',
+                facts,
+                action: 'Make it',
+                act: () => reset(false),
+              })
             }
           />
           {user.totp_enabled && (
@@ -102,7 +107,10 @@ export function EditUser({
               ask({
                 title: active ? 'Disable this user?' : 'Enable this user?',
                 facts: active
-                  ? [...facts, ['Then', 'their sessions and keys open nothing; what they did stays']]
+                  ? [
+                      ...facts,
+                      ['Then', 'their sessions and keys open nothing; what they did stays'],
+                    ]
                   : facts,
                 action: active ? 'Disable' : 'Enable',
                 danger: active,

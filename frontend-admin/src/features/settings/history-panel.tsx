@@ -52,7 +52,9 @@ export function HistoryPanel() {
       <Loaded query={head} what="Your notifications">
         {() =>
           rows.length === 0 ? (
-            <Empty>{unread === 'yes' ? 'Everything is read.' : 'Nothing was told to you yet.'}</Empty>
+            <Empty>
+              {unread === 'yes' ? 'Everything is read.' : 'Nothing was told to you yet.'}
+            </Empty>
           ) : (
             <DataTable
               label="Notifications"

@@ -62,13 +62,7 @@ export function KeysPart() {
   )
 }
 
-function NewKey({
-  done,
-  cancel,
-}: {
-  done: (secret: string) => Promise<void>
-  cancel: () => void
-}) {
+function NewKey({ done, cancel }: { done: (secret: string) => Promise<void>; cancel: () => void }) {
   const { permissions } = useSession()
   const [label, setLabel] = useState('')
   const [scopes, setScopes] = useState<string[]>([])

@@ -1,4 +1,14 @@
-import { Button, Checkbox, Group, SegmentedControl, Stack, Switch, Table, Text, TextInput } from '@mantine/core'
+import {
+  Button,
+  Checkbox,
+  Group,
+  SegmentedControl,
+  Stack,
+  Switch,
+  Table,
+  Text,
+  TextInput,
+} from '@mantine/core'
 import { useState } from 'react'
 import { $dashboards, dashboards } from '@/api/client'
 import type { components } from '@/api/dashboard-creator'

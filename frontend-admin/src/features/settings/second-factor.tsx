@@ -1,4 +1,14 @@
-import { Badge, Button, Group, Image, List, PasswordInput, Stack, Text, TextInput } from '@mantine/core'
+import {
+  Badge,
+  Button,
+  Group,
+  Image,
+  List,
+  PasswordInput,
+  Stack,
+  Text,
+  TextInput,
+} from '@mantine/core'
 import { useState } from 'react'
 import { dashboards } from '@/api/client'
 import type { components } from '@/api/dashboard-creator'
@@ -78,12 +88,7 @@ function Enrol({
       <Stack gap="sm" maw={420} style={{ flex: '1 1 260px' }}>
         <Text fz="sm">Scan this with an authenticator app, or type the secret into it.</Text>
         <CopyBlock label="Secret" value={secret.secret} />
-        <ActForm
-          action="Confirm"
-          ready={code.trim().length === 6}
-          act={confirm}
-          cancel={cancel}
-        >
+        <ActForm action="Confirm" ready={code.trim().length === 6} act={confirm} cancel={cancel}>
           <TextInput
             label="Code that the app shows"
             value={code}

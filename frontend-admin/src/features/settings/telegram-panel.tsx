@@ -81,7 +81,9 @@ function Steps({ code }: { code: LinkCode }) {
   return (
     <Stack gap="sm" maw={420}>
       <List type="ordered" fz="sm" withPadding>
-        <List.Item>Open your chat with the bot in Telegram; your operator knows its name.</List.Item>
+        <List.Item>
+          Open your chat with the bot in Telegram; your operator knows its name.
+        </List.Item>
         <List.Item>Send it this line. It works once.</List.Item>
       </List>
       <CopyBlock label="Line to send" value={`/start ${code.code}`} />

@@ -1,6 +1,6 @@
 import { Select, TagsInput, TextInput } from '@mantine/core'
-import type { components } from '@/api/dashboard-creator'
 import { $portfolio } from '@/api/client'
+import type { components } from '@/api/dashboard-creator'
 
 export type Role = components['schemas']['Role']
 
@@ -19,13 +19,7 @@ const ROLES: { value: Role; label: string }[] = [
 ]
 
 /** What an admin says of somebody, new or not. */
-export function UserFields({
-  fields,
-  set,
-}: {
-  fields: Fields
-  set: (fields: Fields) => void
-}) {
+export function UserFields({ fields, set }: { fields: Fields; set: (fields: Fields) => void }) {
   return (
     <>
       <Select
@@ -71,7 +65,7 @@ function Strategies({
       label="Strategies"
       description="Theirs: they see the signals, orders and results of these and no others."
       size="xs"
-      data={known.data?.map((each) => each.strategy_id) ?? []}
+      data={known.data?.strategies.map((each) => each.strategy_id) ?? []}
       value={chosen}
       onChange={choose}
     />
