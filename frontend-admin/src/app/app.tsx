@@ -4,6 +4,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from 'react-router'
 import { whenSignedOut } from '@/api/client'
 import { RequestFailed } from '@/api/problem'
+import { rememberLetIn } from '@/lib/session'
 import { router } from './router'
 import { theme } from './theme'
 
@@ -22,6 +23,7 @@ const queries = new QueryClient({
 whenSignedOut(() => {
   if (router.state.location.pathname === '/login') return
   const { pathname, search } = router.state.location
+  rememberLetIn(false)
   queries.clear()
   void router.navigate(`/login?next=${encodeURIComponent(pathname + search)}`)
 })

@@ -4,7 +4,7 @@ import { Navigate, useLocation } from 'react-router'
 import { $dashboards, setCsrfToken } from '@/api/client'
 import { RequestFailed } from '@/api/problem'
 import { Failed } from '@/components/states'
-import { SessionContext } from '@/lib/session'
+import { rememberLetIn, SessionContext, wasLetIn } from '@/lib/session'
 
 /** Lets in whoever is logged in; everybody else goes to the log-in, and comes back here after. */
 export function SessionGate({ children }: { children: ReactNode }) {
@@ -14,6 +14,7 @@ export function SessionGate({ children }: { children: ReactNode }) {
     '/api/v1/me',
     {},
     {
+      enabled: wasLetIn(),
       staleTime: Number.POSITIVE_INFINITY,
       refetchInterval: (query) => (query.state.data ? false : 5_000),
       retry: false,
@@ -26,8 +27,9 @@ export function SessionGate({ children }: { children: ReactNode }) {
   )
   if (data?.csrf_token) setCsrfToken(data.csrf_token)
   const login = `/login?next=${encodeURIComponent(pathname + search)}`
-  if (!data && me.error instanceof RequestFailed && me.error.status === 401)
-    return <Navigate to={login} replace />
+  const isRefused = !data && me.error instanceof RequestFailed && me.error.status === 401
+  if (isRefused) rememberLetIn(false)
+  if (isRefused || !wasLetIn()) return <Navigate to={login} replace />
   if (data?.must_change_password) return <Navigate to={login} replace />
   if (session) return <SessionContext value={session}>{children}</SessionContext>
   return (

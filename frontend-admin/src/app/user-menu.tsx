@@ -12,7 +12,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate } from 'react-router'
 import { dashboards, setCsrfToken } from '@/api/client'
 import { words } from '@/lib/format'
-import { useSession } from '@/lib/session'
+import { rememberLetIn, useSession } from '@/lib/session'
 
 const SCHEMES = [
   { value: 'auto', label: 'As the system', icon: IconDeviceDesktop },
@@ -30,6 +30,7 @@ export function UserMenu({ help }: { help: () => void }) {
     try {
       await dashboards.POST('/api/v1/auth/logout')
     } finally {
+      rememberLetIn(false)
       queries.clear()
       setCsrfToken('')
       void navigate('/login')

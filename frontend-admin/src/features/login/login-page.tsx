@@ -17,6 +17,7 @@ import { $dashboards, dashboards, setCsrfToken } from '@/api/client'
 import type { components } from '@/api/dashboard-creator'
 import { RequestFailed, sentenceOf } from '@/api/problem'
 import { NewPassword } from '@/components/new-password'
+import { rememberLetIn, wasLetIn } from '@/lib/session'
 import { localPath } from './next'
 
 type Me = components['schemas']['Me']
@@ -39,10 +40,16 @@ export function LoginPage() {
     'get',
     '/api/v1/me',
     {},
-    { retry: false, refetchInterval: false, staleTime: Number.POSITIVE_INFINITY },
+    {
+      enabled: wasLetIn(),
+      retry: false,
+      refetchInterval: false,
+      staleTime: Number.POSITIVE_INFINITY,
+    },
   )
 
   function enter(who: Me) {
+    rememberLetIn(true)
     if (who.csrf_token) setCsrfToken(who.csrf_token)
     if (who.must_change_password) {
       setName(who.name)
