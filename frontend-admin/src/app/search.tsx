@@ -5,7 +5,7 @@ import { type KeyboardEvent, useId, useState } from 'react'
 import { useNavigate } from 'react-router'
 import { sentenceOf } from '@/api/problem'
 import { words } from '@/lib/format'
-import { type Found, useSearch } from './use-search'
+import { type Found, pageOf, useSearch } from './use-search'
 
 /** One field for everything: signals, orders, strategies, accounts, instruments. */
 export function Search({ opened, close }: { opened: boolean; close: () => void }) {
@@ -32,12 +32,12 @@ function Field({ close }: { close: () => void }) {
   const list = useId()
   const navigate = useNavigate()
   const query = useSearch(asked)
-  const rows = asked ? (query.data ?? []) : []
+  const rows = asked ? (query.data?.hits ?? []) : []
   const at = Math.min(chosen, Math.max(rows.length - 1, 0))
 
   function go(found: Found) {
     close()
-    void navigate(found.link)
+    void navigate(pageOf(found))
   }
   function onKey(event: KeyboardEvent) {
     const found = rows[at]
@@ -73,7 +73,7 @@ function Field({ close }: { close: () => void }) {
       <Box id={list} role="listbox" aria-label="Found" mt={rows.length > 0 ? 'xs' : 0}>
         {rows.map((found, number) => (
           <Box
-            key={`${found.kind} ${found.id}`}
+            key={`${found.kind} ${found.hit_id}`}
             id={`${list}-${number}`}
             role="option"
             aria-selected={number === at}

@@ -1,26 +1,32 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { dashboards } from '@/api/client'
+import { keepPreviousData } from '@tanstack/react-query'
+import { $dashboards } from '@/api/client'
+import type { components } from '@/api/dashboard-creator'
 
-export interface Found {
-  kind: string
-  id: string
-  title: string
-  detail?: string
-  /** Path of the page. */
-  link: string
+export type Found = components['schemas']['SearchHit']
+
+const PLACES: Record<Found['kind'], (id: string) => string> = {
+  SIGNAL: (id) => `/signals/${id}`,
+  ORDER: (id) => `/orders/${id}`,
+  STRATEGY: (id) => `/strategies/${id}`,
+  ACCOUNT: (id) => `/accounts/${id}`,
+  INSTRUMENT: (id) => `/positions?by=instrument&instrument=${id}`,
+}
+
+/** The page of what was found. */
+export function pageOf(found: Found): string {
+  return PLACES[found.kind](encodeURIComponent(found.hit_id))
 }
 
 export function useSearch(asked: string) {
-  return useQuery({
-    queryKey: ['search', asked],
-    queryFn: async ({ signal }) => {
-      const params = { query: { q: asked } } as object
-      const { data } = await dashboards.GET('/api/v1/search' as '/api/v1/me', { signal, ...params })
-      return (data as unknown as { rows: Found[] }).rows
+  return $dashboards.useQuery(
+    'get',
+    '/api/v1/search',
+    { params: { query: { q: asked } } },
+    {
+      enabled: asked !== '',
+      placeholderData: keepPreviousData,
+      refetchInterval: false,
+      staleTime: 10_000,
     },
-    enabled: asked !== '',
-    placeholderData: keepPreviousData,
-    refetchInterval: false,
-    staleTime: 10_000,
-  })
+  )
 }

@@ -1,8 +1,8 @@
-import { type LiveEvent, type LiveState, pause } from './live'
+import { KINDS, type LiveEvent, type LiveState, pause } from './live'
 
 const URL = '/api/dashboard_creator/v1/stream'
-/** The server says something at least this often; after silence the line is taken for dead. */
-const SILENCE_MILLISECONDS = 45_000
+/** A tab that nobody sees lets go of its line: browsers have six for a whole site. */
+const HIDDEN_MILLISECONDS = 20_000
 
 export interface LiveNow {
   state: LiveState
@@ -12,78 +12,85 @@ export interface LiveNow {
 
 interface Listener {
   event: (event: LiveEvent) => void
-  /** Events were missed: everything may be old. */
+  /** Events may have been missed: everything may be old. */
   reset: () => void
   change: (now: LiveNow) => void
 }
 
-/** The stream, opened again and again from the last event that was heard. */
+/**
+ * The stream of changes. Where the line breaks the browser connects again by itself and says which
+ * event it saw last; where the answer is no stream, as while the service restarts, we do, and then
+ * take everything for old.
+ */
 export class LiveStream {
   private source: EventSource | null = null
   private timer: ReturnType<typeof setTimeout> | null = null
-  private watch: ReturnType<typeof setInterval> | null = null
+  private hiding: ReturnType<typeof setTimeout> | null = null
   private tries = 0
-  private lastId = ''
   private now: LiveNow = { state: 'connecting', heardAt: null }
 
   constructor(private readonly listener: Listener) {}
 
   start(): void {
+    document.addEventListener('visibilitychange', this.onVisibility)
     this.open()
-    this.watch = setInterval(() => {
-      const { state, heardAt } = this.now
-      if (state === 'connected' && heardAt && Date.now() - heardAt > SILENCE_MILLISECONDS)
-        this.again()
-    }, 5_000)
   }
 
   stop(): void {
-    if (this.timer !== null) clearTimeout(this.timer)
-    if (this.watch !== null) clearInterval(this.watch)
-    this.source?.close()
-    this.source = null
+    document.removeEventListener('visibilitychange', this.onVisibility)
+    if (this.hiding !== null) clearTimeout(this.hiding)
+    this.close()
   }
 
   private open(): void {
-    const since = this.lastId ? `?last_event_id=${encodeURIComponent(this.lastId)}` : ''
-    const source = new EventSource(`${URL}${since}`)
+    const source = new EventSource(URL)
     this.source = source
+    let isFirst = true
     source.onopen = () => {
-      // What happened between a page's own answers and now may have been missed.
-      if (!this.lastId || this.tries > 0) this.listener.reset()
+      if (isFirst && this.now.heardAt !== null) this.listener.reset()
+      isFirst = false
       this.tries = 0
-      this.heard('connected')
+      this.heard()
     }
-    source.onerror = () => this.again()
-    source.onmessage = (message) => this.take(message)
+    source.onerror = () => {
+      this.set({ ...this.now, state: 'cut' })
+      if (source.readyState === EventSource.CLOSED) this.again()
+    }
+    for (const kind of KINDS)
+      source.addEventListener(kind, (message) => {
+        this.heard()
+        const found = eventOf(message.data)
+        if (found) this.listener.event(found)
+      })
     source.addEventListener('reset', () => {
-      this.heard('connected')
+      this.heard()
       this.listener.reset()
     })
-    for (const name of ['ping', 'heartbeat', 'hello'])
-      source.addEventListener(name, () => this.heard('connected'))
-    source.addEventListener('change', (message) => this.take(message))
   }
 
-  private take(message: MessageEvent): void {
-    if (message.lastEventId) this.lastId = message.lastEventId
-    this.heard('connected')
-    const found = eventOf(message.data)
-    if (found) this.listener.event(found)
-  }
-
-  /** The browser would try again by itself, but not after an answer that is no stream. */
-  private again(): void {
+  private close(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
     this.source?.close()
     this.source = null
-    this.set({ ...this.now, state: 'cut' })
-    if (this.timer !== null) clearTimeout(this.timer)
+  }
+
+  private again(): void {
+    this.close()
     this.timer = setTimeout(() => this.open(), pause(this.tries, Math.random()))
     this.tries += 1
   }
 
-  private heard(state: LiveState): void {
-    this.set({ state, heardAt: Date.now() })
+  private readonly onVisibility = () => {
+    if (this.hiding !== null) clearTimeout(this.hiding)
+    this.hiding = null
+    if (document.visibilityState === 'hidden')
+      this.hiding = setTimeout(() => this.close(), HIDDEN_MILLISECONDS)
+    else if (this.source === null && this.timer === null) this.open()
+  }
+
+  private heard(): void {
+    this.set({ state: 'connected', heardAt: Date.now() })
   }
 
   private set(now: LiveNow): void {

@@ -16,26 +16,26 @@ const OWN = ['/api/v1/signal-senders', '/api/v1/dashboards', '/api/v1/investor']
 
 /** Kind of an event → paths whose answers may be others now; a path stands for all below it. */
 const TOUCHES: Record<string, string[]> = {
-  signal: ['/api/v1/signals', '/api/v1/approvals', '/api/v1/decisions', ...OWN],
-  order: ['/api/v1/orders', '/api/v1/signals/{signal_id}', '/api/v1/positions', ...OWN],
-  fill: ['/api/v1/fills', '/api/v1/orders', '/api/v1/signals/{signal_id}', '/api/v1/positions'],
+  signal: ['/api/v1/signals', '/api/v1/approvals', '/api/v1/decisions', '/api/v1/latency', ...OWN],
+  order: ['/api/v1/orders', '/api/v1/signals', '/api/v1/positions', ...OWN],
+  fill: ['/api/v1/fills', '/api/v1/orders', '/api/v1/signals', '/api/v1/positions', ...OWN],
   position: ['/api/v1/positions', ...OWN],
   incident: ['/api/v1/incidents', '/api/v1/system'],
+  control: ['/api/v1/controls', '/api/v1/kill', '/api/v1/limits', '/api/v1/strategies'],
   account: ['/api/v1/accounts', '/api/v1/account', '/api/v1/fund', '/api/v1/hierarchy'],
   approval: ['/api/v1/approvals', '/api/v1/signals'],
-  control: ['/api/v1/controls', '/api/v1/kill', '/api/v1/limits', '/api/v1/strategies'],
   kill: ['/api/v1/kill', '/api/v1/controls', '/api/v1/orders', '/api/v1/positions'],
-  allocation: ['/api/v1/allocations', '/api/v1/strategies'],
-  dead_letter: ['/api/v1/dead-letters', '/api/v1/system'],
+  study: ['/api/v1/portfolio-tests', '/api/v1/allocations'],
   notification: ['/api/v1/me/notifications'],
-  service: ['/api/v1/system'],
-  audit: ['/api/v1/audit'],
 }
+
+/** What the server names its events by. */
+export const KINDS = Object.keys(TOUCHES)
 
 /** Paths that an event makes old; of a kind that is not known, what every page shows. */
 export function touched(event: LiveEvent): string[] {
-  const own = TOUCHES[event.kind.toLowerCase().replaceAll('-', '_').replace(/s$/, '')] ?? []
-  return [...own, ...OVERALL]
+  if (event.kind === 'notification') return TOUCHES[event.kind] ?? []
+  return [...(TOUCHES[event.kind] ?? []), ...OVERALL]
 }
 
 /** Whether a query asks below one of these paths. */
