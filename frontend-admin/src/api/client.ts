@@ -61,10 +61,13 @@ async function problemOf(response: Response): Promise<Problem> {
 
 /** Paths of OpenAPI are `/api/v1/…`; the browser asks `/api/<service>/v1/…`. */
 function fetchOf(service: string): (request: Request) => Promise<Response> {
-  return (request) => {
+  return async (request) => {
     const url = new URL(request.url)
     url.pathname = url.pathname.replace(/^\/api\//, `/api/${service}/`)
-    return fetch(new Request(url, request))
+    const { method, headers, credentials, signal } = request
+    // Whole, not handed over as it is: browsers send a stream over HTTP/2 only.
+    const body = request.body === null ? undefined : await request.arrayBuffer()
+    return fetch(url, { method, headers, body, credentials, signal })
   }
 }
 

@@ -2,7 +2,9 @@ import { MantineProvider } from '@mantine/core'
 import { Notifications } from '@mantine/notifications'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from 'react-router'
+import { whenSignedOut } from '@/api/client'
 import { RequestFailed } from '@/api/problem'
+import { rememberLetIn } from '@/lib/session'
 import { router } from './router'
 import { theme } from './theme'
 
@@ -16,6 +18,14 @@ const queries = new QueryClient({
         count < 2 && !(error instanceof RequestFailed && error.status >= 400 && error.status < 500),
     },
   },
+})
+
+whenSignedOut(() => {
+  if (router.state.location.pathname === '/login') return
+  const { pathname, search } = router.state.location
+  rememberLetIn(false)
+  queries.clear()
+  void router.navigate(`/login?next=${encodeURIComponent(pathname + search)}`)
 })
 
 export function App() {

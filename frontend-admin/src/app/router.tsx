@@ -61,5 +61,10 @@ const LoginPage = lazy(async () => ({
 
 export const router = createBrowserRouter([
   { path: '/login', element: <LoginPage />, errorElement: <PageFailure /> },
-  { element: <Shell />, errorElement: <PageFailure />, children: pages },
+  {
+    element: <Shell />,
+    errorElement: <PageFailure />,
+    hydrateFallbackElement: <></>,
+    children: pages,
+  },
 ])

@@ -18,3 +18,15 @@ export function useSession(): Session {
 export function useMay(permission: string): boolean {
   return useContext(SessionContext)?.permissions.includes(permission) ?? false
 }
+
+const MARK = 'signed-in'
+
+/** Whether this browser has been let in and not left: without it, nobody need be asked. */
+export function wasLetIn(): boolean {
+  return localStorage.getItem(MARK) !== null
+}
+
+export function rememberLetIn(letIn: boolean): void {
+  if (letIn) localStorage.setItem(MARK, 'yes')
+  else localStorage.removeItem(MARK)
+}
