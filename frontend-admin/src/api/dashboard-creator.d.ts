@@ -44,26 +44,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/signals/{signal_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Signal
-         * @description Everything of one signal: sentence, road, decision, orders, fills, positions.
-         */
-        get: operations["get_signal"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/quarantine": {
         parameters: {
             query?: never;
@@ -774,6 +754,86 @@ export interface paths {
          * @description All failed messages of these filters.
          */
         get: operations["export_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/signals/{signal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Signal
+         * @description Everything of one signal: sentence, road, decision, orders, fills, what arrived.
+         */
+        get: operations["get_signal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/{order_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Order
+         * @description Everything of one order: events, the broker's words, fills, orders made for it.
+         */
+        get: operations["get_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/{letter_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Dead Letter
+         * @description One failed message with payload, error and traceback, without secrets.
+         */
+        get: operations["get_dead_letter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search All
+         * @description Signals, orders, strategies, accounts and instruments by id or beginning of a name.
+         */
+        get: operations["search_all"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1758,12 +1818,51 @@ export interface components {
             preview: components["schemas"]["ApprovalPreview"];
         };
         /**
+         * BrokerMessage
+         * @description What a broker said of an order, in its own words, as far as that is kept.
+         */
+        BrokerMessage: {
+            /** Status */
+            status: string;
+            /** Text */
+            text: string;
+            /**
+             * Occurred At
+             * Format: date-time
+             */
+            occurred_at: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+        };
+        /**
          * CancelOrder
          * @description Why an order is to be canceled.
          */
         CancelOrder: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * Change
+         * @description A change of a working order that was asked for and is not settled.
+         */
+        Change: {
+            /** Quantity */
+            quantity?: string | null;
+            /** Limit Price */
+            limit_price?: string | null;
+            /** Stop Price */
+            stop_price?: string | null;
+            /** At */
+            at?: string | null;
+            /**
+             * By
+             * @default
+             */
+            by: string;
         };
         /**
          * ChannelKind
@@ -2204,6 +2303,46 @@ export interface components {
             next: string | null;
         };
         /**
+         * DeadLetterPage
+         * @description One failed message with the end of its traceback; secrets are removed.
+         */
+        DeadLetterPage: {
+            /** Dead Letter Id */
+            dead_letter_id: string;
+            /** Subscription */
+            subscription: string;
+            /** Topic */
+            topic: string;
+            /** Payload */
+            payload: string;
+            /**
+             * Ordering Key
+             * @default
+             */
+            ordering_key: string;
+            /** Error */
+            error: string;
+            /** Failures */
+            failures: number;
+            /** Status */
+            status: string;
+            /**
+             * First Failed At
+             * Format: date-time
+             */
+            first_failed_at: string;
+            /**
+             * Last Failed At
+             * Format: date-time
+             */
+            last_failed_at: string;
+            /**
+             * Traceback
+             * @default
+             */
+            traceback: string;
+        };
+        /**
          * DecisionList
          * @description A page of decisions, those on the newest signals first.
          */
@@ -2246,6 +2385,9 @@ export interface components {
         /**
          * DecisionView
          * @description Cerebro's answer to a signal.
+         *
+         *     Attributes:
+         *         passable: of a denied entry, the most that would have passed.
          */
         DecisionView: {
             outcome: components["schemas"]["Outcome"];
@@ -2265,6 +2407,11 @@ export interface components {
              * @default []
              */
             steps: components["schemas"]["StepView"][];
+            /**
+             * Passable
+             * @default []
+             */
+            passable: components["schemas"]["PassableView"][];
             /**
              * Cancels
              * @default []
@@ -3658,6 +3805,109 @@ export interface components {
             next: string | null;
         };
         /**
+         * OrderPage
+         * @description Everything of one order.
+         *
+         *     Attributes:
+         *         doing: of one without a known outcome, what is being done about it.
+         *         broker_messages: of the event list, what has words of the broker.
+         *         sent_at: when it left; null while it has not.
+         *         sent_ms: from its making until then.
+         *         as_decided: terms that a change replaced; empty where there was none.
+         *         children: orders that were made for it: guards, slices.
+         */
+        OrderPage: {
+            /** Client Order Id */
+            client_order_id: string;
+            /** Broker Order Id */
+            broker_order_id: string | null;
+            /** Signal Id */
+            signal_id: string;
+            /** Strategy Id */
+            strategy_id: string;
+            /** Account Id */
+            account_id: string;
+            status: components["schemas"]["OrderStatus"];
+            /** Working */
+            working: boolean;
+            intent: components["schemas"]["Intent"];
+            instrument: components["schemas"]["Instrument"];
+            side: components["schemas"]["Side"];
+            /** Quantity */
+            quantity: string;
+            order_type: components["schemas"]["OrderType"];
+            time_in_force: components["schemas"]["TimeInForce"];
+            /** Limit Price */
+            limit_price?: string | null;
+            /** Stop Price */
+            stop_price?: string | null;
+            /** @default LEG */
+            role: components["schemas"]["OrderRole"];
+            /** Parent Order Id */
+            parent_order_id?: string | null;
+            /** Filled Quantity */
+            filled_quantity: string;
+            /** Leaves Quantity */
+            leaves_quantity: string;
+            /** Avg Fill Price */
+            avg_fill_price: string | null;
+            /** Text */
+            text: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Events */
+            events: components["schemas"]["OrderEvent"][];
+            /**
+             * Doing
+             * @default
+             */
+            doing: string;
+            /**
+             * Fills
+             * @default []
+             */
+            fills: components["schemas"]["FillRow"][];
+            /**
+             * Broker Messages
+             * @default []
+             */
+            broker_messages: components["schemas"]["BrokerMessage"][];
+            /** Sent At */
+            sent_at?: string | null;
+            /** Sent Ms */
+            sent_ms?: number | null;
+            /** Cancel Requested At */
+            cancel_requested_at?: string | null;
+            /**
+             * Cancel Reason
+             * @default
+             */
+            cancel_reason: string;
+            change?: components["schemas"]["Change"] | null;
+            /** As Decided */
+            as_decided?: {
+                [key: string]: string;
+            };
+            /**
+             * Children
+             * @default []
+             */
+            children: components["schemas"]["OrderLine"][];
+            /**
+             * Resend Count
+             * @default 0
+             */
+            resend_count: number;
+        };
+        /**
          * OrderRole
          * @description Who made an order, and what for.
          * @enum {string}
@@ -3822,6 +4072,23 @@ export interface components {
             drawdown_ratio?: number | null;
             /** Benchmark */
             benchmark?: number | null;
+        };
+        /**
+         * PassableView
+         * @description What of a leg would have passed in an account; `sentence` says it.
+         */
+        PassableView: {
+            /** Account Id */
+            account_id: string;
+            /** Leg Index */
+            leg_index: number;
+            /** Quantity */
+            quantity: string;
+            /**
+             * Sentence
+             * @default
+             */
+            sentence: string;
         };
         /**
          * PasswordBody
@@ -4087,6 +4354,35 @@ export interface components {
          * @enum {string}
          */
         Range: "1D" | "1W" | "1M" | "YTD" | "ALL";
+        /**
+         * RawSignal
+         * @description What arrived, as it came, but for secrets.
+         *
+         *     Attributes:
+         *         reader: how its text was read.
+         *         remote: address of the sender.
+         */
+        RawSignal: {
+            /** Source */
+            source: string;
+            /**
+             * Reader
+             * @default
+             */
+            reader: string;
+            /**
+             * Remote
+             * @default
+             */
+            remote: string;
+            /** Body */
+            body: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+        };
         /**
          * ReadAnswer
          * @description How many were unread before, and how many still are.
@@ -4412,6 +4708,38 @@ export interface components {
          * @enum {string}
          */
         Scope: "GLOBAL" | "ACCOUNT" | "STRATEGY" | "INSTRUMENT" | "ASSET_CLASS";
+        /**
+         * SearchAnswer
+         * @description What was found, the best first.
+         */
+        SearchAnswer: {
+            /** Hits */
+            hits: components["schemas"]["SearchHit"][];
+        };
+        /**
+         * SearchHit
+         * @description Something that a search found.
+         *
+         *     Attributes:
+         *         hit_id: what its page is asked by.
+         *         title: for a person.
+         */
+        SearchHit: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "SIGNAL" | "ORDER" | "STRATEGY" | "ACCOUNT" | "INSTRUMENT";
+            /** Hit Id */
+            hit_id: string;
+            /** Title */
+            title: string;
+            /**
+             * Detail
+             * @default
+             */
+            detail: string;
+        };
         /**
          * SecondFactor
          * @description What an authenticator app wants: a picture (data URI of an SVG), a link, or the secret.
@@ -4861,6 +5189,11 @@ export interface components {
         /**
          * SignalPage
          * @description Everything of one signal.
+         *
+         *     Attributes:
+         *         waiting_for: what it waits for now, in words; empty once it is decided.
+         *         contention: who else wanted the margin that it did not get, in words.
+         *         links: where more about it is asked: of this interface, from its root.
          */
         SignalPage: {
             /** Signal Id */
@@ -4906,6 +5239,21 @@ export interface components {
             fills: components["schemas"]["FillView"][];
             /** Positions */
             positions: components["schemas"]["PositionView"][];
+            raw?: components["schemas"]["RawSignal"] | null;
+            /**
+             * Waiting For
+             * @default
+             */
+            waiting_for: string;
+            /**
+             * Contention
+             * @default []
+             */
+            contention: string[];
+            /** Links */
+            links?: {
+                [key: string]: string;
+            };
         };
         /**
          * SignalRow
@@ -5005,6 +5353,9 @@ export interface components {
         /**
          * Stage
          * @description One stage of a signal's road, and how long the signal took to it.
+         *
+         *     Attributes:
+         *         waited_for: whose work the time since the stage before was, in words.
          */
         Stage: {
             /** Name */
@@ -5018,6 +5369,11 @@ export interface components {
             since_arrival_ms: number;
             /** Since Previous Ms */
             since_previous_ms: number | null;
+            /**
+             * Waited For
+             * @default
+             */
+            waited_for: string;
         };
         /**
          * StepView
@@ -5041,6 +5397,11 @@ export interface components {
              * @default false
              */
             bound: boolean;
+            /**
+             * Rule
+             * @default
+             */
+            rule: string;
             /**
              * Sentence
              * @default
@@ -5406,82 +5767,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Dashboard"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_signal: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                signal_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignalPage"];
                 };
             };
             /** @description Unauthorized */
@@ -8939,6 +9224,310 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_signal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                signal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignalPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                letter_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search_all: {
+        parameters: {
+            query: {
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchAnswer"];
                 };
             };
             /** @description Unauthorized */

@@ -10,7 +10,8 @@ import { TimeText } from './time-text'
 
 /** What lists and pages of orders have in common. */
 export type Order = Omit<components['schemas']['OrderLine'], 'doing'>
-type Fill = components['schemas']['FillView']
+type Fill = Omit<components['schemas']['FillView'], 'signal_id'> &
+  Partial<Pick<components['schemas']['FillRow'], 'void'>>
 
 /** The terms of an order: `LIMIT 150.00 · stop 140 · GTC`. */
 export function termsOf(order: Order): string {
@@ -102,7 +103,7 @@ export function FillsTable({
           name: 'what',
           title: 'What',
           cell: (fill) =>
-            `${fill.side} ${exact(fill.quantity)} ${nameOf(fill)} in ${fill.account_id}`,
+            `${fill.void ? 'taken back: ' : ''}${fill.side} ${exact(fill.quantity)} ${nameOf(fill)} in ${fill.account_id}`,
         },
         {
           name: 'price',

@@ -1,0 +1,3 @@
+export function Latency() {
+  return null
+}
