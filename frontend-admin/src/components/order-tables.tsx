@@ -3,7 +3,7 @@ import { Link } from 'react-router'
 import type { components } from '@/api/dashboard-creator'
 import { exact, words } from '@/lib/format'
 import { instrumentWords } from '@/lib/instrument'
-import { Exact, Pnl } from './money'
+import { Exact, Pnl, Price } from './money'
 import { SmallTable } from './small-table'
 import { StatusBadge } from './status-badge'
 import { TimeText } from './time-text'
@@ -63,7 +63,7 @@ export function OrdersTable({ orders }: { orders: readonly Order[] }) {
           name: 'price',
           title: 'Average price',
           numeric: true,
-          cell: (order) => <Exact value={order.avg_fill_price} />,
+          cell: (order) => <Price value={order.avg_fill_price} />,
         },
         {
           name: 'text',
@@ -109,7 +109,7 @@ export function FillsTable({
           name: 'price',
           title: 'Price',
           numeric: true,
-          cell: (fill) => <Exact value={fill.price} />,
+          cell: (fill) => <Price value={fill.price} />,
         },
         {
           name: 'commission',

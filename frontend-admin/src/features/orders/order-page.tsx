@@ -5,7 +5,7 @@ import { $dashboards } from '@/api/client'
 import type { components } from '@/api/dashboard-creator'
 import { CopyBlock } from '@/components/copy-block'
 import { KeyFacts } from '@/components/key-facts'
-import { Exact } from '@/components/money'
+import { Exact, Price } from '@/components/money'
 import { FillsTable, OrdersTable, orderWords, termsOf } from '@/components/order-tables'
 import { Page } from '@/components/page'
 import { Panel } from '@/components/panel'
@@ -36,7 +36,7 @@ export function OrderPage() {
 function Whole({ order }: { order: Order }) {
   return (
     <Stack gap="md">
-      <Text fz="lg">
+      <Text fz="lg" component="div">
         {orderWords(order)}, {termsOf(order)} <StatusBadge status={order.status} />
       </Text>
       {order.status === 'UNKNOWN' && (
@@ -124,7 +124,7 @@ function factsOf(order: Order): [string, ReactNode][] {
     ['For', words(order.role)],
     ['Filled', <Exact key="filled" value={order.filled_quantity} />],
     ['Left', <Exact key="left" value={order.leaves_quantity} />],
-    ['Average price', <Exact key="price" value={order.avg_fill_price} />],
+    ['Average price', <Price key="price" value={order.avg_fill_price} />],
     ['Made', <TimeText key="made" at={order.created_at} relative={false} />],
     ['Sent after', duration(order.sent_ms)],
     ['Our id', order.client_order_id],
