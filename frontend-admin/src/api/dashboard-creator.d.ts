@@ -862,6 +862,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get System
+         * @description Services, queues, and whether each account is ready to trade.
+         */
+        get: operations["get_system"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system/logs/{service}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Log
+         * @description The end of a service's log, without secrets.
+         */
+        get: operations["get_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/latency": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Latency
+         * @description Percentiles and histogram of each stage over the last hours.
+         */
+        get: operations["get_latency"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Stream
+         * @description What changes, as it changes: `event` is the kind, `data` a StreamEvent; or `reset`.
+         */
+        get: operations["get_stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/notification-settings": {
         parameters: {
             query?: never;
@@ -1579,6 +1659,21 @@ export interface components {
             channel_id: string;
         };
         /**
+         * AccountReadiness
+         * @description An account with its checks; `state` is that of the worst.
+         */
+        AccountReadiness: {
+            /** Account Id */
+            account_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "GREEN" | "AMBER" | "RED";
+            /** Checks */
+            checks: components["schemas"]["Check"][];
+        };
+        /**
          * AccountRow
          * @description An account as its broker last reported it; amounts in `currency`, null = never reported.
          */
@@ -1838,6 +1933,18 @@ export interface components {
             recorded_at: string;
         };
         /**
+         * Bucket
+         * @description A part of a histogram; `to_ms` is null above the last bound.
+         */
+        Bucket: {
+            /** From Ms */
+            from_ms: number;
+            /** To Ms */
+            to_ms: number | null;
+            /** Count */
+            count: number;
+        };
+        /**
          * CancelOrder
          * @description Why an order is to be canceled.
          */
@@ -1915,6 +2022,26 @@ export interface components {
              * @default []
              */
             daily_returns: components["schemas"]["ReturnDay"][];
+        };
+        /**
+         * Check
+         * @description One thing that must be so; `fix` is what a person does where it is not.
+         */
+        Check: {
+            /** Name */
+            name: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "GREEN" | "AMBER" | "RED";
+            /** Sentence */
+            sentence: string;
+            /**
+             * Fix
+             * @default
+             */
+            fix: string;
         };
         /**
          * ClientAccount
@@ -3140,6 +3267,30 @@ export interface components {
             received_at: string;
         };
         /**
+         * LatencyAnswer
+         * @description Latency of the stages of a window.
+         *
+         *     Attributes:
+         *         until: end of the last minute that is counted; younger signals are not in it.
+         *         signals: that arrived in the window.
+         */
+        LatencyAnswer: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Signals */
+            signals: number;
+            /** Stages */
+            stages: components["schemas"]["StageLatency"][];
+        };
+        /**
          * Leg
          * @description One instrument of a signal; quantity refers to the sender's own account.
          *
@@ -3448,6 +3599,18 @@ export interface components {
              * @default
              */
             code: string;
+        };
+        /**
+         * LogTail
+         * @description The end of a log, the oldest line first; secrets are removed.
+         */
+        LogTail: {
+            /** Service */
+            service: string;
+            /** Lines */
+            lines: string[];
+            /** Truncated */
+            truncated: boolean;
         };
         /**
          * Loudness
@@ -4318,6 +4481,25 @@ export interface components {
             received_at: string;
         };
         /**
+         * Queue
+         * @description What waits for a next step: how many, and since when the oldest.
+         *
+         *     Attributes:
+         *         overdue: of them, those that waited so long that the sweeper has rung again.
+         */
+        Queue: {
+            /** Name */
+            name: string;
+            /** Waiting */
+            waiting: number;
+            /** Overdue */
+            overdue: number;
+            /** Oldest At */
+            oldest_at?: string | null;
+            /** Oldest Age S */
+            oldest_age_s?: number | null;
+        };
+        /**
          * QuietHours
          * @description When nothing makes a noise, in the person's own time; an end before the start is next day's.
          *
@@ -5107,6 +5289,38 @@ export interface components {
             trades: components["schemas"]["TradeFigures"][];
         };
         /**
+         * ServiceRow
+         * @description One process.
+         *
+         *     Attributes:
+         *         state: UP, NOT_READY (it runs, and lacks something), DOWN (it does not answer).
+         *         detail: what it lacks, in words.
+         *         restarts: by the supervisor since the start; null where there is none.
+         *         log: where the end of its log is asked; null where it keeps none.
+         */
+        ServiceRow: {
+            /** Name */
+            name: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "UP" | "NOT_READY" | "DOWN";
+            /**
+             * Detail
+             * @default
+             */
+            detail: string;
+            /** Uptime S */
+            uptime_s?: number | null;
+            /** Memory Mb */
+            memory_mb?: number | null;
+            /** Restarts */
+            restarts?: number | null;
+            /** Log */
+            log?: string | null;
+        };
+        /**
          * ServiceState
          * @description One process in the strip: READY, NOT_READY or DOWN.
          */
@@ -5376,6 +5590,28 @@ export interface components {
             waited_for: string;
         };
         /**
+         * StageLatency
+         * @description One stage over a window; percentiles are null where nothing came so far.
+         */
+        StageLatency: {
+            /** Stage */
+            stage: string;
+            /** Name */
+            name: string;
+            /** Count */
+            count: number;
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P95 Ms */
+            p95_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
+            /** Max Ms */
+            max_ms: number | null;
+            /** Histogram */
+            histogram: components["schemas"]["Bucket"][];
+        };
+        /**
          * StepView
          * @description One step from what was asked to what went out; `bound` where it changed the result.
          */
@@ -5528,6 +5764,57 @@ export interface components {
             /** Other Currencies */
             other_currencies: components["schemas"]["StrategyMoney"][];
             last_signal: components["schemas"]["LastSignal"] | null;
+        };
+        /**
+         * StreamEvent
+         * @description Something has changed, and is to be asked for anew; without figures, that could be wrong.
+         */
+        StreamEvent: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "signal" | "order" | "fill" | "position" | "incident" | "control" | "account" | "approval" | "kill" | "study" | "notification";
+            /** Id */
+            id: string;
+            /** Strategy Id */
+            strategy_id?: string | null;
+            /** Account Id */
+            account_id?: string | null;
+            /** Status */
+            status?: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
+         * System
+         * @description Services, queues, and whether each account is ready to trade.
+         */
+        System: {
+            /**
+             * Generated At
+             * Format: date-time
+             */
+            generated_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Services */
+            services: components["schemas"]["ServiceRow"][];
+            /** Queues */
+            queues: components["schemas"]["Queue"][];
+            /** Dead Letters */
+            dead_letters: number;
+            /** Failing Letters */
+            failing_letters: number;
+            /** Incidents */
+            incidents: number;
+            /** Checks */
+            checks: components["schemas"]["Check"][];
+            /** Accounts */
+            accounts: components["schemas"]["AccountReadiness"][];
         };
         /**
          * TimeInForce
@@ -9633,6 +9920,320 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_system: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["System"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_log: {
+        parameters: {
+            query?: {
+                lines?: number;
+            };
+            header?: never;
+            path: {
+                service: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogTail"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_latency: {
+        parameters: {
+            query?: {
+                hours?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LatencyAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_stream: {
+        parameters: {
+            query?: never;
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                    "application/json": components["schemas"]["StreamEvent"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
