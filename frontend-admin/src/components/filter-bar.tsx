@@ -5,8 +5,10 @@ import { useSearchParams } from 'react-router'
 import { useUrlState } from '@/lib/use-url-state'
 
 export interface Filter {
-  /** The parameter in the address, the same as of the endpoint. */
+  /** As the endpoint calls it. */
   name: string
+  /** In the address, where it must not be mixed up with that of another list of the page. */
+  param?: string
   label: string
   /** To choose from; without it, text is typed. */
   options?: (string | { value: string; label: string })[]
@@ -14,15 +16,19 @@ export interface Filter {
   width?: number
 }
 
+export function paramOf(filter: Filter): string {
+  return filter.param ?? filter.name
+}
+
 /** Filters that live in the address: what is seen can be sent to somebody. */
 export function FilterBar({ filters }: { filters: Filter[] }) {
   const [params, setParams] = useSearchParams()
-  const any = filters.some((filter) => params.has(filter.name))
+  const any = filters.some((filter) => params.has(paramOf(filter)))
   function clear() {
     setParams(
       (before) => {
         const after = new URLSearchParams(before)
-        for (const filter of filters) after.delete(filter.name)
+        for (const filter of filters) after.delete(paramOf(filter))
         return after
       },
       { replace: true },
@@ -47,7 +53,7 @@ export function FilterBar({ filters }: { filters: Filter[] }) {
 }
 
 function Choice({ filter }: { filter: Filter }) {
-  const [value, set] = useUrlState(filter.name)
+  const [value, set] = useUrlState(paramOf(filter))
   return (
     <Select
       label={filter.label}
@@ -65,7 +71,7 @@ function Choice({ filter }: { filter: Filter }) {
 
 /** Asks when the typing rests, not at every key. */
 function Typed({ filter }: { filter: Filter }) {
-  const [value, set] = useUrlState(filter.name)
+  const [value, set] = useUrlState(paramOf(filter))
   const [text, setText] = useState(value)
   const later = useDebouncedCallback(set, 300)
   useEffect(() => setText(value), [value])

@@ -4,7 +4,7 @@ import { csvHref, useFilters } from '@/lib/use-filters'
 import { useFresh } from '@/lib/use-fresh'
 import { type PageOf, usePages } from '@/lib/use-pages'
 import { type Column, DataTable } from './data-table'
-import { type Filter, FilterBar } from './filter-bar'
+import { type Filter, FilterBar, paramOf } from './filter-bar'
 import { Loaded } from './states'
 
 interface ListProps<Row> {
@@ -34,8 +34,8 @@ interface ListProps<Row> {
 /** A list of any length: filters in the address, live head, more as one scrolls, export. */
 export function ListPage<Row>(props: ListProps<Row>) {
   const { label, path, filters, columns, keyOf, hrefOf, tone, load, csv, empty, height } = props
-  const chosen = useFilters(filters.map((filter) => filter.name))
-  const query = { ...props.always, ...timed(chosen, filters) }
+  const chosen = useFilters(filters.map(paramOf))
+  const query = { ...props.always, ...asked(chosen, filters) }
   const question = JSON.stringify(query)
   const { head, rows, more, complete } = usePages<Row>({
     path,
@@ -82,21 +82,21 @@ export function ListPage<Row>(props: ListProps<Row>) {
   )
 }
 
-/** Days of the viewer's zone, as times: the last one with all its hours. */
-function timed(
+/** By the names of the endpoint; days of the viewer's zone as times, the last one whole. */
+function asked(
   chosen: Record<string, string | undefined>,
   filters: Filter[],
 ): Record<string, string | undefined> {
-  const days = new Set(filters.filter(({ type }) => type === 'date').map(({ name }) => name))
   return Object.fromEntries(
-    Object.entries(chosen).map(([name, value]) => [
-      name,
-      value && days.has(name) ? edgeOf(value, name === 'until') : value,
-    ]),
+    filters.flatMap((filter) => {
+      const value = chosen[paramOf(filter)]
+      if (value === undefined) return []
+      return [[filter.name, filter.type === 'date' ? edgeOf(value, filter.name) : value]]
+    }),
   )
 }
 
-function edgeOf(day: string, end: boolean): string | undefined {
-  const at = new Date(`${day}T${end ? '23:59:59.999' : '00:00:00'}`)
+function edgeOf(day: string, edge: string): string | undefined {
+  const at = new Date(`${day}T${edge === 'until' ? '23:59:59.999' : '00:00:00'}`)
   return Number.isNaN(at.getTime()) ? undefined : at.toISOString()
 }

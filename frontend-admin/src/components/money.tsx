@@ -36,3 +36,14 @@ export function Pnl({
 export function Exact({ value }: { value: string | null | undefined }) {
   return <span className="number">{exact(value)}</span>
 }
+
+/** A price: two digits at least, six at most; the exact value on hover. */
+export function Price({ value }: { value: string | null | undefined }) {
+  const number = value ? Number(value) : Number.NaN
+  if (Number.isNaN(number)) return <span className="number">–</span>
+  return (
+    <span className="number" title={exact(value)}>
+      {number.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 6 })}
+    </span>
+  )
+}

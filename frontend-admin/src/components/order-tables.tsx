@@ -3,14 +3,15 @@ import { Link } from 'react-router'
 import type { components } from '@/api/dashboard-creator'
 import { exact, words } from '@/lib/format'
 import { instrumentWords } from '@/lib/instrument'
-import { Exact, Pnl } from './money'
+import { Exact, Pnl, Price } from './money'
 import { SmallTable } from './small-table'
 import { StatusBadge } from './status-badge'
 import { TimeText } from './time-text'
 
 /** What lists and pages of orders have in common. */
 export type Order = Omit<components['schemas']['OrderLine'], 'doing'>
-type Fill = components['schemas']['FillView']
+type Fill = Omit<components['schemas']['FillView'], 'signal_id'> &
+  Partial<Pick<components['schemas']['FillRow'], 'void'>>
 
 /** The terms of an order: `LIMIT 150.00 · stop 140 · GTC`. */
 export function termsOf(order: Order): string {
@@ -62,7 +63,7 @@ export function OrdersTable({ orders }: { orders: readonly Order[] }) {
           name: 'price',
           title: 'Average price',
           numeric: true,
-          cell: (order) => <Exact value={order.avg_fill_price} />,
+          cell: (order) => <Price value={order.avg_fill_price} />,
         },
         {
           name: 'text',
@@ -102,13 +103,13 @@ export function FillsTable({
           name: 'what',
           title: 'What',
           cell: (fill) =>
-            `${fill.side} ${exact(fill.quantity)} ${nameOf(fill)} in ${fill.account_id}`,
+            `${fill.void ? 'taken back: ' : ''}${fill.side} ${exact(fill.quantity)} ${nameOf(fill)} in ${fill.account_id}`,
         },
         {
           name: 'price',
           title: 'Price',
           numeric: true,
-          cell: (fill) => <Exact value={fill.price} />,
+          cell: (fill) => <Price value={fill.price} />,
         },
         {
           name: 'commission',

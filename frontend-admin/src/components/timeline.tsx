@@ -6,21 +6,22 @@ import styles from './timeline.module.css'
 
 type Stage = components['schemas']['Stage']
 
-/** Who had it on the way to each stage. */
-const WAITED_FOR: Record<string, string> = {
-  STANDARDIZED: 'signal ingestion',
-  DECIDED: 'Cerebro',
-  SUBMITTED: 'execution and the broker',
-  FIRST_FILL: 'the market',
-  COMPLETED: 'the rest to fill and be booked',
-}
 const ORDER = ['RECEIVED', 'STANDARDIZED', 'DECIDED', 'SUBMITTED', 'FIRST_FILL', 'COMPLETED']
 
 /** The road of a signal from left to right: when each stage was reached, and who was waited for. */
-export function Timeline({ road, waiting }: { road: Stage[]; waiting?: boolean }) {
+export function Timeline({
+  road,
+  working,
+  waitingFor = '',
+}: {
+  road: Stage[]
+  /** Whether there is a next stage to come. */
+  working: boolean
+  waitingFor?: string
+}) {
   const slowest = Math.max(...road.map((stage) => stage.since_previous_ms ?? 0))
   const last = ORDER.indexOf(road.at(-1)?.name ?? '')
-  const next = waiting ? ORDER[last + 1] : undefined
+  const next = working ? ORDER[last + 1] : undefined
   return (
     <ol className={styles.road} aria-label="road of the signal">
       {road.map((stage) => (
@@ -42,7 +43,8 @@ export function Timeline({ road, waiting }: { road: Stage[]; waiting?: boolean }
           </Text>
           {stage.since_previous_ms !== null && (
             <Text fz="xs" className={styles.wait}>
-              {duration(stage.since_previous_ms)} for {WAITED_FOR[stage.name] ?? 'the stage before'}
+              {duration(stage.since_previous_ms)}
+              {stage.waited_for && ` for ${stage.waited_for}`}
             </Text>
           )}
         </li>
@@ -56,7 +58,7 @@ export function Timeline({ road, waiting }: { road: Stage[]; waiting?: boolean }
             {words(next)}
           </Text>
           <Text fz="xs" c="dimmed">
-            waiting for {WAITED_FOR[next]}
+            {waitingFor ? `waiting for ${waitingFor}` : 'not yet'}
           </Text>
         </li>
       )}

@@ -5,7 +5,9 @@ import { words } from '@/lib/format'
 import { StatusBadge } from './status-badge'
 import styles from './waterfall.module.css'
 
-type Decision = Pick<components['schemas']['DecisionView'], 'outcome' | 'code' | 'reason' | 'steps'>
+type View = components['schemas']['DecisionView']
+type Decision = Pick<View, 'outcome' | 'code' | 'reason' | 'steps'> &
+  Partial<Pick<View, 'passable'>>
 
 /** How a decision came about: bars from asked to final, what bound, and what else was looked at. */
 export function Waterfall({ decision }: { decision: Decision }) {
@@ -29,6 +31,11 @@ export function Waterfall({ decision }: { decision: Decision }) {
       {stopped.map((step) => (
         <Text key={`${step.name}${step.account_id}`} fz="sm" className="down">
           ✗ {words(step.name)}: {step.sentence}
+        </Text>
+      ))}
+      {decision.passable?.map((each) => (
+        <Text key={`${each.account_id}${each.leg_index}`} fz="sm">
+          {each.sentence}
         </Text>
       ))}
       {legs.map((leg) => (

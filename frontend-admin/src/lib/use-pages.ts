@@ -63,5 +63,8 @@ export function joined<Row>(
   const last = known.rows.findLastIndex((row) => keys.has(keyOf(row)))
   if (last < 0) return fresh
   const rest = known.rows.slice(last + 1)
-  return rest.length === 0 ? fresh : { rows: [...fresh.rows, ...rest], next: known.next }
+  const rows = [...fresh.rows, ...rest]
+  // Where it ends as before, it goes on from where it did: what was read from there stays.
+  const same = keyOf(rows.at(-1) as Row) === keyOf(known.rows.at(-1) as Row)
+  return same ? { rows, next: known.next } : fresh
 }

@@ -4,7 +4,7 @@ import type { components, operations } from '@/api/dashboard-creator'
 import type { Column } from '@/components/data-table'
 import type { Filter } from '@/components/filter-bar'
 import { ListPage } from '@/components/list-page'
-import { Exact } from '@/components/money'
+import { Exact, Price } from '@/components/money'
 import { termsOf } from '@/components/order-tables'
 import { Page } from '@/components/page'
 import { Empty } from '@/components/states'
@@ -143,7 +143,7 @@ const COLUMNS: Column<Row>[] = [
     name: 'price',
     title: 'Average price',
     numeric: true,
-    cell: (row) => <Exact value={row.avg_fill_price} />,
+    cell: (row) => <Price value={row.avg_fill_price} />,
   },
   {
     name: 'changed',

@@ -49,7 +49,11 @@ export function EquityCurve({
           belowName="drawdown"
         />
       ) : (
-        <Empty>No equity is known of this range yet; accounts report every few seconds.</Empty>
+        <Empty>
+          {range === '1D'
+            ? 'No account has reported today; they are asked every few seconds.'
+            : 'A day is in this curve once it is over; 1D shows the one that is going on.'}
+        </Empty>
       )}
     </Panel>
   )

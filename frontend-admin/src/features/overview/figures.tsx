@@ -48,7 +48,7 @@ export function FourFigures({ figures }: { figures: Known }) {
         </Text>
       </Figure>
       <Figure name="Drawdown from peak" stale={figures.stale} note="of the whole history">
-        <Pnl value={negative(figures.drawdown_ratio)} ratio />
+        {percent(figures.drawdown_ratio)}
       </Figure>
       <Figure
         name="Margin use"
@@ -104,9 +104,4 @@ function Figure({
       </Text>
     </Paper>
   )
-}
-
-function negative(ratio: string | null | undefined): number | null {
-  const number = numberOf(ratio)
-  return number === null ? null : -number
 }

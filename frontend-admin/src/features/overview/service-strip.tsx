@@ -16,6 +16,11 @@ export function ServiceStrip({ services }: { services: readonly State[] }) {
   return (
     <Panel title="Services">
       <Group gap="lg">
+        {services.length === 0 && (
+          <Text fz="sm" c="dimmed">
+            No service has said yet how it is; scripts/status.py asks them all.
+          </Text>
+        )}
         {services.map((service) => {
           const [mark, tone] = MARKS[service.state] ?? ['?', 'stale']
           return (

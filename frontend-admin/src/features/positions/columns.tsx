@@ -1,7 +1,7 @@
 import { Text } from '@mantine/core'
 import type { components } from '@/api/dashboard-creator'
 import type { Column } from '@/components/data-table'
-import { Exact, Money, Pnl } from '@/components/money'
+import { Exact, Money, Pnl, Price } from '@/components/money'
 import { TimeText } from '@/components/time-text'
 import { instrumentWords } from '@/lib/instrument'
 import { FlattenButton } from './flatten-button'
@@ -60,7 +60,7 @@ const FIGURES: Column<Row>[] = [
     name: 'price',
     title: 'Average price',
     numeric: true,
-    cell: (row) => <Money value={row.average_price} digits={4} />,
+    cell: (row) => <Price value={row.average_price} />,
   },
   { name: 'mark', title: 'Mark', numeric: true, cell: (row) => <Mark row={row} /> },
   {
@@ -103,7 +103,7 @@ function Mark({ row }: { row: Row }) {
   const old = (row.mark_age_s ?? 0) > OLD_SECONDS
   return (
     <span className={old ? 'stale' : undefined}>
-      <Money value={row.mark_price} digits={4} />{' '}
+      <Price value={row.mark_price} />{' '}
       <Text span fz="xs" c="dimmed">
         <TimeText at={row.mark_at} />
       </Text>

@@ -9,15 +9,15 @@ import { Panel } from '@/components/panel'
 import { Empty } from '@/components/states'
 import { pretty } from '@/lib/pretty'
 
-type Signal = components['schemas']['SignalPage']
+type Raw = components['schemas']['RawSignal']
 type Report = Gateway['schemas']['LintReport']
 
 /** What was sent, word by word, secrets removed; and what the linter says of it today. */
-export function RawPayload({ signal }: { signal: Signal & { payload?: string | null } }) {
+export function RawPayload({ raw }: { raw: Raw | null | undefined }) {
   const [report, setReport] = useState<Report | null>(null)
   const [failure, setFailure] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
-  const payload = signal.payload ?? ''
+  const payload = raw?.body ?? ''
 
   async function lint() {
     setBusy(true)
@@ -54,13 +54,20 @@ export function RawPayload({ signal }: { signal: Signal & { payload?: string | n
         )}
         {report && <Verdict report={report} />}
         {payload ? (
-          <CopyBlock value={pretty(payload)} label="as it came, secrets removed" />
+          <CopyBlock value={pretty(payload)} label={cameBy(raw)} />
         ) : (
           <Empty>The payload is not kept any more.</Empty>
         )}
       </Stack>
     </Panel>
   )
+}
+
+/** `as it came by the api from 10.0.0.5, secrets removed` */
+function cameBy(raw: Raw | null | undefined): string {
+  const by = raw?.source ? ` by ${raw.source}` : ''
+  const from = raw?.remote ? ` from ${raw.remote}` : ''
+  return `as it came${by}${from}, secrets removed`
 }
 
 function Verdict({ report }: { report: Report }) {

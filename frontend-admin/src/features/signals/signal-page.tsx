@@ -20,7 +20,14 @@ import { SignalActions } from './signal-actions'
 
 type Signal = components['schemas']['SignalPage']
 
-const AT_ITS_END = new Set(['COMPLETED', 'DENIED', 'QUARANTINED', 'REJECTED', 'CANCELED'])
+const AT_ITS_END = new Set([
+  'COMPLETED',
+  'DENIED',
+  'QUARANTINED',
+  'REJECTED',
+  'CANCELED',
+  'EXPIRED',
+])
 
 export function SignalPage() {
   const { id = '' } = useParams()
@@ -52,7 +59,16 @@ function Whole({ signal }: { signal: Signal }) {
         </Group>
       </Stack>
       <Panel title="Road">
-        <Timeline road={signal.road} waiting={!AT_ITS_END.has(signal.status)} />
+        <Timeline
+          road={signal.road}
+          working={!AT_ITS_END.has(signal.status)}
+          waitingFor={signal.waiting_for}
+        />
+        {signal.contention.map((sentence) => (
+          <Text key={sentence} fz="sm" c="dimmed" mt={6}>
+            {sentence}
+          </Text>
+        ))}
       </Panel>
       {signal.quarantine && (
         <Panel title="Why it cannot be read">
@@ -73,7 +89,7 @@ function Whole({ signal }: { signal: Signal }) {
       <Panel title="What was asked">
         <KeyFacts facts={factsOf(signal)} />
       </Panel>
-      <RawPayload signal={signal} />
+      <RawPayload raw={signal.raw} />
     </Stack>
   )
 }
