@@ -23,7 +23,10 @@ type Comparison = components['schemas']['services__portfolio_builder__live_compa
 /** What our own fills came to, beside what the developer says it does. */
 export function LiveTab({ strategyId }: { strategyId: string }) {
   const [claim, setClaim] = useUrlState('claim', 'backtest')
-  const query = useVerdict(strategyId, claim === 'developer_live' ? claim : 'backtest')
+  const { query, claims, missing } = useVerdict(
+    strategyId,
+    claim === 'developer_live' ? claim : 'backtest',
+  )
   return (
     <Stack gap="md">
       <Panel
@@ -41,11 +44,15 @@ export function LiveTab({ strategyId }: { strategyId: string }) {
           />
         }
       >
-        <Loaded query={query} what="The comparison" rows={8}>
-          {(found) => <Compared found={found} />}
-        </Loaded>
+        {missing ? (
+          <Empty>There is no such claim to compare with: upload it under Track record.</Empty>
+        ) : (
+          <Loaded query={query} what="The comparison" rows={8}>
+            {(found) => <Compared found={found} />}
+          </Loaded>
+        )}
       </Panel>
-      <OwnRecord strategyId={strategyId} />
+      <OwnRecord strategyId={strategyId} there={claims.includes('live')} />
     </Stack>
   )
 }
@@ -146,14 +153,17 @@ function FiguresTable({ found }: { found: Comparison }) {
   )
 }
 
-function OwnRecord({ strategyId }: { strategyId: string }) {
+function OwnRecord({ strategyId, there }: { strategyId: string; there: boolean }) {
   const { ask, question } = useAsk()
   const refresh = useRefresh()
   const mayConfigure = useMay('CONFIGURE')
   const params = { path: { strategy_id: strategyId } }
-  const query = $portfolio.useQuery('get', '/api/v1/strategies/{strategy_id}/live-record', {
-    params,
-  })
+  const query = $portfolio.useQuery(
+    'get',
+    '/api/v1/strategies/{strategy_id}/live-record',
+    { params },
+    { enabled: there },
+  )
   async function make() {
     await portfolio.POST('/api/v1/strategies/{strategy_id}/live-record', { params })
     await refresh('/api/v1/strategies/{strategy_id}')
@@ -182,28 +192,35 @@ function OwnRecord({ strategyId }: { strategyId: string }) {
         )
       }
     >
-      <Loaded query={query} what="Our own record" rows={3}>
-        {(report) => (
-          <Stack gap="sm">
-            <KeyFacts
-              facts={[
-                ['Until', day(report.until)],
-                ['Days', String(report.days)],
-                [`P&L${report.currency ? `, ${report.currency}` : ''}`, signed(report.pnl)],
-                ['Days nobody can know', String(report.unknown_count)],
-                ['Made', <TimeText key="made" at={report.made_at} />],
-              ]}
-            />
-            {[...report.notes, ...report.unknown.map((each) => `${day(each.date)}: ${each.reason}`)]
-              .slice(0, 20)
-              .map((line) => (
-                <Text key={line} fz="sm" c="dimmed">
-                  {line}
-                </Text>
-              ))}
-          </Stack>
-        )}
-      </Loaded>
+      {there ? (
+        <Loaded query={query} what="Our own record" rows={3}>
+          {(report) => (
+            <Stack gap="sm">
+              <KeyFacts
+                facts={[
+                  ['Until', day(report.until)],
+                  ['Days', String(report.days)],
+                  [`P&L${report.currency ? `, ${report.currency}` : ''}`, signed(report.pnl)],
+                  ['Days nobody can know', String(report.unknown_count)],
+                  ['Made', <TimeText key="made" at={report.made_at} />],
+                ]}
+              />
+              {[
+                ...report.notes,
+                ...report.unknown.map((each) => `${day(each.date)}: ${each.reason}`),
+              ]
+                .slice(0, 20)
+                .map((line) => (
+                  <Text key={line} fz="sm" c="dimmed">
+                    {line}
+                  </Text>
+                ))}
+            </Stack>
+          )}
+        </Loaded>
+      ) : (
+        <Empty>There is none yet: it is made every night of what this strategy traded.</Empty>
+      )}
       {question}
     </Panel>
   )

@@ -95,7 +95,7 @@ export function PromotionTab({ strategy }: { strategy: StrategyView }) {
 
 /** What speaks for the next step, and what against it. */
 function Evidence({ strategy }: { strategy: StrategyView }) {
-  const verdict = useVerdict(strategy.strategy_id)
+  const { query: verdict, missing } = useVerdict(strategy.strategy_id)
   const open = strategy.credentials.filter((each) => !each.revoked_at).length
   return (
     <Stack gap="xs">
@@ -105,7 +105,7 @@ function Evidence({ strategy }: { strategy: StrategyView }) {
           <StatusBadge status={verdict.data.verdict} />
         ) : (
           <Text fz="sm" c="dimmed">
-            {verdict.error ? 'no comparison can be made' : '…'}
+            {missing ? 'nothing is claimed' : verdict.error ? 'not known' : '…'}
           </Text>
         )}
         {verdict.data?.live && <Text fz="sm">{verdict.data.live.days} days of our own record</Text>}
