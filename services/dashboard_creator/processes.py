@@ -124,6 +124,6 @@ def _uptime(process: psutil.Process | None) -> float | None:
     if process is None:
         return None
     try:
-        return round(max(0.0, datetime.now().timestamp() - process.create_time()), 1)  # noqa: DTZ005
+        return round(max(0.0, datetime.now().timestamp() - float(process.create_time())), 1)  # noqa: DTZ005
     except psutil.Error:
         return None

@@ -451,7 +451,7 @@ export interface paths {
          * List Audit
          * @description Who did what, newest first; `next` is `before` of the next page.
          *
-         *     With `q` a page looks through 2,000 acts: it may hold few, and have a next one.
+         *     With `q` a page may have few rows, or none, and a next one.
          */
         get: operations["list_audit"];
         put?: never;
@@ -8224,13 +8224,13 @@ export interface operations {
     list_audit: {
         parameters: {
             query?: {
-                limit?: number;
-                before?: string | null;
                 who?: string;
                 what?: string;
                 since?: string | null;
                 until?: string | null;
                 q?: string;
+                limit?: number;
+                before?: string | null;
             };
             header?: never;
             path?: never;
