@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
+#: Then what is out of time is forgotten.
+_MOST: Final = 10_000
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -28,5 +30,9 @@ class Kept(Generic[K, V]):
         if value is None:
             self._kept.pop(key, None)
         else:
+            if len(self._kept) >= _MOST:
+                # A copy: other threads may be adding theirs.
+                fresh = self._kept.copy().items()
+                self._kept = {k: each for k, each in fresh if now - each[0] < self._seconds}
             self._kept[key] = (now, value)
         return value

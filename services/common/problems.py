@@ -18,7 +18,7 @@ from services.domain.errors import TransientError
 _log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Exception)
 #: In the path of routes that secrets are sent to.
-_SECRETS_ROUTES: Final = ("/secrets/", "/me/channels")
+_SECRETS_ROUTES: Final = ("/secrets/", "/me/", "/auth/")
 #: Of a wrong value, and of wrong values, that an answer says again.
 _MOST_LETTERS: Final = 200
 _MOST_FAULTS: Final = 10

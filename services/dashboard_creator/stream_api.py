@@ -22,7 +22,7 @@ from services.domain.users import Permission
 
 HEARTBEAT_SECONDS: Final = 10.0
 #: Within this an ended session ends its streams.
-_CHECK_SECONDS: Final = 2.0
+_CHECK_SECONDS: Final = 1.0
 #: What happens at once is told at once: a signal that fills at once changes a dozen rows.
 _GATHER_SECONDS: Final = 0.02
 _RETRY_MS: Final = 2000
@@ -141,7 +141,7 @@ class _Stream:
         return format_sse_event(event="reset", id=listener.place, data_str="{}")
 
     async def _is_still_allowed(self) -> bool:
-        """Whether the session or key still opens, asked every two seconds; roles may change."""
+        """Whether the session or key still opens, asked every second; roles may change."""
         if time.monotonic() - self._checked_at < _CHECK_SECONDS:
             return True
         self._checked_at = time.monotonic()
