@@ -100,7 +100,6 @@ class _Past:
 
 def _prepare(store: Store) -> _Past:
     """Count the hours, as the dashboards do by and by in the background."""
-    store.create_indexes()
     began = time.monotonic()
     keeper = LatencyKeeper(store, work_seconds=_SECONDS_A_LOOK)
     while not keeper.look(utc_now()):

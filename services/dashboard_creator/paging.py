@@ -14,6 +14,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
@@ -24,7 +26,6 @@ BEGINNING: Final = datetime(2015, 1, 1, tzinfo=UTC)
 _HOUR: Final = 3600.0
 #: Rows an hour where nobody has counted yet: one a second, so that windows begin small.
 _UNKNOWN: Final = 3600
-_MOST_HOURS: Final = 20_000
 _MILLISECOND: Final = timedelta(milliseconds=1)
 #: Rows of one window that are worth reading at once.
 _MOST_ROWS: Final = 400
@@ -58,36 +59,39 @@ class Cursor(NamedTuple):
         return cls(at, row_id)
 
 
-class Activity(NamedTuple):
+class Activity:
     """How many rows there are in each hour, as far as that was counted.
 
-    Attributes:
+    Args:
         hours: rows by hour since 1970.
         counted: first and last hour that were counted; between them, what is not named is empty.
     """
 
-    hours: Mapping[int, int]
-    counted: tuple[int, int] = (0, -1)
+    def __init__(self, hours: Mapping[int, int], counted: tuple[int, int] = (0, -1)) -> None:
+        self._hours = hours
+        self._known = sorted(hours)
+        self._first, self._last = counted
 
     def floor(self, upper: datetime, rows: float) -> datetime:
         """A time so far before `upper` that about so many rows lie between."""
         at, left = upper.timestamp(), rows
-        for _ in range(_MOST_HOURS):
-            hour = int(at // _HOUR)
-            begins = hour * _HOUR
-            if begins == at:
-                hour, begins = hour - 1, at - _HOUR
-            held = self._rows(hour) * (at - begins) / _HOUR
+        while at > BEGINNING.timestamp():
+            begins, an_hour = self._stretch(math.ceil(at / _HOUR) - 1)
+            held = an_hour * (at - begins) / _HOUR
             if held >= left:
-                return datetime.fromtimestamp(at - (at - begins) * left / held, UTC)
+                return datetime.fromtimestamp(at - left * _HOUR / an_hour, UTC)
             at, left = begins, left - held
-        return datetime.fromtimestamp(at, UTC)
+        return BEGINNING
 
-    def _rows(self, hour: int) -> int:
-        first, last = self.counted
-        if first <= hour <= last:
-            return max(1, self.hours.get(hour, 0))
-        return max(1, self.hours.get(hour, _UNKNOWN))
+    def _stretch(self, hour: int) -> tuple[float, int]:
+        """Where the stretch of equal hours begins that an hour is the last of; rows of each."""
+        if hour in self._hours:
+            return hour * _HOUR, max(1, self._hours[hour])
+        place = bisect_left(self._known, hour)
+        first = self._known[place - 1] + 1 if place else 0
+        if self._first <= hour <= self._last:
+            return max(first, self._first) * _HOUR, 1
+        return (max(first, self._last + 1) if hour > self._last else first) * _HOUR, _UNKNOWN
 
 
 class Read(Protocol):

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import psutil
 import urllib3
 
+from services.common.clock import utc_now
 from services.common.settings import PORTS, CommonSettings
 from services.dashboard_creator.system_models import ServiceRow
 
@@ -124,6 +125,6 @@ def _uptime(process: psutil.Process | None) -> float | None:
     if process is None:
         return None
     try:
-        return round(max(0.0, datetime.now().timestamp() - float(process.create_time())), 1)  # noqa: DTZ005
+        return round(max(0.0, utc_now().timestamp() - float(process.create_time())), 1)
     except psutil.Error:
         return None

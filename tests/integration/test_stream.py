@@ -37,6 +37,7 @@ def test_changes_are_told_to_operators_within_the_time(store: Store, olga: dict)
         insert_signal(store, 1)
         stream.wait(lambda: stream.events)
         took = time.monotonic() - began
+
         order = make_order_document()
         store["orders"].insert_one(order)
         store["orders"].update_one({"_id": order["_id"]}, {"$set": {"status": "CANCELED"}})
