@@ -168,7 +168,7 @@ class Needs(View):
 
 
 class ServiceState(View):
-    """One process in the strip: READY, NOT_READY or DOWN."""
+    """One process in the strip: UP, NOT_READY or DOWN; `sentence` says what it lacks."""
 
     name: str
     state: str

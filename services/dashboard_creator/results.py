@@ -15,10 +15,12 @@ from services.dashboard_creator.jobs import ResultJobs
 from services.dashboard_creator.overview_api import add_overview_routes
 from services.dashboard_creator.overview_service import OverviewPages, PageTerms
 from services.dashboard_creator.overview_store import OverviewStore
+from services.dashboard_creator.processes import Processes
 from services.dashboard_creator.reports import Reports
 from services.dashboard_creator.reports_api import add_report_routes
 from services.dashboard_creator.results_store import ResultsStore
 from services.dashboard_creator.senders import Senders
+from services.dashboard_creator.service_strip import ServiceStrip
 from services.dashboard_creator.summaries import LEASE, Summaries
 from services.dashboard_creator.summary_store import SummaryStore
 
@@ -40,6 +42,7 @@ def add_results(process: Process[DashboardSettings], app: FastAPI, store: Store)
             max_age_seconds=float(settings.account_max_age_s),
             refresh_seconds=min(settings.dashboard_refresh_s, 2.0),
         ),
+        services=ServiceStrip(Processes(settings).rows),
     )
     add_overview_routes(app, overview)
     kept = ResultsStore(store)

@@ -11,7 +11,7 @@ from pymongo.change_stream import ChangeStream
 
 from services.common.clock import utc_now
 from services.common.store import Document, Store, from_document, to_document
-from services.dashboard_creator.paging import Activity, Wanted, newest_first
+from services.dashboard_creator.paging import BEGINNING, Activity, Wanted, newest_first
 from services.dashboard_creator.summary_days import (
     StrategyDay,
     StrategyMonth,
@@ -40,6 +40,9 @@ _OF_SIGNALS: Final = {
 _AWAIT_MS: Final = 250
 #: Signals from longer before the last one say nothing of how often one comes.
 _LONGEST_QUIET: Final = timedelta(days=400)
+#: Clocks of brokers may be ahead, and nothing is lost by looking there.
+_AHEAD: Final = timedelta(days=400)
+_LONGEST_WINDOW: Final = timedelta(days=64)
 #: Which strategy's which day (ISO).
 Key = tuple[str, str]
 
@@ -202,31 +205,38 @@ class SummaryStore:
         return any(row["fills"] for row in found)
 
     def all_keys(self) -> Iterator[Key]:
-        """Every row that there is or should be, one strategy after the other."""
-        today = utc_now().date()
+        """Every row that there is or should be, each once, the newest days first.
+
+        Found in windows of time by an index, because nothing may go through all signals at once: a
+        question to the database has seconds, and they are millions.
+        """
         fields = {"strategy_id": 1, "date": 1}
-        for row in list(self._store["strategy_days"].find({}, fields)):
-            yield row["strategy_id"], row["date"]
-        for strategy_id in self.strategy_ids():
-            first, last = self._ends(strategy_id)
-            for step in range((max(today, last) - first).days + 1):
-                yield strategy_id, (first + timedelta(days=step)).isoformat()
-
-    def strategy_ids(self) -> list[str]:
-        """Everybody who ever sent or traded; goes through all that there is."""
-        found: set[str] = set()
-        for collection in (_SIGNALS, _FILLS):
-            found |= {str(each) for each in self._store[collection].distinct("strategy_id")}
-        return sorted(found)
-
-    def _ends(self, strategy_id: str) -> tuple[date, date]:
-        """First and last day on which a strategy sent or traded."""
-        days = [
-            row[field].date()
-            for collection, field in ((_SIGNALS, "received_at"), (_FILLS, "occurred_at"))
-            for row in self._store[collection].find({"strategy_id": strategy_id}, {field: 1})
+        stored = self._store["strategy_days"].find({}, fields)
+        seen = {(str(row["strategy_id"]), str(row["date"])) for row in stored}
+        yield from sorted(seen, key=lambda key: (key[1], key[0]), reverse=True)
+        held = self._store["positions"].find({}, {"account_id": 1})
+        accounts = sorted({str(row["account_id"]) for row in held})
+        sources: list[tuple[str, str, Document]] = [
+            (_SIGNALS, "received_at", {}),
+            *((_FILLS, "occurred_at", {"account_id": each}) for each in accounts),
         ]
-        return min(days), max(days)
+        for collection, field, prefix in sources:
+            for keys in self._windows(collection, field, prefix):
+                yield from sorted(keys - seen)
+                seen |= keys
+
+    def _windows(self, collection: str, field: str, prefix: Document) -> Iterator[set[Key]]:
+        """Keys of all documents of a collection, a window of time after the other."""
+        upper, length = utc_now() + _AHEAD, timedelta(days=1)
+        while upper > BEGINNING:
+            lower = upper - length
+            query = {**prefix, field: {"$gte": lower, "$lt": upper}}
+            found = self._store[collection].find(query, {"strategy_id": 1, field: 1})
+            keys = {(str(row["strategy_id"]), day_of(row[field])) for row in found}
+            if keys:
+                yield keys
+            upper = lower
+            length = timedelta(days=1) if keys else min(2 * length, _LONGEST_WINDOW)
 
     def signal_times(self, strategy_id: str, last_at: datetime, limit: int) -> list[datetime]:
         """When the last signals came, newest first; in windows, as all lists (`paging`)."""
