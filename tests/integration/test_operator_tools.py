@@ -191,7 +191,7 @@ def test_an_override_changes_what_it_names(store, option, override, scale):
 
 
 def test_an_override_may_have_an_end_in_a_named_zone(store, capsys):
-    words = ["override", "STRATEGY", STRATEGY, "--reduce-only", "--by", "olga", "--reason", "news"]
+    words = ["override", "ACCOUNT", ACCOUNT, "--reduce-only", *SIGNED]
     assert limits.main([*words, "--until", "2099-01-02T14:30Z"]) == 0
     assert "until 2099-01-02 14:30 UTC" in capsys.readouterr().out
     for wrong in ("2099-01-02T14:30", "tomorrow"):
