@@ -265,6 +265,8 @@ def in_words(control: Control) -> str:
         words.append(f"override {control.override}")
     if control.scale_ratio != 1:
         words.append(f"entries × {share_in_words(control.scale_ratio)}")
+    if control.expires_at is not None:
+        words.append(f"until {control.expires_at:%Y-%m-%d %H:%M} UTC")
     if control.set_by:
         words.append(f"by {control.set_by}")
     if control.set_at is not None:

@@ -4,7 +4,7 @@
     python3 scripts/limits.py show [--scope SCOPE] [--json]
     python3 scripts/limits.py set SCOPE ID name=value ... --reason TEXT
     python3 scripts/limits.py clear SCOPE ID name ... --reason TEXT
-    python3 scripts/limits.py override SCOPE ID --scale 0.5|--reduce-only|--no-trade|--none --reason TEXT
+    python3 scripts/limits.py override SCOPE ID --scale 0.5|--reduce-only|--no-trade|--none [--until TIME] --reason TEXT
     python3 scripts/limits.py locks [--json]
     python3 scripts/limits.py reset LOCK --reason TEXT
     python3 scripts/limits.py futures [SYMBOL --initial N --maintenance N --as-on DATE --source TEXT [--price N]]
@@ -29,6 +29,7 @@ if __name__ == "__main__":
 
     venv.enter_existing()
 
+from datetime import datetime
 from decimal import Decimal
 
 from scripts import kill
@@ -97,7 +98,19 @@ def _add_override(command: argparse.ArgumentParser) -> None:
     which.add_argument("--reduce-only", action="store_true", help="exits only")
     which.add_argument("--no-trade", action="store_true", help="nothing, exits neither")
     which.add_argument("--none", action="store_true", help="neither override nor scale")
+    command.add_argument("--until", type=_moment, metavar="TIME", help="2026-11-23T14:30Z: its end")
     add_signature(command)
+
+
+def _moment(typed: str) -> datetime:
+    """A time with its zone. Raises: ArgumentTypeError."""
+    try:
+        moment = datetime.fromisoformat(typed)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not a time: {typed!r}") from error
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"say the zone, as in 2026-11-23T14:30Z: {typed!r}")
+    return moment
 
 
 def _add_futures(command: argparse.ArgumentParser) -> None:
@@ -216,7 +229,7 @@ def _days(typed: str) -> tuple[int, ...]:
 def _override(store: Store, arguments: argparse.Namespace) -> int:
     chosen = [changes for name, changes in _OVERRIDES.items() if getattr(arguments, name)]
     changes = chosen[0] if chosen else {"scale_ratio": ratio_of(arguments.scale)}
-    signed = {"by": arguments.by, "reason": arguments.reason}
+    signed = {"by": arguments.by, "reason": arguments.reason, "expires_at": arguments.until}
     control = set_control(store, arguments.scope, arguments.scope_id, **signed, **changes)
     print(kill.in_words(control))
     return 0

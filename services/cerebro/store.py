@@ -211,7 +211,11 @@ class CerebroStore:
         """Remember when signals that wait were first looked at."""
         if signal_ids:
             self._store["signal_store"].update_many(
-                {"_id": {"$in": list(signal_ids)}, "undecided": True, "waiting_since": None},
+                {
+                    "_id": {"$in": list(signal_ids)},
+                    "undecided": {"$in": [True, AWAITS_APPROVAL]},
+                    "waiting_since": None,
+                },
                 {"$set": {"waiting_since": at}},
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import Any
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
@@ -13,28 +13,9 @@ from services.common.clock import utc_now
 from services.common.scopes import check_signed
 from services.common.store import Document, Store
 from services.domain.errors import ConfigurationError
+from services.domain.incidents import CLOSED_BY_PERSONS
 
 _log = logging.getLogger(__name__)
-#: Kinds that tell of something that is over: a person closes them. All others have a cause that
-#: goes away, and what sees it go closes them; a dead letter is replayed or discarded.
-CLOSED_BY_PERSONS: Final = frozenset(
-    {
-        "ALGO_STOPPED",
-        "EXIT_DENIED",
-        "EXIT_ENTRY_WORKING",
-        "FILL_CONTRADICTED",
-        "GROUP_BROKEN",
-        "KEY_REUSED",
-        "MAIL_REFUSED",
-        "MAIL_UNDELIVERED",
-        "ORDER_DOUBLED",
-        "ORDER_UNREADABLE",
-        "RATE_LIMITED",
-        "SEQUENCE_REPEATED",
-        "SIGNAL_QUARANTINED",
-        "SQUARE_OFF_INCOMPLETE",
-    }
-)
 
 
 def raise_incident(

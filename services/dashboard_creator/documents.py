@@ -18,6 +18,7 @@ from services.dashboard_creator.models import (
 from services.dashboard_creator.pages import DeadLetter, Incident
 from services.dashboard_creator.road import headline, road
 from services.domain.books import Position
+from services.domain.incidents import CLOSED_BY_PERSONS
 
 Document = Mapping[str, Any]
 
@@ -96,7 +97,10 @@ def quarantined(record: SignalRecord) -> QuarantinedSignal:
 
 def incident(document: Document) -> Incident:
     """A stored incident."""
-    return Incident.model_validate({**document, "incident_id": document["_id"]})
+    closable = document["kind"] in CLOSED_BY_PERSONS
+    return Incident.model_validate(
+        {**document, "incident_id": document["_id"], "closable": closable}
+    )
 
 
 def dead_letter(document: Document) -> DeadLetter:

@@ -71,7 +71,7 @@ class IncidentFilter(Span):
 class DeadLetterFilter(Span):
     """Which failed messages."""
 
-    status: Literal["FAILING", "DEAD", "RECOVERED", "DISCARDED"] | None = None
+    status: Literal["FAILING", "DEAD", "REPLAYING", "RECOVERED", "DISCARDED"] | None = None
 
 
 class PositionFilter(Filter):

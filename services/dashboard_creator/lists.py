@@ -52,7 +52,7 @@ _PATIENCE_SECONDS: Final = 0.05
 #: A broker's clock may be ahead of ours.
 _AHEAD: Final = timedelta(days=1)
 _STATES: Final = ("OPEN", "CLEARED")
-_LETTERS: Final = ("DEAD", "FAILING", "RECOVERED", "DISCARDED")
+_LETTERS: Final = ("DEAD", "FAILING", "REPLAYING", "RECOVERED", "DISCARDED")
 
 
 class Lists:

@@ -101,8 +101,22 @@ class StrategyRow(StrategyMoney):
     last_signal: LastSignal | None
 
 
+class Act(View):
+    """What a person did about something that went wrong."""
+
+    by: str
+    at: Instant
+    note: str = ""
+
+
 class Incident(View):
-    """Something a person must see."""
+    """Something a person must see.
+
+    Attributes:
+        acknowledged: who has seen it since it is open.
+        closable: whether a person may close it; the others close when their cause is gone.
+        closed: who has closed it; None = nobody, or it closed by itself.
+    """
 
     incident_id: str
     kind: str
@@ -114,10 +128,21 @@ class Incident(View):
     opened_at: Instant
     last_seen_at: Instant
     cleared_at: Instant | None = None
+    acknowledged: tuple[Act, ...] = ()
+    closable: bool = False
+    closed: Act | None = None
+
+
+class LetterActed(View):
+    """Who has had a dead letter handled again, or discarded it, last."""
+
+    by: str
+    at: Instant
+    reason: str
 
 
 class DeadLetter(View):
-    """A message that could not be handled: FAILING (still tried), DEAD, or RECOVERED."""
+    """A message that could not be handled; `status` is one of `LetterStatus`."""
 
     dead_letter_id: str
     subscription: str
@@ -129,6 +154,7 @@ class DeadLetter(View):
     status: str
     first_failed_at: Instant
     last_failed_at: Instant
+    acted: LetterActed | None = None
 
 
 class DeadLetterCounts(View):

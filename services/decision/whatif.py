@@ -7,7 +7,7 @@ what a change does to each decision, not what it would have earned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -168,9 +168,29 @@ class _Pair(NamedTuple):
     after: Decision
 
 
+class _Totals:
+    """Of one strategy's entries, as they are counted."""
+
+    def __init__(self) -> None:
+        self.entries = self.traded_before = self.traded_after = 0
+        self.notional_before = self.notional_after = ZERO
+
+    def add(self, pair: _Pair) -> None:
+        self.entries += 1
+        self.traded_before += bool(pair.before.orders)
+        self.traded_after += bool(pair.after.orders)
+        self.notional_before += _notional(pair.before)
+        self.notional_after += _notional(pair.after)
+
+
 def what_if(cases: Iterable[Case], change: Change, *, most: int) -> WhatIf:
-    """Decide each case as it was and as it would be; at most `most` differences are told."""
-    pairs: list[_Pair] = []
+    """Decide each case as it was and as it would be; at most `most` differences are told.
+
+    Only what is told of a case is kept: contexts are large, and there may be thousands.
+    """
+    considered = 0
+    different: list[Difference] = []
+    totals: dict[str, _Totals] = {}
     unanswered: list[Unanswered] = []
     drifted: list[str] = []
     for case in cases:
@@ -182,14 +202,21 @@ def what_if(cases: Iterable[Case], change: Change, *, most: int) -> WhatIf:
         if (before.outcome, before.code) != (case.outcome, case.code):
             drifted.append(case.signal.signal_id)
         after = decide(case.signal, changed(case.context, change, case.signal.strategy_id))
-        pairs.append(_Pair(case, before, after))
-    different = [pair for pair in pairs if _essence(pair.before) != _essence(pair.after)]
-    different.sort(key=lambda pair: pair.case.signal.received_at, reverse=True)
+        pair = _Pair(case, before, after)
+        considered += 1
+        if _essence(before) != _essence(after):
+            different.append(_difference(pair))
+        if after.intent is None or not after.intent.reduces_risk:
+            totals.setdefault(case.signal.strategy_id, _Totals()).add(pair)
+    different.sort(key=lambda each: each.received_at, reverse=True)
     return WhatIf(
-        considered=len(pairs),
+        considered=considered,
         changed=len(different),
-        differences=tuple(_difference(pair) for pair in different[:most]),
-        strategies=tuple(_totals(pairs)),
+        differences=tuple(different[:most]),
+        strategies=tuple(
+            StrategyTotals(strategy_id=strategy_id, **vars(found))
+            for strategy_id, found in sorted(totals.items())
+        ),
         unanswered=tuple(unanswered),
         drifted=tuple(drifted),
     )
@@ -302,21 +329,3 @@ def _answer(decision: Decision) -> Answer:
 
 def _notional(decision: Decision) -> Decimal:
     return sum((abs(each.notional) for each in decision.reservations), ZERO)
-
-
-def _totals(pairs: Sequence[_Pair]) -> list[StrategyTotals]:
-    entries: dict[str, list[_Pair]] = {}
-    for pair in pairs:
-        if pair.after.intent is None or not pair.after.intent.reduces_risk:
-            entries.setdefault(pair.case.signal.strategy_id, []).append(pair)
-    return [
-        StrategyTotals(
-            strategy_id=strategy_id,
-            entries=len(found),
-            traded_before=sum(bool(pair.before.orders) for pair in found),
-            traded_after=sum(bool(pair.after.orders) for pair in found),
-            notional_before=sum((_notional(pair.before) for pair in found), ZERO),
-            notional_after=sum((_notional(pair.after) for pair in found), ZERO),
-        )
-        for strategy_id, found in sorted(entries.items())
-    ]

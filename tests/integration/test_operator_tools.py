@@ -190,6 +190,17 @@ def test_an_override_changes_what_it_names(store, option, override, scale):
     assert (found.override, found.scale_ratio) == (override, Decimal(scale))
 
 
+def test_an_override_may_have_an_end_in_a_named_zone(store, capsys):
+    words = ["override", "ACCOUNT", ACCOUNT, "--reduce-only", *SIGNED]
+    assert limits.main([*words, "--until", "2099-01-02T14:30Z"]) == 0
+    assert "until 2099-01-02 14:30 UTC" in capsys.readouterr().out
+    for wrong in ("2099-01-02T14:30", "tomorrow"):
+        with pytest.raises(SystemExit):
+            limits.main([*words, "--until", wrong])
+    assert limits.main([*words, "--until", "2020-01-02T14:30Z"]) == 1
+    assert "must be later than now" in capsys.readouterr().err
+
+
 def test_a_lock_is_shown_and_reset(store, capsys):
     lock = RiskLock(
         scope=Scope.ACCOUNT,
