@@ -247,6 +247,15 @@ def test_a_refused_token_is_an_incident_without_the_token(store, connection, fak
     assert TOKEN not in str(row) + str(report) + caplog.text
 
 
+def test_a_second_poller_is_an_incident_that_ends_with_it(store, connection, fake, olga):
+    polled_twice = {"_id": "TELEGRAM_POLLED_TWICE|bot"}
+    with telegram(connection, fake) as process:
+        wait_for(lambda: process.health.report()["ready"])
+        fake.call(TOKEN, "getUpdates", {"timeout": 0})  # what another program would do
+        wait_for(lambda: store["incidents"].find_one({**polled_twice, "status": "OPEN"}))
+        wait_for(lambda: store["incidents"].find_one({**polled_twice, "status": "CLEARED"}))
+
+
 def start(connection, fake, offset):
     """The daemon as a process of its own, with logs that hide nothing."""
     known = {name.upper(): str(value) for name, value in connection.items()}
