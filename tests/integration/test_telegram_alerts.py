@@ -72,7 +72,7 @@ def told(store, kind, count=1):
     query = {"user": "olga", "kind": kind}
     wait_for(lambda: store["notifications"].count_documents(query) == count)
     rows = list(store["notifications"].find(query))
-    row = max(rows, key=lambda each: each["place"])
+    row = max(rows, key=lambda each: each["number"])
     return f"{row['title']}\n{row['text']}"
 
 
