@@ -6,12 +6,11 @@ written first and the history last: whoever dies between them does it again, and
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from pymongo import DESCENDING, UpdateOne
+from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError
 
@@ -29,9 +28,10 @@ from services.domain.notifications import (
 )
 
 _DUPLICATE: Final = 11000
-_READ_AT_ONCE: Final = 500
-#: More unread ones than this are not counted.
-MOST_COUNTED: Final = 1000
+#: Unread ones are counted among so many of the newest.
+MOST_COUNTED: Final = 200
+#: How much wider each window of a page is, where gaps have left it short.
+_WIDER: Final = 8
 
 
 class DeliveryStatus:
@@ -84,24 +84,53 @@ def notify(store: Store, events: Sequence[Event], *, only: str | None = None) ->
         return 0
     told = [each for each in people(store) if only is None or each.user == only]
     now = utc_now()
-    ways = _ways(store)
     rows = {row["_id"]: row for row in _notifications(events, told, now)}
     known = store["notifications"].find({"_id": {"$in": list(rows)}}, {"_id": 1})
     for row in list(known):
         del rows[row["_id"]]
     if not rows:
         return 0
+    ways = _ways(store)
     fresh = {(row["user"], row["event_id"]) for row in rows.values()}
-    by_user = {each.user: each for each in told}
     outgoing = [
-        _delivery(event, by_user[user], way, now)
+        _delivery(event, recipient, way, now)
         for event in events
-        for user in by_user
-        if (user, event.event_id) in fresh
-        for way in ways.get(user, ())
+        for recipient in told
+        if (recipient.user, event.event_id) in fresh
+        for way in ways.get(recipient.user, ())
     ]
     _insert(store, "notification_outbox", [each for each in outgoing if each is not None])
-    return _insert(store, "notifications", list(rows.values()))
+    return _insert(store, "notifications", _numbered(store, list(rows.values())))
+
+
+def _numbered(store: Store, rows: list[Document]) -> list[Document]:
+    """Give each person's rows the numbers that come next; what dies here leaves a gap."""
+    by_user: dict[str, list[Document]] = {}
+    for row in rows:
+        by_user.setdefault(row["user"], []).append(row)
+    for user, theirs in by_user.items():
+        first = _take_numbers(store, user, len(theirs))
+        for number, row in enumerate(theirs, start=first):
+            row["number"] = number
+    return rows
+
+
+def _take_numbers(store: Store, user: str, count: int) -> int:
+    """The first of so many numbers that nobody else has."""
+    counters = store["notification_counters"]
+    while True:
+        last = _counter(store, user)[0]
+        if not last:
+            counters.update_one({"_id": user}, {"$setOnInsert": {"last": 0}}, upsert=True)
+        changed = counters.update_one({"_id": user, "last": last}, {"$set": {"last": last + count}})
+        if changed.modified_count:
+            return last + 1
+
+
+def _counter(store: Store, user: str) -> tuple[int, int]:
+    """The last number that was given, and up to which all were read."""
+    found = store["notification_counters"].find_one({"_id": user}) or {}
+    return int(found.get("last", 0)), int(found.get("read_up_to", 0))
 
 
 def _ways(store: Store) -> dict[str, list[_Way]]:
@@ -115,25 +144,18 @@ def _ways(store: Store) -> dict[str, list[_Way]]:
 def _notifications(
     events: Iterable[Event], told: Sequence[Recipient], now: datetime
 ) -> Iterable[Document]:
-    for number, event in enumerate(events):
+    for event in events:
         for recipient in told:
             loudness = recipient.loudness(event)
             if loudness is not Loudness.OFF:
                 yield {
                     "_id": f"{event.event_id}|{recipient.user}",
                     "user": recipient.user,
-                    "place": _place(now, number, event.event_id),
                     **to_document(recipient.version_of(event)),
                     "silent": loudness is Loudness.SILENT,
                     "unread": True,
                     "created_at": now,
                 }
-
-
-def _place(now: datetime, number: int, event_id: str) -> str:
-    """A key that sorts by time and is never the same twice: what pages are cut by."""
-    digest = hashlib.sha256(event_id.encode()).hexdigest()[:8]
-    return f"{int(now.timestamp() * 1000):015d}-{number:06d}-{digest}"
 
 
 def _delivery(event: Event, recipient: Recipient, way: _Way, now: datetime) -> Document | None:
@@ -181,34 +203,50 @@ def _insert(store: Store, collection: str, rows: Sequence[Document]) -> int:
 
 
 def page(
-    store: Store, user: str, *, unread: bool, before: str | None, limit: int
-) -> tuple[list[Document], str | None]:
-    """Somebody's notifications, the newest first, and where the next page starts."""
+    store: Store, user: str, *, unread: bool, before: int | None, limit: int
+) -> tuple[list[Document], int | None]:
+    """Somebody's notifications, the newest first, and where the next page starts.
+
+    Read in windows of numbers: the embedded database reads all that a query matches before it sorts
+    and cuts.
+    """
+    last, read_up_to = _counter(store, user)
+    upper = last + 1 if before is None else before
+    lowest = read_up_to if unread else 0
     query: Document = {"unread": True, "user": user} if unread else {"user": user}
-    if before is not None:
-        query["place"] = {"$lt": before}
-    found = store["notifications"].find(query).sort("place", DESCENDING).limit(limit + 1)
-    rows = list(found)
-    more = rows[limit - 1]["place"] if len(rows) > limit else None
+    rows: list[Document] = []
+    width = limit + 1
+    while upper > lowest + 1 and len(rows) <= limit:
+        lower = max(lowest, upper - 1 - width)
+        window = {**query, "number": {"$gt": lower, "$lt": upper}}
+        found = store["notifications"].find(window)
+        rows += sorted(found, key=lambda row: row["number"], reverse=True)
+        upper, width = lower + 1, width * _WIDER
+    for row in rows:
+        row["unread"] = row.get("unread", False) and row["number"] > read_up_to
+    more = rows[limit - 1]["number"] if len(rows) > limit else None
     return rows[:limit], more
 
 
 def unread_count(store: Store, user: str) -> int:
-    """How many they have not read; `MOST_COUNTED` where there are more."""
-    query = {"unread": True, "user": user}
-    return store["notifications"].count_documents(query, limit=MOST_COUNTED)
+    """How many of the newest `MOST_COUNTED` they have not read."""
+    last, read_up_to = _counter(store, user)
+    first = max(read_up_to, last - MOST_COUNTED)
+    query = {"unread": True, "user": user, "number": {"$gt": first}}
+    return store["notifications"].count_documents(query)
 
 
 def mark_read(store: Store, user: str, ids: Sequence[str] | None) -> int:
-    """Mark some of somebody's notifications as read, or all; how many that changed."""
-    notifications = store["notifications"]
-    changed = 0
-    query: Document = {"unread": True, "user": user}
-    if ids is not None:
-        query["_id"] = {"$in": list(ids)}
-    while rows := list(notifications.find(query, {"_id": 1}).limit(_READ_AT_ONCE)):
-        now = utc_now()
-        update = {"$set": {"read_at": now}, "$unset": {"unread": ""}}
-        updates = [UpdateOne({"_id": row["_id"]}, update) for row in rows]
-        changed += notifications.bulk_write(updates, ordered=False).modified_count
-    return changed
+    """Mark some of somebody's notifications as read, or all; how many unread ones fewer that is."""
+    before = unread_count(store, user)
+    if ids is None:
+        newest, _ = page(store, user, unread=False, before=None, limit=1)
+        # Not the last number that was given: its row may be still to come.
+        up_to = newest[0]["number"] if newest else 0
+        store["notification_counters"].update_one({"_id": user}, {"$max": {"read_up_to": up_to}})
+    else:
+        update = {"$set": {"read_at": utc_now()}, "$unset": {"unread": ""}}
+        updates = [UpdateOne({"_id": each, "user": user, "unread": True}, update) for each in ids]
+        if updates:
+            store["notifications"].bulk_write(updates, ordered=False)
+    return max(0, before - unread_count(store, user))

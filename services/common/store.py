@@ -224,21 +224,22 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         ([("cleared_at", DESCENDING)], {}),
     ],
     "notifications": [
-        ([("user", ASCENDING), ("place", DESCENDING)], {}),
+        ([("user", ASCENDING), ("number", DESCENDING)], {}),
         (
-            [("unread", ASCENDING), ("user", ASCENDING), ("place", DESCENDING)],
+            [("unread", ASCENDING), ("user", ASCENDING), ("number", DESCENDING)],
             {"partialFilterExpression": {"unread": True}},
         ),
         ([("created_at", ASCENDING)], {"expireAfterSeconds": NOTIFICATION_SECONDS}),
     ],
     "notification_outbox": [
         (
-            [("open", ASCENDING), ("next_try_at", ASCENDING)],
+            [("open", ASCENDING), ("channel_id", ASCENDING), ("next_try_at", ASCENDING)],
             {"partialFilterExpression": {"open": True}},
         ),
         ([("created_at", ASCENDING)], {"expireAfterSeconds": NOTIFICATION_SECONDS}),
     ],
     "notification_settings": [],
+    "notification_counters": [],
     "notification_channels": [([("user", ASCENDING)], {}), ([("chat_id", ASCENDING)], {})],
     "notification_links": [([("expires_at", ASCENDING)], {"expireAfterSeconds": 0})],
     "telegram_questions": [

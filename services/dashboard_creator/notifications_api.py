@@ -97,7 +97,7 @@ class Notification(BaseModel):
 
 
 class NotificationPage(BaseModel):
-    """Newest first; `unread` counts all of the person's, at most `unread_most`."""
+    """Newest first; `unread` counts those among the newest `unread_most` of the person's."""
 
     rows: tuple[Notification, ...]
     next: str | None
@@ -213,13 +213,13 @@ def _add_history(app: FastAPI, store: Store) -> None:
         me: Me,
         unread: bool = False,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        before: Annotated[str | None, Query(max_length=100)] = None,
+        before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
     ) -> NotificationPage:
         """What I was told, newest first."""
         rows, more = page(store, me.name, unread=unread, before=before, limit=limit)
         return NotificationPage(
             rows=tuple(_notification(row) for row in rows),
-            next=more,
+            next=None if more is None else str(more),
             unread=unread_count(store, me.name),
         )
 
@@ -233,8 +233,7 @@ def _add_history(app: FastAPI, store: Store) -> None:
 
 
 def _notification(row: Document) -> Notification:
-    known = {**row, "notification_id": row["_id"], "unread": row.get("unread", False)}
-    return Notification.model_validate(known)
+    return Notification.model_validate({**row, "notification_id": row["_id"]})
 
 
 def _add_telegram(app: FastAPI, store: Store) -> None:

@@ -101,7 +101,7 @@ class StrategyRow(StrategyMoney):
     last_signal: LastSignal | None
 
 
-class Act(View):
+class Signature(View):
     """What a person did about something that went wrong."""
 
     by: str
@@ -128,9 +128,9 @@ class Incident(View):
     opened_at: Instant
     last_seen_at: Instant
     cleared_at: Instant | None = None
-    acknowledged: tuple[Act, ...] = ()
+    acknowledged: tuple[Signature, ...] = ()
     closable: bool = False
-    closed: Act | None = None
+    closed: Signature | None = None
 
 
 class LetterActed(View):

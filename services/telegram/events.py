@@ -84,7 +84,7 @@ def of_incident(row: Document) -> list[Event]:
             subject=f"of kind {kind}",
             title=f"Incident {kind}: {row['key']}",
             text=_cut(row["sentence"]),
-            link="/incidents",
+            link="/",
             critical=kind in CRITICAL_INCIDENTS,
         )
     ]
@@ -96,7 +96,7 @@ def of_incident(row: Document) -> list[Event]:
                 at=row.get("cleared_at") or row["last_seen_at"],
                 subject=f"of kind {kind}",
                 title=f"Cleared: {kind}: {row['key']}",
-                link="/incidents",
+                link="/",
             )
         )
     return told
@@ -312,7 +312,7 @@ def of_report(row: Document, at: datetime) -> list[Event]:
             title=f"Report of {row['_id']}",
             text=str(row.get("text", "")),
             results_text=_results(row),
-            link="/reports",
+            link="/",
         )
     ]
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from services.common.clock import utc_now
 from services.common.store import Document, Store, from_document
 from services.domain.books import Position
 from services.domain.risk import EquityMarks, scope_key, scopes_of
@@ -14,6 +15,9 @@ from services.domain.values import ZERO
 from services.domain.words import Scope
 
 _NEWEST: Final = -1
+#: How far back the newest signals are looked for, first and last.
+_FIRST_SPAN: Final = timedelta(minutes=1)
+_LONGEST_SPAN: Final = timedelta(days=3650)
 #: Fills of a day that are added up; more are not, and the answer says so.
 _MOST_FILLS: Final = 20_000
 
@@ -36,14 +40,22 @@ class Lookups:
             "signal.legs": 1,
             "decision.code": 1,
         }
-        if own is None:
-            found = self._store["signal_store"].find({}, fields)
-            return list(found.sort("received_at", _NEWEST).limit(limit))
-        rows: list[Document] = []
-        for strategy_id in own:  # each by its own index
-            mine = self._store["signal_store"].find({"strategy_id": strategy_id}, fields)
-            rows += mine.sort("received_at", _NEWEST).limit(limit)
+        queries: list[Document] = [{}] if own is None else [{"strategy_id": each} for each in own]
+        rows = [row for query in queries for row in self._newest_signals(query, fields, limit)]
         return sorted(rows, key=lambda row: row["received_at"], reverse=True)[:limit]
+
+    def _newest_signals(
+        self, query: Document, fields: dict[str, int], limit: int
+    ) -> list[Document]:
+        """In windows of time that grow until they hold enough: the embedded database reads all
+        that a query matches before it sorts and cuts."""
+        now, span = utc_now(), _FIRST_SPAN
+        while True:
+            window = {**query, "received_at": {"$gte": now - span}}
+            rows = list(self._store["signal_store"].find(window, fields))
+            if len(rows) >= limit or span > _LONGEST_SPAN:
+                return rows
+            span *= 4
 
     def positions(self, own: Own) -> list[Position]:
         """What is open."""

@@ -144,42 +144,39 @@ class Outbox:
                 self._stop.wait(5)
 
     def send_due(self) -> int:
-        """Send one message to every channel that has something due; how many were sent."""
-        now = utc_now()
-        outbox = self._store["notification_outbox"]
-        query = {"open": True, "next_try_at": {"$lte": now}}
-        rows = list(outbox.find(query).sort("next_try_at").limit(_ROWS_AT_ONCE))
-        if not rows:
-            return 0
-        by_channel: dict[str, list[Document]] = {}
-        for row in rows:
-            by_channel.setdefault(row["channel_id"], []).append(row)
-        channels = self._channels(list(by_channel))
+        """Send one message to every channel that has something due; how many were sent.
+
+        Asked for channel by channel: while one is not reached, nobody reads what waits for it.
+        """
         sent = 0
-        for channel_id, waiting in by_channel.items():
+        for channel in list(self._store["notification_channels"].find({})):
             if self._stop.is_set() or not self._lease.held():
                 break
-            sent += self._send_some(channels.get(channel_id), waiting)
+            if self._is_reachable(channel):
+                sent += self._send_some(channel)
         return sent
 
-    def _channels(self, ids: list[str]) -> dict[str, Document]:
-        found = self._store["notification_channels"].find({"_id": {"$in": ids}})
-        return {row["_id"]: row for row in found}
+    def _is_reachable(self, channel: Document) -> bool:
+        not_before = channel.get("not_before")
+        if not_before is not None and utc_now() < not_before:
+            return False
+        if channel["kind"] != ChannelKind.TELEGRAM or channel["status"] != "ACTIVE":
+            return True
+        return self._chats is not None and self._chats.is_connected()
 
-    def _send_some(self, channel: Document | None, rows: list[Document]) -> bool:
+    def _send_some(self, channel: Document) -> bool:
         now = utc_now()
-        if channel is None or channel["status"] != "ACTIVE":
+        query = {"open": True, "channel_id": channel["_id"], "next_try_at": {"$lte": now}}
+        found = self._store["notification_outbox"].find(query).limit(_ROWS_AT_ONCE)
+        rows = sorted(found, key=lambda row: row["created_at"])
+        if rows and channel["status"] != "ACTIVE":
             self._give_up(rows, "the channel is not in use any more")
             return False
         old = [row for row in rows if now - row["created_at"] > GIVE_UP_AFTER]
         if old:
             self._give_up(old, "it could not be sent for a day; it is in the history")
-            rows = [row for row in rows if row not in old]
-        is_chat = channel["kind"] == ChannelKind.TELEGRAM
-        no_bot = is_chat and (self._chats is None or not self._chats.is_connected())
-        not_before = channel.get("not_before")
-        waits = not_before is not None and now < not_before
-        if no_bot or waits or not rows or not is_due(rows, now, self._window):
+            rows = rows[len(old) :]
+        if not rows or not is_due(rows, now, self._window):
             return False
         return self._send(Batch(channel, rows[:_MOST_EVENTS]))
 

@@ -78,7 +78,7 @@ def as_html(events: Sequence[Event], frame: Frame) -> str:
     if len(events) == 1:
         return _one(events[0], frame)
     head = f"<b>{_head(frame, f'{len(events)} events')}</b>"
-    link = _link("/notifications", frame)
+    link = _link("/settings/notifications", frame)
     rest = "\nThe whole list is in the history."
     room = MOST_LETTERS - letters(f"{head}{rest}{link}")
     return f"{head}{_fitted(_groups(events), room)}{rest}{link}"

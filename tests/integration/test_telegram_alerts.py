@@ -72,7 +72,7 @@ def told(store, kind, count=1):
     query = {"user": "olga", "kind": kind}
     wait_for(lambda: store["notifications"].count_documents(query) == count)
     rows = list(store["notifications"].find(query))
-    row = max(rows, key=lambda each: each["place"])
+    row = max(rows, key=lambda each: each["number"])
     return f"{row['title']}\n{row['text']}"
 
 
@@ -245,6 +245,15 @@ def test_a_refused_token_is_an_incident_without_the_token(store, connection, fak
         report = process.health.report()
         assert (report["ready"], report["usable"]) == (False, True)
     assert TOKEN not in str(row) + str(report) + caplog.text
+
+
+def test_a_second_poller_is_an_incident_that_ends_with_it(store, connection, fake, olga):
+    polled_twice = {"_id": "TELEGRAM_POLLED_TWICE|bot"}
+    with telegram(connection, fake) as process:
+        wait_for(lambda: process.health.report()["ready"])
+        fake.call(TOKEN, "getUpdates", {"timeout": 0})  # what another program would do
+        wait_for(lambda: store["incidents"].find_one({**polled_twice, "status": "OPEN"}))
+        wait_for(lambda: store["incidents"].find_one({**polled_twice, "status": "CLEARED"}))
 
 
 def start(connection, fake, offset):

@@ -15,7 +15,7 @@ from services.common.notification_channels import start_link
 from services.common.store import to_document
 from services.domain.approvals import ApprovalRequest, ApprovalStatus, OnTimeout
 from services.domain.kills import RunState
-from services.domain.users import PERMISSIONS, Permission, Role
+from services.domain.users import PERMISSIONS, Role
 from services.domain.words import Override, Scope, TradingState
 from services.telegram.acts import Acts
 from services.telegram.commands import Commands
@@ -30,7 +30,7 @@ from tests.support.documents import (
     make_signal_document,
 )
 from tests.support.rows import ACCOUNT, STRATEGY, add_account, add_strategy, allow_trading
-from tests.support.telegram import CHAT, add_person, link, meet, shows, telegram
+from tests.support.telegram import CHAT, NEEDS, add_person, link, meet, shows, telegram
 
 pytestmark = pytest.mark.servers
 
@@ -88,23 +88,6 @@ def acts_of(store, what):
 def operator(world):
     add_person(world, "olga")
     link(world)
-
-
-NEEDS = {
-    "status": {Permission.READ},
-    "signals": {Permission.READ, Permission.OWN},
-    "positions": {Permission.READ, Permission.OWN},
-    "pnl": {Permission.READ, Permission.OWN},
-    "orders": {Permission.READ, Permission.OWN},
-    "accounts": {Permission.READ},
-    "limits": {Permission.READ},
-    "pause": {Permission.TRADE},
-    "resume": {Permission.TRADE},
-    "reduce": {Permission.TRADE},
-    "flatten": {Permission.TRADE},
-    "approve": {Permission.TRADE},
-    "help": {Permission.SELF},
-}
 
 
 def test_each_role_may_what_it_may_over_http(world, commands):

@@ -11,11 +11,28 @@ from services.common.ops import Health
 from services.common.settings import TelegramSettings
 from services.common.store import Store
 from services.domain.errors import TransientError
+from services.domain.users import Permission
 from services.telegram.__main__ import build
 from tests.fakes.telegram.server import TOKEN, FakeTelegram
 from tests.support.desks import wait_for
 
 CHAT = 42
+#: What each command asks for; any of them is enough.
+NEEDS = {
+    "status": {Permission.READ},
+    "signals": {Permission.READ, Permission.OWN},
+    "positions": {Permission.READ, Permission.OWN},
+    "pnl": {Permission.READ, Permission.OWN},
+    "orders": {Permission.READ, Permission.OWN},
+    "accounts": {Permission.READ},
+    "limits": {Permission.READ},
+    "pause": {Permission.TRADE},
+    "resume": {Permission.TRADE},
+    "reduce": {Permission.TRADE},
+    "flatten": {Permission.TRADE},
+    "approve": {Permission.TRADE},
+    "help": {Permission.SELF},
+}
 
 
 class Parts:

@@ -2376,7 +2376,7 @@ export interface components {
         };
         /**
          * DeadLetter
-         * @description A message that could not be handled: FAILING (still tried), DEAD, or RECOVERED.
+         * @description A message that could not be handled; `status` is one of `LetterStatus`.
          */
         DeadLetter: {
             /** Dead Letter Id */
@@ -2408,6 +2408,7 @@ export interface components {
              * Format: date-time
              */
             last_failed_at: string;
+            acted?: components["schemas"]["LetterActed"] | null;
         };
         /**
          * DeadLetterCounts
@@ -2463,6 +2464,7 @@ export interface components {
              * Format: date-time
              */
             last_failed_at: string;
+            acted?: components["schemas"]["LetterActed"] | null;
             /**
              * Traceback
              * @default
@@ -3008,6 +3010,11 @@ export interface components {
         /**
          * Incident
          * @description Something a person must see.
+         *
+         *     Attributes:
+         *         acknowledged: who has seen it since it is open.
+         *         closable: whether a person may close it; the others close when their cause is gone.
+         *         closed: who has closed it; None = nobody, or it closed by itself.
          */
         Incident: {
             /** Incident Id */
@@ -3038,6 +3045,17 @@ export interface components {
             last_seen_at: string;
             /** Cleared At */
             cleared_at?: string | null;
+            /**
+             * Acknowledged
+             * @default []
+             */
+            acknowledged: components["schemas"]["Signature"][];
+            /**
+             * Closable
+             * @default false
+             */
+            closable: boolean;
+            closed?: components["schemas"]["Signature"] | null;
         };
         /**
          * IncidentAct
@@ -3339,6 +3357,21 @@ export interface components {
          * @description Why a dead letter is handled again, or given up.
          */
         LetterAct: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * LetterActed
+         * @description Who has had a dead letter handled again, or discarded it, last.
+         */
+        LetterActed: {
+            /** By */
+            by: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
             /** Reason */
             reason: string;
         };
@@ -3834,7 +3867,7 @@ export interface components {
         };
         /**
          * NotificationPage
-         * @description Newest first; `unread` counts all of the person's, at most `unread_most`.
+         * @description Newest first; `unread` counts those among the newest `unread_most` of the person's.
          */
         NotificationPage: {
             /** Rows */
@@ -3845,7 +3878,7 @@ export interface components {
             unread: number;
             /**
              * Unread Most
-             * @default 1000
+             * @default 200
              */
             unread_most: number;
         };
@@ -5322,7 +5355,7 @@ export interface components {
         };
         /**
          * ServiceState
-         * @description One process in the strip: READY, NOT_READY or DOWN.
+         * @description One process in the strip: UP, NOT_READY or DOWN; `sentence` says what it lacks.
          */
         ServiceState: {
             /** Name */
@@ -5541,6 +5574,24 @@ export interface components {
             received_at: string;
             /** Road */
             road: components["schemas"]["Stage"][];
+        };
+        /**
+         * Signature
+         * @description What a person did about something that went wrong.
+         */
+        Signature: {
+            /** By */
+            by: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
         };
         /**
          * Silence
@@ -9418,7 +9469,7 @@ export interface operations {
                 before?: string | null;
                 since?: string | null;
                 until?: string | null;
-                status?: ("FAILING" | "DEAD" | "RECOVERED" | "DISCARDED") | null;
+                status?: ("FAILING" | "DEAD" | "REPLAYING" | "RECOVERED" | "DISCARDED") | null;
             };
             header?: never;
             path?: never;
@@ -9496,7 +9547,7 @@ export interface operations {
             query?: {
                 since?: string | null;
                 until?: string | null;
-                status?: ("FAILING" | "DEAD" | "RECOVERED" | "DISCARDED") | null;
+                status?: ("FAILING" | "DEAD" | "REPLAYING" | "RECOVERED" | "DISCARDED") | null;
             };
             header?: never;
             path?: never;
@@ -10418,7 +10469,7 @@ export interface operations {
             query?: {
                 unread?: boolean;
                 limit?: number;
-                before?: string | null;
+                before?: number | null;
             };
             header?: never;
             path?: never;

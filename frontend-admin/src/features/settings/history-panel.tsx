@@ -6,7 +6,7 @@ import { DataTable } from '@/components/data-table'
 import { Panel } from '@/components/panel'
 import { Empty, Loaded } from '@/components/states'
 import { TimeText } from '@/components/time-text'
-import { words } from '@/lib/format'
+import { numberOf, words } from '@/lib/format'
 import { usePages } from '@/lib/use-pages'
 import { useRefresh } from '@/lib/use-refresh'
 import { useUrlState } from '@/lib/use-url-state'
@@ -24,7 +24,7 @@ export function HistoryPanel() {
     filters: { unread },
     keyOf: (row) => row.notification_id,
     load: async (before, signal) => {
-      const query = { limit: 100, unread: unread === 'yes', before }
+      const query = { limit: 100, unread: unread === 'yes', before: numberOf(before) }
       const { data } = await dashboards.GET(PATH, { params: { query }, signal })
       return data ?? EMPTY
     },
