@@ -12,7 +12,9 @@ export default defineConfig({
   // light-dark() of CSS as it is: what would stand in for it needs more than our styles have.
   build: {
     target: 'es2022',
-    cssTarget: ['chrome123', 'edge123', 'firefox120', 'safari17.5'], sourcemap: false, chunkSizeWarningLimit: 900,
+    cssTarget: ['chrome123', 'edge123', 'firefox120', 'safari17.5'],
+    sourcemap: false,
+    chunkSizeWarningLimit: 900,
   },
   test: {
     environment: 'jsdom',

@@ -44,26 +44,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/signals/{signal_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Signal
-         * @description Everything of one signal: sentence, road, decision, orders, fills, positions.
-         */
-        get: operations["get_signal"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/quarantine": {
         parameters: {
             query?: never;
@@ -471,7 +451,7 @@ export interface paths {
          * List Audit
          * @description Who did what, newest first; `next` is `before` of the next page.
          *
-         *     With `q` a page looks through 2,000 acts: it may hold few, and have a next one.
+         *     With `q` a page may have few rows, or none, and a next one.
          */
         get: operations["list_audit"];
         put?: never;
@@ -782,6 +762,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/signals/{signal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Signal
+         * @description Everything of one signal: sentence, road, decision, orders, fills, what arrived.
+         */
+        get: operations["get_signal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/{order_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Order
+         * @description Everything of one order: events, the broker's words, fills, orders made for it.
+         */
+        get: operations["get_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/{letter_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Dead Letter
+         * @description One failed message with payload, error and traceback, without secrets.
+         */
+        get: operations["get_dead_letter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search All
+         * @description Signals, orders, strategies, accounts and instruments by id or beginning of a name.
+         */
+        get: operations["search_all"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/frame": {
         parameters: {
             query?: never;
@@ -794,6 +854,86 @@ export interface paths {
          * @description Environment, trading state, equity and today's P&L, and what waits for a person.
          */
         get: operations["get_frame"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get System
+         * @description Services, queues, and whether each account is ready to trade.
+         */
+        get: operations["get_system"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system/logs/{service}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Log
+         * @description The end of a service's log, without secrets.
+         */
+        get: operations["get_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/latency": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Latency
+         * @description Percentiles and histogram of each stage over the last hours.
+         */
+        get: operations["get_latency"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Stream
+         * @description What changes, as it changes: `event` is the kind, `data` a StreamEvent; or `reset`.
+         */
+        get: operations["get_stream"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1519,6 +1659,21 @@ export interface components {
             channel_id: string;
         };
         /**
+         * AccountReadiness
+         * @description An account with its checks; `state` is that of the worst.
+         */
+        AccountReadiness: {
+            /** Account Id */
+            account_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "GREEN" | "AMBER" | "RED";
+            /** Checks */
+            checks: components["schemas"]["Check"][];
+        };
+        /**
          * AccountRow
          * @description An account as its broker last reported it; amounts in `currency`, null = never reported.
          */
@@ -1758,12 +1913,63 @@ export interface components {
             preview: components["schemas"]["ApprovalPreview"];
         };
         /**
+         * BrokerMessage
+         * @description What a broker said of an order, in its own words, as far as that is kept.
+         */
+        BrokerMessage: {
+            /** Status */
+            status: string;
+            /** Text */
+            text: string;
+            /**
+             * Occurred At
+             * Format: date-time
+             */
+            occurred_at: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+        };
+        /**
+         * Bucket
+         * @description A part of a histogram; `to_ms` is null above the last bound.
+         */
+        Bucket: {
+            /** From Ms */
+            from_ms: number;
+            /** To Ms */
+            to_ms: number | null;
+            /** Count */
+            count: number;
+        };
+        /**
          * CancelOrder
          * @description Why an order is to be canceled.
          */
         CancelOrder: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * Change
+         * @description A change of a working order that was asked for and is not settled.
+         */
+        Change: {
+            /** Quantity */
+            quantity?: string | null;
+            /** Limit Price */
+            limit_price?: string | null;
+            /** Stop Price */
+            stop_price?: string | null;
+            /** At */
+            at?: string | null;
+            /**
+             * By
+             * @default
+             */
+            by: string;
         };
         /**
          * ChannelKind
@@ -1816,6 +2022,26 @@ export interface components {
              * @default []
              */
             daily_returns: components["schemas"]["ReturnDay"][];
+        };
+        /**
+         * Check
+         * @description One thing that must be so; `fix` is what a person does where it is not.
+         */
+        Check: {
+            /** Name */
+            name: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "GREEN" | "AMBER" | "RED";
+            /** Sentence */
+            sentence: string;
+            /**
+             * Fix
+             * @default
+             */
+            fix: string;
         };
         /**
          * ClientAccount
@@ -2204,6 +2430,46 @@ export interface components {
             next: string | null;
         };
         /**
+         * DeadLetterPage
+         * @description One failed message with the end of its traceback; secrets are removed.
+         */
+        DeadLetterPage: {
+            /** Dead Letter Id */
+            dead_letter_id: string;
+            /** Subscription */
+            subscription: string;
+            /** Topic */
+            topic: string;
+            /** Payload */
+            payload: string;
+            /**
+             * Ordering Key
+             * @default
+             */
+            ordering_key: string;
+            /** Error */
+            error: string;
+            /** Failures */
+            failures: number;
+            /** Status */
+            status: string;
+            /**
+             * First Failed At
+             * Format: date-time
+             */
+            first_failed_at: string;
+            /**
+             * Last Failed At
+             * Format: date-time
+             */
+            last_failed_at: string;
+            /**
+             * Traceback
+             * @default
+             */
+            traceback: string;
+        };
+        /**
          * DecisionList
          * @description A page of decisions, those on the newest signals first.
          */
@@ -2246,6 +2512,9 @@ export interface components {
         /**
          * DecisionView
          * @description Cerebro's answer to a signal.
+         *
+         *     Attributes:
+         *         passable: of a denied entry, the most that would have passed.
          */
         DecisionView: {
             outcome: components["schemas"]["Outcome"];
@@ -2265,6 +2534,11 @@ export interface components {
              * @default []
              */
             steps: components["schemas"]["StepView"][];
+            /**
+             * Passable
+             * @default []
+             */
+            passable: components["schemas"]["PassableView"][];
             /**
              * Cancels
              * @default []
@@ -2993,6 +3267,30 @@ export interface components {
             received_at: string;
         };
         /**
+         * LatencyAnswer
+         * @description Latency of the stages of a window.
+         *
+         *     Attributes:
+         *         until: end of the last minute that is counted; younger signals are not in it.
+         *         signals: that arrived in the window.
+         */
+        LatencyAnswer: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Signals */
+            signals: number;
+            /** Stages */
+            stages: components["schemas"]["StageLatency"][];
+        };
+        /**
          * Leg
          * @description One instrument of a signal; quantity refers to the sender's own account.
          *
@@ -3301,6 +3599,18 @@ export interface components {
              * @default
              */
             code: string;
+        };
+        /**
+         * LogTail
+         * @description The end of a log, the oldest line first; secrets are removed.
+         */
+        LogTail: {
+            /** Service */
+            service: string;
+            /** Lines */
+            lines: string[];
+            /** Truncated */
+            truncated: boolean;
         };
         /**
          * Loudness
@@ -3658,6 +3968,109 @@ export interface components {
             next: string | null;
         };
         /**
+         * OrderPage
+         * @description Everything of one order.
+         *
+         *     Attributes:
+         *         doing: of one without a known outcome, what is being done about it.
+         *         broker_messages: of the event list, what has words of the broker.
+         *         sent_at: when it left; null while it has not.
+         *         sent_ms: from its making until then.
+         *         as_decided: terms that a change replaced; empty where there was none.
+         *         children: orders that were made for it: guards, slices.
+         */
+        OrderPage: {
+            /** Client Order Id */
+            client_order_id: string;
+            /** Broker Order Id */
+            broker_order_id: string | null;
+            /** Signal Id */
+            signal_id: string;
+            /** Strategy Id */
+            strategy_id: string;
+            /** Account Id */
+            account_id: string;
+            status: components["schemas"]["OrderStatus"];
+            /** Working */
+            working: boolean;
+            intent: components["schemas"]["Intent"];
+            instrument: components["schemas"]["Instrument"];
+            side: components["schemas"]["Side"];
+            /** Quantity */
+            quantity: string;
+            order_type: components["schemas"]["OrderType"];
+            time_in_force: components["schemas"]["TimeInForce"];
+            /** Limit Price */
+            limit_price?: string | null;
+            /** Stop Price */
+            stop_price?: string | null;
+            /** @default LEG */
+            role: components["schemas"]["OrderRole"];
+            /** Parent Order Id */
+            parent_order_id?: string | null;
+            /** Filled Quantity */
+            filled_quantity: string;
+            /** Leaves Quantity */
+            leaves_quantity: string;
+            /** Avg Fill Price */
+            avg_fill_price: string | null;
+            /** Text */
+            text: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Events */
+            events: components["schemas"]["OrderEvent"][];
+            /**
+             * Doing
+             * @default
+             */
+            doing: string;
+            /**
+             * Fills
+             * @default []
+             */
+            fills: components["schemas"]["FillRow"][];
+            /**
+             * Broker Messages
+             * @default []
+             */
+            broker_messages: components["schemas"]["BrokerMessage"][];
+            /** Sent At */
+            sent_at?: string | null;
+            /** Sent Ms */
+            sent_ms?: number | null;
+            /** Cancel Requested At */
+            cancel_requested_at?: string | null;
+            /**
+             * Cancel Reason
+             * @default
+             */
+            cancel_reason: string;
+            change?: components["schemas"]["Change"] | null;
+            /** As Decided */
+            as_decided?: {
+                [key: string]: string;
+            };
+            /**
+             * Children
+             * @default []
+             */
+            children: components["schemas"]["OrderLine"][];
+            /**
+             * Resend Count
+             * @default 0
+             */
+            resend_count: number;
+        };
+        /**
          * OrderRole
          * @description Who made an order, and what for.
          * @enum {string}
@@ -3822,6 +4235,23 @@ export interface components {
             drawdown_ratio?: number | null;
             /** Benchmark */
             benchmark?: number | null;
+        };
+        /**
+         * PassableView
+         * @description What of a leg would have passed in an account; `sentence` says it.
+         */
+        PassableView: {
+            /** Account Id */
+            account_id: string;
+            /** Leg Index */
+            leg_index: number;
+            /** Quantity */
+            quantity: string;
+            /**
+             * Sentence
+             * @default
+             */
+            sentence: string;
         };
         /**
          * PasswordBody
@@ -4051,6 +4481,25 @@ export interface components {
             received_at: string;
         };
         /**
+         * Queue
+         * @description What waits for a next step: how many, and since when the oldest.
+         *
+         *     Attributes:
+         *         overdue: of them, those that waited so long that the sweeper has rung again.
+         */
+        Queue: {
+            /** Name */
+            name: string;
+            /** Waiting */
+            waiting: number;
+            /** Overdue */
+            overdue: number;
+            /** Oldest At */
+            oldest_at?: string | null;
+            /** Oldest Age S */
+            oldest_age_s?: number | null;
+        };
+        /**
          * QuietHours
          * @description When nothing makes a noise, in the person's own time; an end before the start is next day's.
          *
@@ -4087,6 +4536,35 @@ export interface components {
          * @enum {string}
          */
         Range: "1D" | "1W" | "1M" | "YTD" | "ALL";
+        /**
+         * RawSignal
+         * @description What arrived, as it came, but for secrets.
+         *
+         *     Attributes:
+         *         reader: how its text was read.
+         *         remote: address of the sender.
+         */
+        RawSignal: {
+            /** Source */
+            source: string;
+            /**
+             * Reader
+             * @default
+             */
+            reader: string;
+            /**
+             * Remote
+             * @default
+             */
+            remote: string;
+            /** Body */
+            body: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+        };
         /**
          * ReadAnswer
          * @description How many were unread before, and how many still are.
@@ -4412,6 +4890,38 @@ export interface components {
          * @enum {string}
          */
         Scope: "GLOBAL" | "ACCOUNT" | "STRATEGY" | "INSTRUMENT" | "ASSET_CLASS";
+        /**
+         * SearchAnswer
+         * @description What was found, the best first.
+         */
+        SearchAnswer: {
+            /** Hits */
+            hits: components["schemas"]["SearchHit"][];
+        };
+        /**
+         * SearchHit
+         * @description Something that a search found.
+         *
+         *     Attributes:
+         *         hit_id: what its page is asked by.
+         *         title: for a person.
+         */
+        SearchHit: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "SIGNAL" | "ORDER" | "STRATEGY" | "ACCOUNT" | "INSTRUMENT";
+            /** Hit Id */
+            hit_id: string;
+            /** Title */
+            title: string;
+            /**
+             * Detail
+             * @default
+             */
+            detail: string;
+        };
         /**
          * SecondFactor
          * @description What an authenticator app wants: a picture (data URI of an SVG), a link, or the secret.
@@ -4779,6 +5289,38 @@ export interface components {
             trades: components["schemas"]["TradeFigures"][];
         };
         /**
+         * ServiceRow
+         * @description One process.
+         *
+         *     Attributes:
+         *         state: UP, NOT_READY (it runs, and lacks something), DOWN (it does not answer).
+         *         detail: what it lacks, in words.
+         *         restarts: by the supervisor since the start; null where there is none.
+         *         log: where the end of its log is asked; null where it keeps none.
+         */
+        ServiceRow: {
+            /** Name */
+            name: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "UP" | "NOT_READY" | "DOWN";
+            /**
+             * Detail
+             * @default
+             */
+            detail: string;
+            /** Uptime S */
+            uptime_s?: number | null;
+            /** Memory Mb */
+            memory_mb?: number | null;
+            /** Restarts */
+            restarts?: number | null;
+            /** Log */
+            log?: string | null;
+        };
+        /**
          * ServiceState
          * @description One process in the strip: READY, NOT_READY or DOWN.
          */
@@ -4861,6 +5403,11 @@ export interface components {
         /**
          * SignalPage
          * @description Everything of one signal.
+         *
+         *     Attributes:
+         *         waiting_for: what it waits for now, in words; empty once it is decided.
+         *         contention: who else wanted the margin that it did not get, in words.
+         *         links: where more about it is asked: of this interface, from its root.
          */
         SignalPage: {
             /** Signal Id */
@@ -4906,6 +5453,21 @@ export interface components {
             fills: components["schemas"]["FillView"][];
             /** Positions */
             positions: components["schemas"]["PositionView"][];
+            raw?: components["schemas"]["RawSignal"] | null;
+            /**
+             * Waiting For
+             * @default
+             */
+            waiting_for: string;
+            /**
+             * Contention
+             * @default []
+             */
+            contention: string[];
+            /** Links */
+            links?: {
+                [key: string]: string;
+            };
         };
         /**
          * SignalRow
@@ -5005,6 +5567,9 @@ export interface components {
         /**
          * Stage
          * @description One stage of a signal's road, and how long the signal took to it.
+         *
+         *     Attributes:
+         *         waited_for: whose work the time since the stage before was, in words.
          */
         Stage: {
             /** Name */
@@ -5018,6 +5583,33 @@ export interface components {
             since_arrival_ms: number;
             /** Since Previous Ms */
             since_previous_ms: number | null;
+            /**
+             * Waited For
+             * @default
+             */
+            waited_for: string;
+        };
+        /**
+         * StageLatency
+         * @description One stage over a window; percentiles are null where nothing came so far.
+         */
+        StageLatency: {
+            /** Stage */
+            stage: string;
+            /** Name */
+            name: string;
+            /** Count */
+            count: number;
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P95 Ms */
+            p95_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
+            /** Max Ms */
+            max_ms: number | null;
+            /** Histogram */
+            histogram: components["schemas"]["Bucket"][];
         };
         /**
          * StepView
@@ -5041,6 +5633,11 @@ export interface components {
              * @default false
              */
             bound: boolean;
+            /**
+             * Rule
+             * @default
+             */
+            rule: string;
             /**
              * Sentence
              * @default
@@ -5167,6 +5764,57 @@ export interface components {
             /** Other Currencies */
             other_currencies: components["schemas"]["StrategyMoney"][];
             last_signal: components["schemas"]["LastSignal"] | null;
+        };
+        /**
+         * StreamEvent
+         * @description Something has changed, and is to be asked for anew; without figures, that could be wrong.
+         */
+        StreamEvent: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "signal" | "order" | "fill" | "position" | "incident" | "control" | "account" | "approval" | "kill" | "study" | "notification";
+            /** Id */
+            id: string;
+            /** Strategy Id */
+            strategy_id?: string | null;
+            /** Account Id */
+            account_id?: string | null;
+            /** Status */
+            status?: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
+         * System
+         * @description Services, queues, and whether each account is ready to trade.
+         */
+        System: {
+            /**
+             * Generated At
+             * Format: date-time
+             */
+            generated_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Services */
+            services: components["schemas"]["ServiceRow"][];
+            /** Queues */
+            queues: components["schemas"]["Queue"][];
+            /** Dead Letters */
+            dead_letters: number;
+            /** Failing Letters */
+            failing_letters: number;
+            /** Incidents */
+            incidents: number;
+            /** Checks */
+            checks: components["schemas"]["Check"][];
+            /** Accounts */
+            accounts: components["schemas"]["AccountReadiness"][];
         };
         /**
          * TimeInForce
@@ -5406,82 +6054,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Dashboard"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_signal: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                signal_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignalPage"];
                 };
             };
             /** @description Unauthorized */
@@ -7652,13 +8224,13 @@ export interface operations {
     list_audit: {
         parameters: {
             query?: {
-                limit?: number;
-                before?: string | null;
                 who?: string;
                 what?: string;
                 since?: string | null;
                 until?: string | null;
                 q?: string;
+                limit?: number;
+                before?: string | null;
             };
             header?: never;
             path?: never;
@@ -8997,6 +9569,310 @@ export interface operations {
             };
         };
     };
+    get_signal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                signal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignalPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                letter_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search_all: {
+        parameters: {
+            query: {
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_frame: {
         parameters: {
             query?: never;
@@ -9044,6 +9920,320 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_system: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["System"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_log: {
+        parameters: {
+            query?: {
+                lines?: number;
+            };
+            header?: never;
+            path: {
+                service: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogTail"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_latency: {
+        parameters: {
+            query?: {
+                hours?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LatencyAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_stream: {
+        parameters: {
+            query?: never;
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                    "application/json": components["schemas"]["StreamEvent"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
