@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.instance import Instance
 from tests.e2e.ui.browser import REPOSITORY, Tab, open_browser, why_not
 
-PASSWORD = "a long sentence of the admin"
+PASSWORD = "a long sentence nobody guesses"
 _ADMIN = re.compile(r"first admin: name (\S+), password (\S+)")
 
 

@@ -17,7 +17,7 @@ def test_the_first_admin_comes_in_and_secures_the_door(stranger, browser, with_u
     stranger.log_in(with_ui.name, with_ui.given)
     page.get_by_text("was given to you by somebody else").wait_for()
     stranger.shoot("first-password")
-    with_ui.password = "a long sentence of the admin"
+    with_ui.password = "a long sentence nobody guesses"
     stranger.choose_password(with_ui.password)
     page.wait_for_url("**/signals?status=FILLED")  # where they wanted to go
 
@@ -98,7 +98,7 @@ def test_a_developer_sees_only_what_is_theirs(admin, browser, with_ui) -> None:
     theirs = Tab(browser, with_ui.base)
     theirs.page.goto("/")
     theirs.log_in("dora", password)
-    theirs.choose_password("what dora alone can know")
+    theirs.choose_password("only she alone can know this")
     theirs.page.wait_for_url("**/developer")
     pages = theirs.page.get_by_role("navigation", name="Pages").get_by_role("link")
     assert [each.strip() for each in pages.all_inner_texts()] == ["My strategies", "Settings"]
