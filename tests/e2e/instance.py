@@ -55,9 +55,9 @@ class Instance:
             input=typed or "",
         )
 
-    def start(self, *options):
+    def start(self, *options, ui=False):
         """Start all and wait until ready; the script's own words where it fails."""
-        ended = self.run("start.py", "--no-ui", *options)
+        ended = self.run("start.py", *([] if ui else ["--no-ui"]), *options)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         self.keys |= dict(_KEY_LINE.findall(ended.stdout))
         return ended.stdout

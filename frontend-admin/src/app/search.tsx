@@ -10,18 +10,18 @@ import { type Found, pageOf, useSearch } from './use-search'
 /** One field for everything: signals, orders, strategies, accounts, instruments. */
 export function Search({ opened, close }: { opened: boolean; close: () => void }) {
   return (
-    <Modal
+    <Modal.Root
       opened={opened}
       onClose={close}
-      withCloseButton={false}
-      padding="xs"
       size="lg"
       yOffset="8dvh"
-      aria-label="Search"
       transitionProps={{ duration: 0 }}
     >
-      {opened && <Field close={close} />}
-    </Modal>
+      <Modal.Overlay />
+      <Modal.Content aria-label="Search" p="xs">
+        {opened && <Field close={close} />}
+      </Modal.Content>
+    </Modal.Root>
   )
 }
 

@@ -16,6 +16,7 @@ const ink: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: 'ink',
+  primaryShade: { light: 7, dark: 8 },
   colors: { ink },
   autoContrast: true,
   defaultRadius: 'sm',

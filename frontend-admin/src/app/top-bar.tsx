@@ -10,7 +10,8 @@ import styles from './shell.module.css'
 import type { Frame } from './use-frame'
 import { UserMenu } from './user-menu'
 
-const STATES = { ACTIVE: 'green.8', REDUCING: 'yellow.6', HALTED: 'red.8' }
+/** White is readable on the green and the red; the amber takes black. */
+const STATES = { ACTIVE: '#1f7a36', REDUCING: 'yellow.6', HALTED: 'red.8' }
 
 /** Always in sight: what this is, how trading is, what it is worth, and whether that is of now. */
 export function TopBar({

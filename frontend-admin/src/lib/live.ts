@@ -70,9 +70,8 @@ export class Gatherer {
   add(paths: string[]): void {
     for (const path of paths) this.waiting.add(path)
     if (this.timer !== null) return
-    const since = Date.now() - this.last
-    // A moment even when it is quiet: the events of one transaction come together.
-    const wait = Math.max(30, this.everyMilliseconds - since)
+    // A moment even when it was quiet: the events of one transaction come together.
+    const wait = Math.max(30, this.last + this.everyMilliseconds - Date.now())
     this.timer = setTimeout(() => this.hand(), wait)
   }
 
