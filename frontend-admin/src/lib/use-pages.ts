@@ -1,10 +1,13 @@
 import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useCallback, useMemo } from 'react'
+import { useCallback, useEffect, useMemo } from 'react'
 
 export interface PageOf<Row> {
   rows: Row[]
   next?: string | null
 }
+
+/** Rows that no screen is filled by. */
+const FEW = 20
 
 interface Asked<Row> {
   /** As of openapi-react-query: the stream refreshes lists by their path. */
@@ -44,8 +47,15 @@ export function usePages<Row>({ path, filters, load, keyOf }: Asked<Row>) {
   )
   const waits = head.isPlaceholderData || from === null || isFetching
   const more = useCallback(() => {
-    if (!waits && (data === undefined || hasNextPage)) void fetchNextPage()
+    if (waits || (data !== undefined && !hasNextPage)) return
+    // Effects of children come first: the query must have learned where it begins before it is asked.
+    queueMicrotask(() => void fetchNextPage({ cancelRefetch: false }))
   }, [waits, data, hasNextPage, fetchNextPage])
+  // A page may have few rows, or none, and a next one all the same.
+  const few = rows.length < FEW
+  useEffect(() => {
+    if (few) more()
+  }, [few, more])
   return { head, rows, more, complete: from === null || (data !== undefined && !hasNextPage) }
 }
 

@@ -1,5 +1,5 @@
 import '@testing-library/jest-dom/vitest'
-import { cleanup } from '@testing-library/react'
+import { cleanup, configure } from '@testing-library/react'
 import { afterAll, afterEach, beforeAll } from 'vitest'
 import { server } from './server'
 
@@ -25,6 +25,9 @@ Object.defineProperties(HTMLElement.prototype, {
   clientWidth: { get: () => 1200 },
 })
 Element.prototype.scrollIntoView = () => {}
+
+// A busy machine is slow, not wrong.
+configure({ asyncUtilTimeout: 8_000 })
 
 beforeAll(() => server.listen({ onUnhandledRequest: 'error' }))
 afterEach(() => {

@@ -29,7 +29,7 @@ export function EquityCurve({
   const last = curve.at(-1)
   return (
     <Panel
-      title={`Equity, ${currency}`}
+      title={`Equity and drawdown, ${currency}`}
       actions={
         <SegmentedControl
           size="xs"
