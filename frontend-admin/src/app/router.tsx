@@ -33,6 +33,14 @@ export const pages: RouteObject[] = [
     '/allocations',
     async () => (await import('@/features/allocations/allocations-page')).AllocationsPage,
   ),
+  page(
+    '/allocations/studies/:id',
+    async () => (await import('@/features/allocations/study-page')).StudyPage,
+  ),
+  page(
+    '/allocations/proposals/:id',
+    async () => (await import('@/features/allocations/proposal-page')).ProposalPage,
+  ),
   page('/accounts', async () => (await import('@/features/accounts/accounts-page')).AccountsPage),
   page('/accounts/:id', async () => (await import('@/features/accounts/account-page')).AccountPage),
   page('/risk', async () => (await import('@/features/risk/risk-page')).RiskPage),

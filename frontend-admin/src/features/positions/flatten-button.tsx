@@ -1,11 +1,12 @@
 import { Button } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { $dashboards, dashboards } from '@/api/client'
+import { dashboards } from '@/api/client'
 import type { components } from '@/api/dashboard-creator'
 import { useAsk } from '@/components/use-ask'
 import { amount, exact } from '@/lib/format'
 import { instrumentWords } from '@/lib/instrument'
 import { useMay } from '@/lib/session'
+import { useRealMoney } from '@/lib/use-real-money'
 import { useRefresh } from '@/lib/use-refresh'
 
 type Row = components['schemas']['PositionRow']
@@ -13,7 +14,7 @@ type Row = components['schemas']['PositionRow']
 /** Close one position at market; where money is real, the word has to be typed. */
 export function FlattenButton({ row }: { row: Row }) {
   const mayTrade = useMay('TRADE')
-  const live = useLive()
+  const live = useRealMoney()
   const { ask, question } = useAsk()
   const refresh = useRefresh()
   const { strategy_id, account_id, instrument_key } = row
@@ -57,10 +58,4 @@ export function FlattenButton({ row }: { row: Row }) {
       {question}
     </>
   )
-}
-
-/** Whether money is real; until it is known, it is taken to be. */
-function useLive(): boolean {
-  const { data } = $dashboards.useQuery('get', '/api/v1/frame')
-  return data?.environment !== 'PAPER'
 }
