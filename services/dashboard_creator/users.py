@@ -18,6 +18,7 @@ from services.common.users import (
     change_user,
     new_password_fields,
     reset_password,
+    unknown_user,
 )
 from services.dashboard_creator.log_in import SERVICE
 from services.domain.users import Role, User, UserStatus
@@ -124,6 +125,23 @@ class Users:
             return Change("SESSIONS_ENDED", {}, {}, ends_sessions=True)
 
         return change_user(self._store, name, decide, signed=Signature(by, SERVICE))
+
+    def revoke_keys(self, name: str, *, by: str) -> User:
+        """End all their keys. Raises: Refusal (404)."""
+
+        def work(session: ClientSession) -> User:
+            found = self._store["users"].find_one({"_id": name}, session=session)
+            if found is None:
+                raise unknown_user(name)
+            now, keys = utc_now(), found.get("credentials", [])
+            ended = [{**each, "revoked_at": each.get("revoked_at") or now} for each in keys]
+            update = {"$set": {"credentials": ended}}
+            self._store["users"].update_one({"_id": name}, update, session=session)
+            revoked = sum(each.get("revoked_at") is None for each in keys)
+            self._audit("API_KEYS_REVOKED", by, {"of": name, "revoked": revoked}, session)
+            return user_of(found)
+
+        return self._store.transaction(work)
 
     def _checked(self, user: User) -> User:
         """The same with nothing that cannot be. Raises: Refusal (422)."""

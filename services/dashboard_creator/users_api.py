@@ -127,6 +127,11 @@ def add_user_routes(app: FastAPI, users: Users) -> None:
         """Log somebody out everywhere."""
         return _view(users.end_sessions(name, by=by.name))
 
+    @app.delete("/api/v1/users/{name}/api-keys", responses=PROBLEMS, tags=["users"])
+    def revoke_user_keys(name: str, by: Administrator) -> UserView:
+        """End all keys of somebody."""
+        return _view(users.revoke_keys(name, by=by.name))
+
 
 def _view(user: User) -> UserView:
     return UserView(
