@@ -130,10 +130,15 @@ class Watch:
                 if now < request.expires_at:
                     continue
                 expire_approval(self._store, request.signal_id, now)
-            try:
-                self._decide([{"signal_id": request.signal_id}])
-            except TransientError as error:
-                _log.debug("not now: %s", error)
+            self._decide_one(request.signal_id)
+
+    def _decide_one(self, signal_id: str) -> None:
+        try:
+            self._decide([{"signal_id": signal_id}])
+        except TransientError as error:
+            _log.debug("not now: %s", error)
+        except Exception:  # noqa: BLE001 - one broken signal must not keep the others waiting
+            _log.exception("watch: %s", signal_id)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -141,6 +146,6 @@ class Watch:
                 self.look()
             except (PyMongoError, TransientError) as error:
                 _log.warning("watch: %s", type(error).__name__)
-            except Exception:  # noqa: BLE001 - one broken row must not end the watch for all
+            except Exception:  # noqa: BLE001 - the watch must not end
                 _log.exception("watch")
             self._stop.wait(self._every)

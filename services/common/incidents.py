@@ -55,6 +55,7 @@ def raise_incident(
             },
             "$setOnInsert": {"opened_at": now},
             "$inc": {"count": 1},
+            "$unset": {"closed": ""},
         },
         upsert=True,
         session=session,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Final
 
 from services.common.clock import utc_now
 from services.common.futures import futures_margins
 from services.common.limits import limit_sets
 from services.common.locks import locks
-from services.common.store import Document, Store, from_document
+from services.common.store import Store, from_document
 from services.dashboard_creator.limit_use import LimitUse, Measured, measured, uses
 from services.decision.exposure import (
     FxUnknown,
@@ -60,7 +61,7 @@ def limits_now(store: Store) -> Limits:
     sets = limit_sets(store)
     keys = {each.key for each in sets if each.scope is not Scope.GLOBAL}
     snapshots = [from_document(AccountSnapshot, row) for row in store["trading_accounts"].find({})]
-    held = {each.account_id: _holdings(store, each) for each in snapshots} if sets else {}
+    held = _holdings(store, snapshots) if sets else {}
     accounts = [
         measured(each, _exposures(held.get(each.account_id), each, keys)) for each in snapshots
     ]
@@ -74,18 +75,32 @@ def limits_now(store: Store) -> Limits:
     )
 
 
-def _holdings(store: Store, account: AccountSnapshot) -> list[Holding] | None:
-    """What an account holds and is entering; None where a rate is missing."""
-    query: Document = {"account_id": account.account_id}
-    positions = store["positions"].find({"open": True, **query})
-    rows = store["reservations"].find(query)
+def _holdings(store: Store, accounts: list[AccountSnapshot]) -> dict[str, list[Holding] | None]:
+    """What each account holds and is entering; None where a rate is missing."""
+    positions: dict[str, list[Position]] = defaultdict(list)
+    for row in store["positions"].find({"open": True}):
+        positions[row["account_id"]].append(from_document(Position, row))
+    entering: dict[str, list[Reservation]] = defaultdict(list)
+    for row in store["reservations"].find({}):
+        entering[row["account_id"]].append(from_document(Reservation, row))
     rules = MarginRules().with_futures(futures_margins(store))
+    return {
+        each.account_id: _held(each, positions[each.account_id], entering[each.account_id], rules)
+        for each in accounts
+    }
+
+
+def _held(
+    account: AccountSnapshot,
+    positions: list[Position],
+    entering: list[Reservation],
+    rules: MarginRules,
+) -> list[Holding] | None:
     rules = rules.model_copy(update={"model": account.margin_model})
     try:
-        found = holdings_of(account, [from_document(Position, each) for each in positions], rules)
+        return holdings_of(account, positions, rules) + reserved(entering)
     except FxUnknown:
         return None
-    return found + reserved(from_document(Reservation, each) for each in rows)
 
 
 def _exposures(
