@@ -134,13 +134,24 @@ class OverviewPages:
         self._clock = terms.clock
         self.fund_days = KeptFundDays(store)
         self.page = Kept(self._build, seconds=terms.refresh_seconds)
-        self._times = Kept(self._signal_times, seconds=_SLOW_SECONDS)
-        self._benchmark = Kept(self._equal_weight, seconds=_SLOW_SECONDS)
+        slow = _SLOW_SECONDS if terms.refresh_seconds else 0.0
+        self._times = Kept(self._signal_times, seconds=slow)
+        self._recorded = Kept(self._month_before, seconds=slow)
+        self._benchmark = Kept(self._equal_weight, seconds=slow)
 
     def _signal_times(self, strategy_id: str) -> list[datetime]:
         total = self._summaries.total(strategy_id)
         last_at = total.last_signal_at if total else None
         return self._summaries.signal_times(strategy_id, last_at, GAPS + 1) if last_at else []
+
+    def _month_before(self, span: tuple[str, str]) -> dict[str, Decimal]:
+        """P&L of each strategy's own record from one day on, and before another."""
+        recorded: dict[str, Decimal] = defaultdict(Decimal)
+        names = [row["_id"] for row in self._store.strategies()]
+        for row in self._store.live_rows(names, span[0]):
+            if row["date"] < span[1]:
+                recorded[row["strategy_id"]] += row["pnl"]
+        return recorded
 
     def _equal_weight(self, since: str) -> dict[date, float]:
         names = [row["_id"] for row in self._store.strategies()]
@@ -228,10 +239,7 @@ class OverviewPages:
         ratios, reports = self._store.allocation_ratios(), self._store.live_reports()
         names = sorted(documents.keys() | {each.strategy_id for each in books.worths})
         month, today = now.date().replace(day=1).isoformat(), now.date().isoformat()
-        recorded: dict[str, Decimal] = defaultdict(Decimal)
-        for row in self._store.live_rows(names, month):
-            if row["date"] < today:
-                recorded[row["strategy_id"]] += row["pnl"]
+        recorded = self._recorded((month, today))
         totals = self._summaries.totals()
         traded = {
             name
@@ -249,7 +257,7 @@ class OverviewPages:
                 _Known(
                     ratios.get(name),
                     reports.get(name),
-                    recorded[name],
+                    recorded.get(name, ZERO),
                     name in traded,
                     totals[name].last_signal_at if name in totals else None,
                 ),

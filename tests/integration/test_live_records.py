@@ -248,6 +248,9 @@ def test_live_stands_beside_the_claim_over_http(traded, http):
     assert found["verdict"] in {"AS_CLAIMED", "DOUBTFUL", "NOT_AS_CLAIMED"}
     assert found["overlap_days"] == min(report["days"], 200)
     assert found["correlation"] > 0.9
+    again = http.post(f"{URL}/live-record").json()  # it keeps the verdict, for who need not compare
+    assert (report["verdict"], again["verdict"]) == (None, found["verdict"])
+    assert again["verdict_sentences"] == found["sentences"]
     sources = [each["source"] for each in http.get(f"{URL}/records").json()["sources"]]
     assert sources == ["live", "backtest"]
     assert http.get(f"{URL}/records/live").json()[1]["return"] == "0.000400000000"
