@@ -43,14 +43,21 @@ class LatencyKeeper:
         store: signals in, buckets out.
         every_seconds: between looks.
         work_seconds: that a look at the past may take at most.
+        silent_hours: after which the past is over.
     """
 
     def __init__(
-        self, store: Store, *, every_seconds: float = 10.0, work_seconds: float = 1.0
+        self,
+        store: Store,
+        *,
+        every_seconds: float = 10.0,
+        work_seconds: float = 1.0,
+        silent_hours: int = _SILENT_HOURS,
     ) -> None:
         self._store = store
         self._every = every_seconds
         self._work = work_seconds
+        self._silent_hours = silent_hours
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="latency", daemon=True)
 
@@ -90,7 +97,7 @@ class LatencyKeeper:
         hour = done["hours_from"] - 1
         signals = self._make("HOUR", hour, _HOUR)
         silent = 0 if signals else done.get("silent_hours", 0) + 1
-        complete = silent >= _SILENT_HOURS
+        complete = silent >= self._silent_hours
         return {**done, "hours_from": hour, "silent_hours": silent, "complete": complete}
 
     def _make(self, size: str, number: int, seconds: int, **more: Any) -> int:  # noqa: ANN401

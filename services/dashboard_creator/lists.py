@@ -50,7 +50,7 @@ Document = dict[str, Any]
 #: After so long a page is handed out as full as it is.
 _PATIENCE_SECONDS: Final = 0.05
 #: A broker's clock may be ahead of ours.
-_AHEAD: Final = timedelta(days=1)
+_AHEAD: Final = timedelta(minutes=5)
 _STATES: Final = ("OPEN", "CLEARED")
 _LETTERS: Final = ("DEAD", "FAILING", "REPLAYING", "RECOVERED", "DISCARDED")
 

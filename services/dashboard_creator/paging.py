@@ -24,8 +24,10 @@ Document = Mapping[str, Any]
 #: Nothing here is older.
 BEGINNING: Final = datetime(2015, 1, 1, tzinfo=UTC)
 _HOUR: Final = 3600.0
-#: Rows an hour where nobody has counted yet: one a second, so that windows begin small.
-_UNKNOWN: Final = 3600
+#: Rows of an hour without any: so little that silence is no reason for a large window behind it.
+_SILENT: Final = 0.02
+#: A window holds at most so many rows of all kinds, however rare what is looked for.
+_MOST_HELD: Final = 8000.0
 _MILLISECOND: Final = timedelta(milliseconds=1)
 #: Rows of one window that are worth reading at once.
 _MOST_ROWS: Final = 400
@@ -72,26 +74,34 @@ class Activity:
         self._known = sorted(hours)
         self._first, self._last = counted
 
-    def floor(self, upper: datetime, rows: float) -> datetime:
-        """A time so far before `upper` that about so many rows lie between."""
-        at, left = upper.timestamp(), rows
-        while at > BEGINNING.timestamp():
-            begins, an_hour = self._stretch(math.ceil(at / _HOUR) - 1)
+    def floor(self, upper: datetime, rows: float, seconds: float) -> tuple[datetime, bool]:
+        """A time before `upper`, so that about so many rows lie between, and whether that is known.
+
+        Where nobody has counted it is `seconds` before: what was empty there says nothing of how
+        much there is in hours that were counted, so no window has both.
+        """
+        at = upper.timestamp()
+        begins, an_hour = self._stretch(math.ceil(at / _HOUR) - 1)
+        if an_hour is None:
+            return datetime.fromtimestamp(max(begins, at - seconds), UTC), False
+        left = rows
+        while an_hour is not None and at > BEGINNING.timestamp():
             held = an_hour * (at - begins) / _HOUR
             if held >= left:
-                return datetime.fromtimestamp(at - left * _HOUR / an_hour, UTC)
+                return datetime.fromtimestamp(at - left * _HOUR / an_hour, UTC), True
             at, left = begins, left - held
-        return BEGINNING
+            begins, an_hour = self._stretch(math.ceil(at / _HOUR) - 1)
+        return datetime.fromtimestamp(at, UTC), True
 
-    def _stretch(self, hour: int) -> tuple[float, int]:
+    def _stretch(self, hour: int) -> tuple[float, float | None]:
         """Where the stretch of equal hours begins that an hour is the last of; rows of each."""
-        if hour in self._hours:
-            return hour * _HOUR, max(1, self._hours[hour])
-        place = bisect_left(self._known, hour)
-        first = self._known[place - 1] + 1 if place else 0
         if self._first <= hour <= self._last:
-            return max(first, self._first) * _HOUR, 1
-        return (max(first, self._last + 1) if hour > self._last else first) * _HOUR, _UNKNOWN
+            if hour in self._hours:
+                return hour * _HOUR, max(_SILENT, self._hours[hour])
+            place = bisect_left(self._known, hour)
+            first = self._known[place - 1] + 1 if place else 0
+            return max(first, self._first) * _HOUR, _SILENT
+        return (self._last + 1 if hour > self._last else 0) * _HOUR, None
 
 
 class Read(Protocol):
@@ -132,9 +142,10 @@ def newest_first(read: Read, wanted: Wanted, activity: Activity) -> Slice:
     upper = wanted.until if before is None else min(before.at, wanted.until)
     lowest = max(wanted.since - _MILLISECOND, BEGINNING) if wanted.since else BEGINNING
     found: list[Document] = []
-    rows = wanted.limit * 1.5
+    rows = seconds = wanted.limit * 1.5
     while upper > lowest:
-        lower = max(lowest, activity.floor(upper, rows))
+        floor, counted = activity.floor(upper, rows, seconds)
+        lower = max(lowest, floor)
         window, cut = _window(read, lower, upper, field, most=max(_MOST_ROWS, wanted.limit * 2))
         fitting = 0
         for row in window:
@@ -146,9 +157,13 @@ def newest_first(read: Read, wanted: Wanted, activity: Activity) -> Slice:
             if len(found) == wanted.limit:
                 return Slice(found, key)
         upper = window[-1][field] - _MILLISECOND if cut else lower
-        if window and upper > lowest and wanted.enough():
+        if (window or counted) and upper > lowest and wanted.enough():
             return Slice(found, Cursor(upper, _LAST_ID))
-        rows *= _step(len(window), fitting, wanted.limit - len(found))
+        step = _step(len(window), fitting, wanted.limit - len(found))
+        if counted:
+            rows = min(rows * step, _MOST_HELD)
+        else:
+            seconds *= step
     return Slice(found, None)
 
 

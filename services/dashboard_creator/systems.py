@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from services.common.clock import utc_now
@@ -104,7 +104,8 @@ class Systems:
         before = utc_now()
         theirs: datetime = self._store.client.admin.command("hello")["localTime"]
         after = utc_now()
-        return before + (after - before) / 2 - theirs
+        # The admin database is read with other options than ours: its times may be without a zone.
+        return before + (after - before) / 2 - theirs.replace(tzinfo=UTC)
 
     def _count(self, collection: str, status: str) -> int:
         found = self._store[collection].find({"status": status}, {"_id": 1}).limit(_MOST)

@@ -131,8 +131,14 @@ def test_a_page_reads_about_a_page_however_much_there_is():
 def test_a_floor_lies_so_many_rows_back():
     hour = int(NOW.timestamp() // 3600)
     activity = Activity({hour - 1: 60, hour - 3: 120}, (0, hour))
-    # 60 in the hour before, 1 counts for the silent one, and 60 of the 120 are half of that hour.
-    assert activity.floor(NOW, 121) == NOW - timedelta(minutes=150)
+    # 60 in the hour before, next to none in the silent one; 60 of the 120 are half of that hour.
+    floor, counted = activity.floor(NOW, 120.02, 1)
+    assert abs(floor - (NOW - timedelta(minutes=150))) < timedelta(seconds=1)
+    assert counted
+    # What nobody has counted goes by time, and ends where counting begins.
+    assert activity.floor(NOW + timedelta(days=9), 10**9, 60)[1] is False
+    unknown = activity.floor(NOW + timedelta(days=9), 1, 30 * 86400)
+    assert unknown == (NOW + timedelta(hours=1), False)
 
 
 @pytest.mark.parametrize(
