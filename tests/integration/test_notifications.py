@@ -157,7 +157,8 @@ def test_a_channel_is_checked_sealed_and_never_shown(store, client, hook, caplog
         assert "pa55word" not in text
     mine = made.json()["channel_id"]
     login(store, client, "dora", "DEVELOPER", ("S1",))
-    assert code_of(client.post(CHANNELS, json={"url": hook.url}))[1] == "CHANNEL_NOT_ALLOWED"
+    for inside in (hook.url, "json://db/x", "mailto://u:p@gmail.com?smtp=10.0.0.1"):
+        assert code_of(client.post(CHANNELS, json={"url": inside}))[1] == "CHANNEL_NOT_ALLOWED"
     assert code_of(client.delete(f"{CHANNELS}/{mine}"))[1] == "UNKNOWN_CHANNEL"
     login(store, client)
     assert client.delete(f"{CHANNELS}/{mine}").status_code == 204
