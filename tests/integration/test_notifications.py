@@ -20,9 +20,8 @@ from services.dashboard_creator.api import create_app
 from services.dashboard_creator.notifications_api import add_notification_routes
 from services.domain.notifications import Event, EventKind
 from tests.integration.test_dashboard import make_dashboards
-from tests.support.desks import wait_for
 from tests.support.http import http_client
-from tests.support.telegram import add_person, telegram
+from tests.support.telegram import add_person, telegram, wait_for
 
 pytestmark = pytest.mark.servers
 SETTINGS = "/api/v1/me/notification-settings"
