@@ -40,8 +40,8 @@ def service_of(url: str, *, inside: bool) -> str:
         raise Declined("BAD_CHANNEL_URL", _EXPECTED, field="url") from error
     if not isinstance(found, apprise.NotifyBase):
         raise Declined("BAD_CHANNEL_URL", _EXPECTED, field="url")
-    if not inside and _is_inside(str(getattr(found, "host", "") or "")):
-        sentence = "an address of this network may be used by operators only"
+    if not inside and any(_is_inside(host) for host in _hosts(found)):
+        sentence = "addresses of this network are for operators only: name one that all can reach"
         raise Declined("CHANNEL_NOT_ALLOWED", sentence, field="url")
     return str(found.service_name)
 
@@ -52,12 +52,21 @@ _EXPECTED: Final = (
 )
 
 
+def _hosts(found: apprise.NotifyBase) -> list[str]:
+    """Hosts that the sender of a URL chooses; of most services the name is fixed."""
+    templates: tuple[str, ...] = found.templates
+    named = any("{host}" in template for template in templates)
+    hosts = [getattr(found, "host", None) if named else None, getattr(found, "smtp_host", None)]
+    return [str(host) for host in hosts if host]
+
+
 def _is_inside(host: str) -> bool:
+    """An address that is not everybody's, or a name that only this network knows."""
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         name = host.lower().rstrip(".")
-        return name == "localhost" or name.endswith((".localhost", ".local", ".internal"))
+        return "." not in name or name.endswith((".localhost", ".local", ".internal"))
     return not address.is_global
 
 

@@ -92,14 +92,14 @@ def notify(store: Store, events: Sequence[Event], *, only: str | None = None) ->
         return 0
     ways = _ways(store)
     fresh = {(row["user"], row["event_id"]) for row in rows.values()}
-    outgoing = [
+    leaving = [
         _delivery(event, recipient, way, now)
         for event in events
         for recipient in told
         if (recipient.user, event.event_id) in fresh
         for way in ways.get(recipient.user, ())
     ]
-    _insert(store, "notification_outbox", [each for each in outgoing if each is not None])
+    _insert(store, "notification_outbox", [each for each in leaving if each is not None])
     return _insert(store, "notifications", _numbered(store, list(rows.values())))
 
 

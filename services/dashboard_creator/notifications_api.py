@@ -213,10 +213,12 @@ def _add_history(app: FastAPI, store: Store) -> None:
         me: Me,
         unread: bool = False,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+        before: Annotated[str | None, Query(pattern=r"^[1-9]\d{0,15}$")] = None,
     ) -> NotificationPage:
         """What I was told, newest first."""
-        rows, more = page(store, me.name, unread=unread, before=before, limit=limit)
+        rows, more = page(
+            store, me.name, unread=unread, before=int(before) if before else None, limit=limit
+        )
         return NotificationPage(
             rows=tuple(_notification(row) for row in rows),
             next=None if more is None else str(more),

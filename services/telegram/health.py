@@ -22,6 +22,7 @@ from services.telegram.events import of_service
 
 _log = logging.getLogger(__name__)
 _ANSWER_SECONDS: Final = 2.0
+_LONGEST_PAUSE: Final = 10.0
 #: What is no daemon of ours, or this one; its absence shows in the /health of the others.
 _NOT_ASKED: Final = frozenset({"mongodb", "pubsub_local", "mock_broker", "telegram"})
 
@@ -98,7 +99,7 @@ class ServiceWatch:
         self._tell = tell
         self._addresses = addresses
         self._patience = timedelta(seconds=patience_seconds)
-        self._pause = min(10.0, patience_seconds / 4)
+        self._pause = min(_LONGEST_PAUSE, patience_seconds / 4)
         self._seen: dict[str, Seen] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="service-watch", daemon=True)

@@ -20,9 +20,8 @@ from services.dashboard_creator.api import create_app
 from services.dashboard_creator.notifications_api import add_notification_routes
 from services.domain.notifications import Event, EventKind
 from tests.integration.test_dashboard import make_dashboards
-from tests.support.desks import wait_for
 from tests.support.http import http_client
-from tests.support.telegram import add_person, telegram
+from tests.support.telegram import add_person, telegram, wait_for
 
 pytestmark = pytest.mark.servers
 SETTINGS = "/api/v1/me/notification-settings"
@@ -157,7 +156,8 @@ def test_a_channel_is_checked_sealed_and_never_shown(store, client, hook, caplog
         assert "pa55word" not in text
     mine = made.json()["channel_id"]
     login(store, client, "dora", "DEVELOPER", ("S1",))
-    assert code_of(client.post(CHANNELS, json={"url": hook.url}))[1] == "CHANNEL_NOT_ALLOWED"
+    for inside in (hook.url, "json://db/x", "mailto://u:p@gmail.com?smtp=10.0.0.1"):
+        assert code_of(client.post(CHANNELS, json={"url": inside}))[1] == "CHANNEL_NOT_ALLOWED"
     assert code_of(client.delete(f"{CHANNELS}/{mine}"))[1] == "UNKNOWN_CHANNEL"
     login(store, client)
     assert client.delete(f"{CHANNELS}/{mine}").status_code == 204

@@ -21,7 +21,6 @@ from services.domain.notifications import Loudness, NotificationSettings
 from services.domain.words import Scope, TradingState
 from tests.fakes.telegram.markup import letters
 from tests.fakes.telegram.server import TOKEN, FakeTelegram
-from tests.support.desks import wait_for
 from tests.support.documents import (
     make_decision_document,
     make_fill_document,
@@ -30,7 +29,7 @@ from tests.support.documents import (
 )
 from tests.support.rows import add_account, allow_trading
 from tests.support.servers import free_port
-from tests.support.telegram import CHAT, add_person, link, meet, shows, telegram
+from tests.support.telegram import CHAT, add_person, link, meet, shows, telegram, wait_for
 
 pytestmark = pytest.mark.servers
 
@@ -50,12 +49,14 @@ def olga(store):
     link(store)
 
 
-def fill(store, number=1, **fields):
+def fill(store, *numbers, **fields):
     now = utc_now()
-    row = {"_id": f"Mock-1|E{number}", "execution_id": f"E{number}", "occurred_at": now}
-    store["execution_confirmations"].insert_one(
-        make_fill_document(**row | {"recorded_at": now} | fields)
-    )
+    rows = [
+        {"_id": f"Mock-1|E{number}", "execution_id": f"E{number}", "occurred_at": now}
+        for number in numbers or (1,)
+    ]
+    made = [make_fill_document(**row | {"recorded_at": now} | fields) for row in rows]
+    store["execution_confirmations"].insert_many(made)
 
 
 def incident(store, key="MT1", sentence="it is missing", kind="ORDER_UNKNOWN"):
@@ -131,8 +132,7 @@ def test_what_a_stranger_wrote_is_text_and_never_markup(store, connection, fake,
 def test_a_burst_is_one_message_and_the_history_has_all(store, connection, fake, olga):
     store["orders"].insert_one(make_order_document())
     with telegram(connection, fake, telegram_batch_s=1):
-        for number in range(150):
-            fill(store, number)
+        fill(store, *range(150))
         wait_for(lambda: len(delivered(store)) == 150)
     texts = fake.texts(CHAT)
     assert len(texts) <= 4
@@ -277,7 +277,7 @@ def test_a_daemon_that_is_killed_loses_nothing_and_shows_no_token(store, connect
     for deaths in range(2):
         process = start(connection, fake, offset)
         try:
-            wait_for(lambda: store["checkpoints"].find_one({"_id": "telegram"}), 60)
+            wait_for(lambda: store["checkpoints"].find_one({"_id": "telegram"}))
             for number in range(8):
                 incident(store, f"K{deaths}{number}")
                 expected.add(f"K{deaths}{number}")

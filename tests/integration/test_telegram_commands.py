@@ -22,7 +22,6 @@ from services.telegram.commands import Commands
 from services.telegram.replies import Incoming
 from services.telegram.views import Views
 from tests.fakes.telegram.server import FakeTelegram
-from tests.support.desks import wait_for
 from tests.support.documents import (
     make_fill_document,
     make_order_document,
@@ -30,7 +29,7 @@ from tests.support.documents import (
     make_signal_document,
 )
 from tests.support.rows import ACCOUNT, STRATEGY, add_account, add_strategy, allow_trading
-from tests.support.telegram import CHAT, NEEDS, add_person, link, meet, shows, telegram
+from tests.support.telegram import CHAT, NEEDS, add_person, link, meet, shows, telegram, wait_for
 
 pytestmark = pytest.mark.servers
 

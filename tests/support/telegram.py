@@ -14,7 +14,7 @@ from services.domain.errors import TransientError
 from services.domain.users import Permission
 from services.telegram.__main__ import build
 from tests.fakes.telegram.server import TOKEN, FakeTelegram
-from tests.support.desks import wait_for
+from tests.support import desks
 
 CHAT = 42
 #: What each command asks for; any of them is enough.
@@ -33,6 +33,11 @@ NEEDS = {
     "approve": {Permission.TRADE},
     "help": {Permission.SELF},
 }
+
+
+def wait_for(condition: Callable[[], Any]) -> Any:
+    """Until it holds; patient, because the machine may be busy with other tests."""
+    return desks.wait_for(condition, 60)
 
 
 class Parts:
