@@ -100,7 +100,7 @@ class Tab:
         page = self.page
         page.goto("/settings/security")
         page.get_by_role("button", name="Set it up").click()
-        assert page.get_by_role("img", name="QR code").is_visible()
+        page.get_by_role("img", name="QR code").wait_for()
         secret = page.locator("code").first.inner_text().replace(" ", "")
         page.get_by_role("textbox", name="Code that the app shows").fill(pyotp.TOTP(secret).now())
         page.get_by_role("button", name="Confirm").click()
