@@ -40,6 +40,7 @@ def look(home: Home) -> State:
         "home": str(home.root),
         "state": _state(supervisor, known),
         "trading_mode": known.trading_mode if known else None,
+        "web_ui": _web_ui(recorded.get("web")),
         "supervisor": _vitals(supervisor),
         "processes": processes,
         "database": database.result(),
@@ -49,6 +50,11 @@ def look(home: Home) -> State:
     started = document["state"] == "running"
     document["all_well"] = started and all(part["ok"] for part in parts)
     return document
+
+
+def _web_ui(known: ProcessRecord | None) -> str | None:
+    """What people open; the port that its process tells its state on is another."""
+    return f"http://{known.host}:{known.ports[-1]}/" if known else None
 
 
 def _state(supervisor: Identity | None, known: record.Record | None) -> str:

@@ -39,6 +39,8 @@ def as_lines(document: State, home: Home) -> list[str]:
         return [f"nothing is running in {document['home']}: {home.command('start.py')}"]
     mode = (document["trading_mode"] or "unknown mode").upper()
     lines = [f"{document['home']}: {document['state']}, {mode} trading", ""]
+    if document["web_ui"]:
+        lines[1:1] = [f"web UI: {document['web_ui']}"]
     lines.append(_row("", "PROCESS", "STATE", "PID", "UPTIME", "RESTARTS", "MEMORY", "PORT"))
     for each in document["processes"]:
         lines.append(_process_row(each))

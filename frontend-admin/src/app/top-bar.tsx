@@ -57,7 +57,7 @@ function Environment({ name }: { name: Frame['environment'] }) {
   const live = name === 'LIVE'
   return (
     <Tooltip label={live ? 'Real money' : 'Paper trading: no real money'}>
-      <Badge size="lg" radius="sm" variant="filled" color={live ? 'red.8' : 'blue.8'}>
+      <Badge className={styles.badge} size="lg" radius="sm" color={live ? 'red.8' : 'blue.8'}>
         {name}
       </Badge>
     </Tooltip>
@@ -70,9 +70,9 @@ function Trading({ frame }: { frame: Frame }) {
       <Badge
         component={Link}
         to="/risk"
+        className={styles.badge}
         size="lg"
         radius="sm"
-        variant="filled"
         autoContrast
         color={STATES[frame.trading_state]}
         style={{ cursor: 'pointer' }}
@@ -91,7 +91,7 @@ function Equity({ frame, failed }: { frame: Frame; failed: boolean }) {
   const said = old ? `${frame.oldest_account ?? 'equity'}: figures ${duration(age)} old` : undefined
   return (
     <Tooltip label={said} disabled={!old}>
-      <Group gap="sm" wrap="nowrap" className={old ? styles.old : undefined}>
+      <div className={old ? `${styles.figures} ${styles.old}` : styles.figures}>
         <span className={styles.figure}>
           <small>Equity {frame.currency}</small>
           <Text span fz="sm" fw={600}>
@@ -104,7 +104,7 @@ function Equity({ frame, failed }: { frame: Frame; failed: boolean }) {
             <Pnl value={frame.today_pnl} digits={0} />
           </Text>
         </span>
-      </Group>
+      </div>
     </Tooltip>
   )
 }

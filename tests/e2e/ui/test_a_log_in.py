@@ -93,7 +93,7 @@ def test_a_developer_sees_only_what_is_theirs(admin, browser, with_ui) -> None:
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Make the user").click()
     page.get_by_text("This is shown once.").wait_for()
-    password = page.locator("code").first.inner_text()
+    password = page.locator("main pre").first.inner_text()
 
     theirs = Tab(browser, with_ui.base)
     theirs.page.goto("/")
