@@ -24,7 +24,7 @@ export function HistoryPanel() {
     filters: { unread },
     keyOf: (row) => row.notification_id,
     load: async (before, signal) => {
-      const query = { limit: 100, unread: unread === 'yes', before: numberOf(before) }
+      const query = { limit: 100, unread: unread === 'yes', before }
       const { data } = await dashboards.GET(PATH, { params: { query }, signal })
       return data ?? EMPTY
     },
