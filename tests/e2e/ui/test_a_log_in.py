@@ -89,7 +89,7 @@ def test_a_developer_sees_only_what_is_theirs(admin, browser, with_ui) -> None:
     page.get_by_role("textbox", name="Name", exact=True).fill("dora")
     page.get_by_role("combobox", name="Role").click()
     page.get_by_role("option", name="Developer").click()
-    page.get_by_role("textbox", name="Strategies").fill("Forex")
+    page.locator("main input").and_(page.get_by_label("Strategies")).first.fill("Forex")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Make the user").click()
     page.get_by_text("This is shown once.").wait_for()
