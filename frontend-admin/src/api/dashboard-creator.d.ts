@@ -10583,7 +10583,7 @@ export interface operations {
             query?: {
                 unread?: boolean;
                 limit?: number;
-                before?: number | null;
+                before?: string | null;
             };
             header?: never;
             path?: never;
