@@ -110,14 +110,12 @@ export function CurveCanvas(props: CurveProps) {
   }, [chart, drawn, format, besideName, belowName])
 
   return (
-    <figure style={{ margin: 0 }}>
+    <figure style={{ margin: 0 }} aria-label={label}>
       <Group gap="md" component="figcaption" h={20}>
         <Text fz="xs" c="dimmed" component="span" ref={legend} />
       </Group>
       <div
         ref={place}
-        role="img"
-        aria-label={label}
         style={{ height }}
         onPointerEnter={() => {
           under.current = true

@@ -70,7 +70,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
       style={{ overflow: 'auto', maxHeight: height }}
       tabIndex={0}
       role="region"
-      aria-label={label}
+      aria-label={`table of ${label}`}
     >
       <Table highlightOnHover stickyHeader aria-rowcount={rows.length} aria-label={label}>
         <Table.Thead>

@@ -65,5 +65,9 @@ export function FillsCanvas({ label, fills, lines }: FillsProps) {
       }
     }
   }, [chart, fills, lines, palette.quiet, palette.up, palette.down])
-  return <div ref={place} role="img" aria-label={label} style={{ height: 220 }} />
+  return (
+    <figure style={{ margin: 0 }} aria-label={label}>
+      <div ref={place} style={{ height: 220 }} />
+    </figure>
+  )
 }

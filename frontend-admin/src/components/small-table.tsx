@@ -16,7 +16,7 @@ export function SmallTable<Row>({
   tone?: (row: Row) => string | undefined
 }) {
   return (
-    <Box style={{ overflowX: 'auto' }} tabIndex={0} role="region" aria-label={label}>
+    <Box style={{ overflowX: 'auto' }} tabIndex={0} role="region" aria-label={`table of ${label}`}>
       <Table highlightOnHover aria-label={label}>
         <Table.Thead>
           <Table.Tr>

@@ -12,7 +12,7 @@ export function Loading({ rows = 6, height = 26 }: { rows?: number; height?: num
     return () => clearTimeout(timer)
   }, [])
   return (
-    <Stack gap={6} aria-busy="true" aria-label="loading" mih={rows * height}>
+    <Stack gap={6} role="status" aria-busy="true" aria-label="loading" mih={rows * height}>
       {shown &&
         Array.from({ length: rows }, (_, row) => row).map((row) => (
           <Skeleton key={row} h={height} />

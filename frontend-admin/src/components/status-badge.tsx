@@ -64,6 +64,7 @@ export function StatusBadge({ status }: { status: string | null | undefined }) {
       variant="light"
       color={COLORS[TONES[status] ?? 'quiet']}
       title={status}
+      miw="max-content"
     >
       {words(status)}
     </Badge>

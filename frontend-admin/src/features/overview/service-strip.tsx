@@ -6,10 +6,13 @@ import { Panel } from '@/components/panel'
 type State = components['schemas']['ServiceState']
 
 const MARKS: Record<string, [string, string]> = {
+  UP: ['✓', 'up'],
   READY: ['✓', 'up'],
   NOT_READY: ['!', 'down'],
   DOWN: ['✗', 'down'],
 }
+
+const GOOD = new Set(['UP', 'READY'])
 
 /** Every process, and whether it does its work. */
 export function ServiceStrip({ services }: { services: readonly State[] }) {
@@ -31,7 +34,7 @@ export function ServiceStrip({ services }: { services: readonly State[] }) {
               <Anchor component={Link} fz="inherit" to="/system" c="inherit">
                 {service.name}
               </Anchor>
-              {service.state !== 'READY' && (
+              {!GOOD.has(service.state) && (
                 <Text span fz="xs" className="down">
                   {' '}
                   {service.state.toLowerCase().replace('_', ' ')}

@@ -35,7 +35,18 @@ export function columnsOf(by: By): Column<Row>[] {
   if (by !== By.instrument)
     where.push({ name: 'account', title: 'Account', cell: (row) => row.account_id ?? '–' })
   return [
-    { name: 'instrument', title: 'Instrument', cell: (row) => instrumentWords(row.instrument) },
+    {
+      name: 'instrument',
+      title: 'Instrument',
+      cell: (row) => (
+        <>
+          {instrumentWords(row.instrument)}{' '}
+          <Text span fz="xs" c="dimmed">
+            {row.instrument.currency}
+          </Text>
+        </>
+      ),
+    },
     ...where,
     ...FIGURES,
     {
@@ -80,12 +91,6 @@ const FIGURES: Column<Row>[] = [
     title: 'Margin',
     numeric: true,
     cell: (row) => <Money value={row.margin} />,
-    wide: true,
-  },
-  {
-    name: 'currency',
-    title: 'Currency',
-    cell: (row) => row.instrument.currency,
     wide: true,
   },
 ]
