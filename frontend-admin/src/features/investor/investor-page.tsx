@@ -11,7 +11,7 @@ import { Panel } from '@/components/panel'
 import { SmallTable } from '@/components/small-table'
 import { Empty, Loaded } from '@/components/states'
 import { TimeText } from '@/components/time-text'
-import { UseBar } from '@/components/use-bar'
+import { Meter } from '@/components/meter'
 import { spoken } from '@/lib/curves'
 import { amount } from '@/lib/format'
 import { Documents } from './documents'
@@ -77,7 +77,7 @@ function Results({ view }: { view: InvestorView }) {
                   name: 'bar',
                   title: '',
                   cell: (row) => (
-                    <UseBar used={row.allocation_pct / 100} label={`Share of ${row.name}`} />
+                    <Meter used={row.allocation_pct / 100} label={`Share of ${row.name}`} />
                   ),
                 },
               ]}
