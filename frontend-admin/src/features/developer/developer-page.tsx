@@ -1,4 +1,4 @@
-import { Anchor, List, Select, Stack } from '@mantine/core'
+import { List, Select, Stack } from '@mantine/core'
 import { Route, Routes } from 'react-router'
 import { $dashboards } from '@/api/client'
 import { CredentialsPanel } from '@/components/credentials'
@@ -100,22 +100,10 @@ function Credentials({ strategyId }: { strategyId: string }) {
   return <CredentialsPanel strategyId={strategyId} mayChange={mayConfigure} />
 }
 
-const PAGES: [string, string][] = [
-  ['The HTTP interface for senders', '/api/signal_gateway/docs'],
-  ['OpenAPI of the gateway', '/api/signal_gateway/openapi.json'],
-]
-
 function Documentation() {
   return (
     <Panel title="Documentation">
       <List size="sm">
-        {PAGES.map(([title, href]) => (
-          <List.Item key={href}>
-            <Anchor href={href} target="_blank" rel="noreferrer" fz="sm">
-              {title}
-            </Anchor>
-          </List.Item>
-        ))}
         <List.Item>docs/signal-format.md: every field, every refusal, guides for tools</List.Item>
         <List.Item>docs/examples: signals to send as they are</List.Item>
       </List>
