@@ -25,6 +25,9 @@ Object.defineProperties(HTMLElement.prototype, {
   clientWidth: { get: () => 1200 },
 })
 Element.prototype.scrollIntoView = () => {}
+Object.defineProperty(document, 'fonts', {
+  value: { addEventListener() {}, removeEventListener() {} },
+})
 
 // A busy machine is slow, not wrong.
 configure({ asyncUtilTimeout: 8_000 })
