@@ -15,9 +15,10 @@ from services.common.broker_accounts import BrokerAccounts
 from services.common.broker_secrets import store_secret
 from services.common.operators import Operators
 from services.common.ops import Health
-from services.common.settings import CommonSettings
+from services.common.settings import CommonSettings, DashboardSettings
 from services.common.vault import Vault
 from services.dashboard_creator.api import create_app as dashboard_app
+from services.dashboard_creator.reading import add_reading
 from services.domain.errors import ConfigurationError
 from services.execution.service import Execution
 from tests.integration.test_dashboard import make_dashboards
@@ -47,13 +48,15 @@ def opened(store, connection):
 def test_no_page_and_no_answer_has_it(store, sealed):
     health, operators = Health("account_data"), Operators(store)
     accounts = account_app(Readings(store, max_age_seconds=60), health, operators)
-    dashboards = dashboard_app(make_dashboards(store), Health("dashboard_creator"))
-    said = []
-    with http_client(accounts, key=add_operator(store)) as http:
+    dashboards = dashboard_app(make_dashboards(store), Health("dashboard_creator"), operators)
+    key, said = add_operator(store), []
+    with http_client(accounts, key=key) as http:
         said += [http.get(f"/api/v1/accounts{more}").text for more in ("", "/ZE-1")]
         said.append(http.get("/api/v1/fund").text)
-    with http_client(dashboards) as http:
-        said += [http.get(page).text for page in PAGES]
+    with http_client(dashboards, key=key) as http:
+        answers = [http.get(page) for page in PAGES]
+    assert {answer.status_code for answer in answers} == {200}
+    said += [answer.text for answer in answers]
     assert "ZE-1" in said[0]
     for text in said:
         assert SECRET not in text
