@@ -48,14 +48,16 @@ def opened(store, connection):
 def test_no_page_and_no_answer_has_it(store, sealed):
     health, operators = Health("account_data"), Operators(store)
     accounts = account_app(Readings(store, max_age_seconds=60), health, operators)
-    dashboards = dashboard_app(make_dashboards(store), Health("dashboard_creator"), operators)
+    made = make_dashboards(store)
+    dashboards = dashboard_app(made, Health("dashboard_creator"), operators)
+    add_reading(dashboards, store, DashboardSettings(), made)
     key, said = add_operator(store), []
     with http_client(accounts, key=key) as http:
         said += [http.get(f"/api/v1/accounts{more}").text for more in ("", "/ZE-1")]
         said.append(http.get("/api/v1/fund").text)
     with http_client(dashboards, key=key) as http:
         answers = [http.get(page) for page in PAGES]
-    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.url.path: answer.status_code for answer in answers} == dict.fromkeys(PAGES, 200)
     said += [answer.text for answer in answers]
     assert "ZE-1" in said[0]
     for text in said:
