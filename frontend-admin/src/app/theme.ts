@@ -14,10 +14,24 @@ const ink: MantineColorsTuple = [
   '#1c5487',
 ]
 
+/** Dark enough that white words on it can be read (WCAG AA). */
+const red: MantineColorsTuple = [
+  '#fff5f5',
+  '#ffe3e3',
+  '#ffc9c9',
+  '#ffa8a8',
+  '#ff8787',
+  '#f05252',
+  '#d92f2f',
+  '#c92a2a',
+  '#c02626',
+  '#a51d1d',
+]
+
 export const theme = createTheme({
   primaryColor: 'ink',
   primaryShade: { light: 7, dark: 8 },
-  colors: { ink },
+  colors: { ink, red },
   autoContrast: true,
   defaultRadius: 'sm',
   fontFamily: 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',

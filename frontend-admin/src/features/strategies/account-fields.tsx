@@ -52,7 +52,7 @@ export function AccountFields({
             variant="subtle"
             color="gray"
             disabled={disabled}
-            aria-label={`Take ${row.account_id} away`}
+            aria-label={`Take away ${row.account_id}`}
             onClick={() => edit({ accounts: rows.filter((_, at) => at !== place) })}
           >
             Take away
