@@ -1,8 +1,10 @@
 """Every page with something on it, and the acts that people come for, in a real browser."""
 
+import re
+
 import pytest
 
-from tests.e2e.test_a_road import signal
+from tests.e2e.test_a_road import broker_positions, signal
 from tests.e2e.ui.browser import NARROW, WIDE
 from tests.support.rows import STRATEGY
 
@@ -64,7 +66,6 @@ def test_the_kill_switch_proves_that_nothing_is_held(admin, with_ui) -> None:
     asked.get_by_role("textbox", name="Reason").fill("the drill of this test")
     asked.get_by_role("textbox", name="Type FLATTEN").fill("FLATTEN")
     asked.get_by_role("button", name="FLATTEN").click()
-    page.get_by_text("Done").first.wait_for(timeout=60_000)
+    page.get_by_text(re.compile(r"positions 1 → 0, done in [\d.]+ s")).wait_for(timeout=60_000)
     admin.shoot("kill")
-    held = with_ui.instance.get("mock_broker", "/v1/accounts/Mock-1/state")
-    assert all(float(each["quantity"]) == 0 for each in held.get("positions", []))
+    assert all(float(each["quantity"]) == 0 for each in broker_positions(with_ui.instance))
