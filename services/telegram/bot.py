@@ -287,11 +287,15 @@ class TelegramBot:
         try:
             replies = await asyncio.to_thread(ask, incoming)
         except (PyMongoError, TransientError) as error:
-            _log.warning("a command was not done: %s", type(error).__name__)
-            replies = [Reply("Not done: the database does not answer. Try again.")]
+            _log.warning("what became of a command is not known: %s", type(error).__name__)
+            replies = [
+                Reply("No answer: it may be done, or not. Look with /status, then try again.")
+            ]
         except Exception:  # noqa: BLE001 - one command that fails may not end the others
-            _log.exception("a command was not done")
-            replies = [Reply("Not done: this is our fault, the log says more.")]
+            _log.exception("a command broke")
+            replies = [
+                Reply("Our fault: it may be done, or not. Look with /status; the log says more.")
+            ]
         try:
             await self._answer(bot, incoming.chat_id, query, replies)
         except (BadRequest, Forbidden) as error:

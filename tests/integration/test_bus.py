@@ -191,6 +191,7 @@ def test_a_slow_key_delays_only_itself(settings, store, publisher):
         wait_for(lambda: done == ["quick"])
         hold.set()
         wait_for(lambda: "slow" in done)
+    assert done == ["quick", "slow"]
 
 
 def test_stopping_lets_the_running_handler_finish_and_its_ack_leave(settings, store, publisher):

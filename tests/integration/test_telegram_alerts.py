@@ -254,6 +254,7 @@ def test_a_second_poller_is_an_incident_that_ends_with_it(store, connection, fak
         fake.call(TOKEN, "getUpdates", {"timeout": 0})  # what another program would do
         wait_for(lambda: store["incidents"].find_one({**polled_twice, "status": "OPEN"}))
         wait_for(lambda: store["incidents"].find_one({**polled_twice, "status": "CLEARED"}))
+    assert store["incidents"].count_documents({"status": "OPEN"}) == 0
 
 
 def start(connection, fake, offset):

@@ -67,8 +67,8 @@ def test_sample_with_every_setting_switched_on_is_a_valid_env_file(
     text = "\n".join(f"{name}={value}" for name, value in sampled().items())
     (tmp_path / ".env").write_text(text)
     monkeypatch.setenv("MT_HOME", str(tmp_path))
-    for settings in ALL_SETTINGS:
-        load(settings)
+    loaded = [load(settings) for settings in ALL_SETTINGS]
+    assert {each.mt_home for each in loaded} == {tmp_path}
 
 
 def test_a_setting_shared_by_classes_has_one_default() -> None:

@@ -1,4 +1,4 @@
-import { useEffect } from 'react'
+import { useEffect, useRef } from 'react'
 import { useNavigate } from 'react-router'
 import type { Place } from './nav'
 
@@ -18,15 +18,16 @@ function isTyping(target: EventTarget | null): boolean {
 /** `/` searches, `?` helps, `g` and a letter go to a page. */
 export function useShortcuts(places: Place[], { search, help }: Acts): void {
   const navigate = useNavigate()
+  // Kept over renders: the page may be drawn anew between the two keys.
+  const goneAt = useRef(0)
   useEffect(() => {
-    let goneAt = 0
     function onKey(event: KeyboardEvent) {
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return
-      const goes = Date.now() - goneAt < SEQUENCE_MILLISECONDS
-      goneAt = 0
+      const goes = Date.now() - goneAt.current < SEQUENCE_MILLISECONDS
+      goneAt.current = 0
       const place = goes ? places.find((each) => each.key === event.key) : undefined
       if (place) void navigate(place.to)
-      else if (event.key === 'g') goneAt = Date.now()
+      else if (event.key === 'g') goneAt.current = Date.now()
       else if (event.key === '/') search()
       else if (event.key === '?') help()
       else return

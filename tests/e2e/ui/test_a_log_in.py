@@ -40,11 +40,13 @@ def test_a_lost_telephone_is_no_locked_door(stranger, with_ui, admin) -> None:
     page.goto("/settings/security")
     left = f"{len(with_ui.recovery_codes)} recovery codes are left"
     page.get_by_text(left).wait_for()
+    assert page.get_by_text(left).is_visible()
     page.get_by_role("button", name="You: admin").click()
     page.get_by_role("menuitem", name="Log out").click()
     page.get_by_role("textbox", name="Name").wait_for()
     page.goto("/orders")  # the cookie is worth nothing any more
     page.wait_for_url("**/login?next=%2Forders")
+    assert page.get_by_role("navigation", name="Pages").count() == 0
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,7 @@ def test_keys_lead_everywhere(admin) -> None:
     page.get_by_role("option").get_by_text("Demo_Stocks").first.wait_for()
     page.keyboard.press("Enter")
     page.wait_for_url("**/strategies/Demo_Stocks")
+    assert page.get_by_role("dialog").count() == 0
 
 
 def test_a_developer_sees_only_what_is_theirs(admin, browser, with_ui) -> None:
