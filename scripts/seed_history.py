@@ -15,9 +15,9 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from datetime import datetime, timedelta
-from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -31,18 +31,12 @@ if __name__ == "__main__":
 from pymongo.errors import BulkWriteError
 
 from scripts.bench.embedded import embedded_database
-from scripts.bench.history import (
-    ACCOUNTS,
-    INSTRUMENTS,
-    STRATEGIES,
-    hash_of,
-    make_day,
-    trading_days,
-)
+from scripts.bench.history import make_day, trading_days
+from scripts.bench.surroundings import surroundings
 from services.common.clock import utc_now
 from services.common.settings import REPOSITORY, CommonSettings, load
-from services.common.store import Document, Store, to_document
-from services.domain.books import Position, position_id
+from services.common.store import Document, Store
+from services.dashboard_creator.latency import counted
 from services.domain.errors import ConfigurationError
 
 DATABASE: Final = "seed_history"
@@ -60,7 +54,7 @@ def main() -> int:
         store = Store.connect(settings)
         refuse_what_trades(store)
         store.create_indexes()
-        add_books(store)
+        add_surroundings(store)
         fill(store, arguments.signals, arguments.events, arguments.days)
         store.close()
     return 0
@@ -94,38 +88,50 @@ def fill(store: Store, signals: int, events: int, days: int) -> tuple[int, int]:
     for day in trading_days(utc_now() - timedelta(days=1)):
         if made >= signals:
             break
-        past = make_day(day, min(a_day, signals - made), traded_ratio=traded_ratio)
-        _insert(store, "signal_store", past.signals)
-        _insert(store, "orders", past.orders)
-        _insert(store, "execution_confirmations", past.fills)
-        made, happened = made + len(past.signals), happened + past.events
+        stored = _day(store, day, min(a_day, signals - made), traded_ratio)
+        made, happened = made + stored["signals"], happened + stored["events"]
         rate = made / (time.monotonic() - began)
         print(f"{day:%Y-%m-%d}: {made:,} signals, {happened:,} events, {rate:.0f}/s", flush=True)
     return made, happened
 
 
-def add_books(store: Store) -> None:
-    """Accounts, strategies, positions, prices, and some troubles."""
-    now = utc_now()
-    _insert(store, "trading_accounts", [_account(name, now) for name in ACCOUNTS])
-    _insert(store, "strategies", [_strategy(name, now) for name in STRATEGIES])
-    _insert(store, "controls", [{"_id": "global", "trading_state": "ACTIVE"}])
-    _insert(store, "positions", [_position(*each, now) for each in _triples()])
-    _insert(store, "market_prices", [_price(name, now) for name in ACCOUNTS])
-    _insert(store, "incidents", [_incident(number, now) for number in range(2000)])
-    _insert(store, "dead_letters", [_dead_letter(number, now) for number in range(2000)])
+def _day(store: Store, day: datetime, signals: int, traded_ratio: float) -> Document:
+    """Store a day, unless an earlier run has; how many signals and events it has."""
+    name = {"_id": f"{day:%Y-%m-%d}|{signals}|{traded_ratio:.4f}"}
+    done: Document | None = store["seeded_days"].find_one(name)
+    if done is None:
+        past = make_day(day, signals, traded_ratio=traded_ratio)
+        for collection, rows in past.collections:
+            _insert(store, collection, rows)
+        _insert(store, "latency_buckets", _hours(past.signals))
+        done = {**name, "signals": len(past.signals), "events": past.events}
+        store["seeded_days"].insert_one(done)
+    return done
 
 
-def account_of(strategy_id: str) -> str:
-    """Where a strategy trades."""
-    return ACCOUNTS[hash_of(strategy_id) % len(ACCOUNTS)]
+def _hours(signals: list[Document]) -> Iterator[Document]:
+    """How many there are in each hour, as the dashboards count them by and by."""
+    by_hour: dict[datetime, list[Document]] = {}
+    for row in signals:
+        hour = row["received_at"].replace(minute=0, second=0, microsecond=0)
+        by_hour.setdefault(hour, []).append(row)
+    for hour, rows in by_hour.items():
+        number = int(hour.timestamp() // 3600)
+        many, counts = counted(rows)
+        counted_as = {"size": "HOUR", "number": number, "at": hour}
+        yield {"_id": f"HOUR|{number}", **counted_as, "signals": many, "counts": counts}
 
 
-def _triples() -> list[tuple[str, int]]:
-    return [(name, number) for name in STRATEGIES for number in range(10)]
+def add_surroundings(store: Store) -> None:
+    """What else there is, and more of it than one would like; once."""
+    name = {"_id": "surroundings"}
+    if store["seeded_days"].find_one(name) is None:
+        for collection, rows in surroundings(utc_now()):
+            _insert(store, collection, rows)
+        store["seeded_days"].insert_one(name)
 
 
-def _insert(store: Store, collection: str, rows: list[Document]) -> None:
+def _insert(store: Store, collection: str, rows: Iterable[Document]) -> None:
     """Insert what is not there yet."""
     remaining = iter(rows)
     while batch := list(islice(remaining, _BATCH)):
@@ -134,95 +140,6 @@ def _insert(store: Store, collection: str, rows: list[Document]) -> None:
         except BulkWriteError as error:
             if any(each["code"] != _DUPLICATE for each in error.details["writeErrors"]):
                 raise
-
-
-def _account(account_id: str, now: datetime) -> Document:
-    return {
-        "_id": account_id,
-        "account_id": account_id,
-        "broker": "MOCK",
-        "account_type": "PAPER",
-        "status": "ACTIVE",
-        "currency": "USD",
-        "equity": Decimal(1_000_000),
-        "cash": Decimal(600_000),
-        "as_of": now,
-        "seeded": True,
-    }
-
-
-def _strategy(strategy_id: str, now: datetime) -> Document:
-    return {
-        "_id": strategy_id,
-        "strategy_id": strategy_id,
-        "name": strategy_id.replace("_", " "),
-        "status": "ACTIVE",
-        "accounts": [{"account_id": account_of(strategy_id), "weight_ratio": Decimal(1)}],
-        "credentials": [],
-        "created_at": now,
-    }
-
-
-def _position(strategy_id: str, number: int, now: datetime) -> Document:
-    instrument = INSTRUMENTS[(hash_of(strategy_id) + number * 7) % len(INSTRUMENTS)]
-    position = Position(
-        strategy_id=strategy_id,
-        account_id=account_of(strategy_id),
-        instrument=instrument,
-        quantity=Decimal(number * 10 - 20),
-        average_price=Decimal("150.02") if number != 2 else Decimal(0),
-        realized_pnl=Decimal("12.50") * number,
-        updated_at=now,
-    )
-    row = {
-        "_id": position_id(strategy_id, position.account_id, instrument),
-        "instrument_key": instrument.key,
-        **to_document(position),
-    }
-    return row | ({"open": True} if position.quantity else {})
-
-
-def _price(account_id: str, now: datetime) -> Document:
-    return {
-        "_id": f"{account_id}|{INSTRUMENTS[0].key}",
-        "account_id": account_id,
-        "instrument": to_document(INSTRUMENTS[0]),
-        "price": Decimal("151.20"),
-        "wanted_at": now,
-        "answered_at": now,
-        "as_of": now,
-    }
-
-
-def _incident(number: int, now: datetime) -> Document:
-    at = now - timedelta(minutes=7 * number)
-    return {
-        "_id": f"SEEDED|{number}",
-        "kind": "SEEDED",
-        "key": str(number),
-        "sentence": f"a made-up incident, number {number}",
-        "facts": {},
-        "status": "OPEN" if number < 5 else "CLEARED",
-        "count": 1,
-        "opened_at": at,
-        "last_seen_at": at,
-    }
-
-
-def _dead_letter(number: int, now: datetime) -> Document:
-    at = now - timedelta(minutes=11 * number)
-    return {
-        "_id": f"cerebro|{number}",
-        "subscription": "cerebro",
-        "topic": "standardized-signals",
-        "payload": '{"signal_id": "sig_x"}',
-        "error": "KeyError: 'x'",
-        "traceback": "Traceback …",
-        "failures": 5,
-        "status": "DEAD" if number < 3 else "RECOVERED",
-        "first_failed_at": at,
-        "last_failed_at": at,
-    }
 
 
 def _arguments() -> argparse.Namespace:

@@ -314,14 +314,18 @@ class Exchange:
         looks = 0
         while not self._ended.wait(_CLOCK_SECONDS):
             looks += 1
-            with self._lock:
-                now = time.monotonic()
-                due = [happens for at, happens in self._later if at <= now]
-                self._later = [each for each in self._later if each[0] > now]
-            for happens in due:
-                happens()
+            self.catch_up()
             if self.market.hours and looks % _LOOKS_AT_HOURS == 0:
                 self.pass_time()
+
+    def catch_up(self) -> None:
+        """Have happen what was to happen by itself by now."""
+        with self._lock:
+            now = time.monotonic()
+            due = [happens for at, happens in self._later if at <= now]
+            self._later = [each for each in self._later if each[0] > now]
+        for happens in due:
+            happens()
 
     def _hides(self, number: int | None) -> bool:
         if number is None or number not in self._hidden:

@@ -53,6 +53,15 @@ class Day(NamedTuple):
     fills: list[Document]
 
     @property
+    def collections(self) -> tuple[tuple[str, list[Document]], ...]:
+        """Where the rows belong, in the order in which they are stored."""
+        return (
+            ("signal_store", self.signals),
+            ("orders", self.orders),
+            ("execution_confirmations", self.fills),
+        )
+
+    @property
     def events(self) -> int:
         """Orders, changes of orders, and fills."""
         changes = sum(len(order["events"]) for order in self.orders)
@@ -202,14 +211,10 @@ def _add_order(made: Day, life: Document, trade: _Trade, chance: random.Random) 
 
 
 def _fills(
-    row: Document,
-    instrument: Instrument,
-    at: datetime,
-    parts: int,
-    price: Decimal,
-    chance: random.Random,
+    row: Document, instrument: Instrument, parts: int, chance: random.Random
 ) -> Iterator[Document]:
     whole: Decimal = row["filled_quantity"]
+    at: datetime = row["updated_at"]
     first = whole if parts == 1 else Decimal(int(whole) // 2 or 1)
     for number, quantity in enumerate((first, whole - first)[:parts]):
         execution_id = f"E{row['_id'][2:]}{number}"
@@ -227,7 +232,7 @@ def _fills(
             "instrument_key": instrument.key,
             "side": row["order"]["side"],
             "quantity": quantity,
-            "price": price,
+            "price": row["avg_fill_price"],
             "commission": Decimal("1.00"),
             "commission_currency": "USD",
             "occurred_at": at,

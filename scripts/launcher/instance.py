@@ -160,7 +160,7 @@ class Instance:
             raise ScriptError(str(error), exit_code=EXIT_CONFIGURATION) from error
         except TransientError as error:
             raise ScriptError(str(error)) from error
-        reporter.line("  ok  topics, subscriptions and indexes are there")
+        reporter.line("  ok  database and bus have all that is needed")
         if password is not None:
             reporter.secret(f"      first admin: name {FIRST_ADMIN}, password {password}")
             reporter.line("      Shown only now, and changed at the first log-in (docs/users.md).")

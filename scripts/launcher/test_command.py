@@ -17,7 +17,7 @@ from services.common.settings import known_names
 
 _BIN = Path(sys.executable).parent
 _FAST = ("unit", "contract")
-_FOLDERS = (*_FAST, "broker_conformance", "integration", "e2e")
+_FOLDERS = (*_FAST, "simulation", "broker_conformance", "integration", "e2e")
 
 
 class Step(NamedTuple):
@@ -57,9 +57,10 @@ def main() -> int:
 def steps(*, fast: bool) -> list[Step]:
     """The checks, in order; pytest last, so that its closing lines are near the end.
 
-    Three at a time: most tests wait for a server half of their time. Neighbours stay together, for
-    they share servers, until somebody has nothing left to do. What runs whole instances is one
-    after the other, beside them: it waits most of all. The front end has its own tools, beside too.
+    What runs beside begins first, so that it has the processor while linters use half of it. Whole
+    instances run one after the other there: they wait most of all. The front end has its own tools.
+    Of the rest three at a time: most tests wait for a server half of their time. Neighbours stay
+    together, for they share servers, until somebody has nothing left to do.
     """
     python = sys.executable
     found = folders(fast=fast, tests=REPOSITORY / "tests")
@@ -67,12 +68,12 @@ def steps(*, fast: bool) -> list[Step]:
     parts = [name for name in found if name not in whole]
     pytest = (python, "-m", "pytest")
     return [
+        *([Step("pytest e2e", (*pytest, *whole), beside=True)] if whole else []),
+        *([] if fast else [Step("front end", (python, "-m", "scripts.launcher.ui_check"), True)]),
         Step("ruff format", (python, "-m", "ruff", "format", "--check", ".")),
         Step("ruff check", (python, "-m", "ruff", "check", ".")),
         Step("mypy", (python, "-m", "mypy")),
         Step("lint-imports", (str(_BIN / "lint-imports"),)),
-        *([] if fast else [Step("front end", (python, "-m", "scripts.launcher.ui_check"), True)]),
-        *([Step("pytest e2e", (*pytest, *whole), beside=True)] if whole else []),
         Step("pytest", (*pytest, "-n", "3", "--dist", "worksteal", *parts)),
     ]
 

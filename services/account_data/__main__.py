@@ -18,9 +18,9 @@ from services.account_data.store import AccountStore
 from services.common.broker_accounts import BrokerAccounts
 from services.common.daemon import Process, main
 from services.common.http import serve_http
+from services.common.migrations import open_store
 from services.common.operators import KEY_SECONDS, Operators
 from services.common.settings import AccountDataSettings
-from services.common.store import Store
 from services.common.subscriber import Subscriber
 from services.common.topology import ACCOUNT_DATA_CONFIRMATIONS
 from services.common.vault import Vault
@@ -35,7 +35,7 @@ def build(process: Process[AccountDataSettings]) -> None:
     # Pollers decode in threads of their own; an answer over HTTP waits for the interpreter behind
     # each of them, by default 5 ms.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    store = Store.connect(settings)
+    store = open_store(process)
     process.on_exit(store.close)
     connection = BrokerConnection(
         mock_base_url=f"http://127.0.0.1:{settings.port('mock_broker')}",

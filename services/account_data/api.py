@@ -14,6 +14,7 @@ from services.account_data.equity_views import (
     span_of,
 )
 from services.account_data.hierarchy import FundNode, FundView
+from services.account_data.prices import PricesView
 from services.account_data.readings import Readings
 from services.account_data.seed_views import (
     FundStateAnswer,
@@ -164,6 +165,18 @@ def _add_curves(app: FastAPI, readings: Readings) -> None:
         """Equity of an account over time; left out = a year of days, two weeks of hours, a day."""
         span = span_of(first, to, resolution, utc_now())
         return readings.account_curve(account_id, span, resolution)
+
+    @app.get("/api/v1/accounts/{account_id}/prices", tags=["curves"])
+    def get_prices(
+        account_id: str,
+        instrument_key: Annotated[str, Query(min_length=1, max_length=300)],
+        _by: Reader,
+        first: Since = None,
+        to: AwareDatetime | None = None,
+    ) -> PricesView:
+        """Prices of an instrument by the account's broker; a day where nothing else is asked."""
+        span = span_of(first, to, Resolution.MINUTE, utc_now())
+        return readings.prices(account_id, instrument_key, span)
 
     @app.get("/api/v1/fund/equity", tags=["curves"])
     def get_fund_equity(

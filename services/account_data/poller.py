@@ -317,6 +317,7 @@ class Poller:
             self._store.clear_unreachable(self.account.account_id)
             self._incident_open = False
         self._store.keep_fund(self.account.account_id, now=now)
+        self._store.keep_prices(told, at=now)
 
     def _failed(self, sentence: str) -> None:
         self._failures += 1

@@ -23,6 +23,7 @@ from services.account_data.hierarchy import (
     main_type,
     of_type,
 )
+from services.account_data.prices import PricesView, read_prices
 from services.account_data.seed_views import (
     FundStateAnswer,
     PositionsView,
@@ -145,6 +146,11 @@ class Readings:
         return CurveView(
             account_id=account_id, **self._curve(ACCOUNTS, account_id, span, resolution)
         )
+
+    def prices(self, account_id: str, instrument_key: str, span: Span) -> PricesView:
+        """What an account's broker has said of an instrument. Raises: Declined: no such account."""
+        self.account(account_id)
+        return read_prices(self._store, account_id, instrument_key, span)
 
     def fund_curve(self, account_type: str | None, span: Span, resolution: Resolution) -> CurveView:
         """Equity of a fund over time; None = that of real money, where there is any."""

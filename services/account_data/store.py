@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple, TypeAlias
 
 from brokers.broker import MarginQuote, Quote
+from services.account_data.prices import keep_prices
 from services.account_data.states import States, Told
 from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Document, Store, from_document, to_document
@@ -63,6 +64,16 @@ class AccountStore:
     def save_state(self, told: Told, *, recorded_at: datetime) -> EquityJump | None:
         """Write one answer (`States.save`)."""
         return self._states.save(told, recorded_at=recorded_at)
+
+    def keep_prices(self, told: Told, *, at: datetime) -> None:
+        """Keep what the broker says of what is held, for charts."""
+        state = told.state
+        prices = [
+            (each.instrument.key, each.market_price)
+            for each in told.positions or ()
+            if each.market_price is not None
+        ]
+        keep_prices(self._store, state.account_id, prices, min(state.as_of, at))
 
     def keep_fund(self, account_id: str, *, now: datetime) -> None:
         """Bring an account's fund up to date (`States.keep_fund`)."""
@@ -143,6 +154,9 @@ class AccountStore:
             "as_of": min(quote.as_of, at) if quote else None,
         }
         self._answer(_PRICES, market_price_id(instrument, account_id), said, at=at)
+        if quote:
+            prices = [(instrument.key, quote.price)]
+            keep_prices(self._store, account_id, prices, min(quote.as_of, at))
 
     def save_preview(
         self, key: str, legs: Sequence[PreviewLeg], quote: MarginQuote, *, at: datetime

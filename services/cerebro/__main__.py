@@ -9,8 +9,8 @@ from services.cerebro.service import Cerebro, Patience
 from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher
 from services.common.daemon import Process, main
+from services.common.migrations import open_store
 from services.common.settings import CerebroSettings
-from services.common.store import Store
 from services.common.subscriber import Subscriber
 from services.common.sweeper import Pending, Sweeper
 from services.common.topology import CEREBRO_CONFIRMATIONS, CEREBRO_SIGNALS, TRADING_ORDERS
@@ -29,7 +29,7 @@ UNTAKEN = Pending(
 def build(process: Process[CerebroSettings]) -> None:
     """Store and bus → decisions; and a sweeper for orders that nobody has taken up."""
     settings = process.settings
-    store = Store.connect(settings)
+    store = open_store(process)
     process.on_exit(store.close)
     publisher = Publisher(settings)
     percent = Decimal(100)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError
 
 from services.cerebro.store import CerebroStore
 from services.common.approvals import expire_approval, withdraw_approval
 from services.common.clock import utc_now
 from services.common.controls import end_expired
+from services.common.failpoints import FailPoint, failpoint
+from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Store
 from services.domain.accounts import Strategy
 from services.domain.approvals import ApprovalRequest, ApprovalStatus
@@ -23,6 +26,10 @@ from services.domain.words import Intent
 
 _log = logging.getLogger(__name__)
 _LEAVES: Final = frozenset({Intent.EXIT, Intent.CANCEL})
+_STUCK: Final = "APPROVAL_STUCK"
+#: Between two tries of a request that breaks: doubled each time, up to a minute.
+_FIRST_PAUSE: Final = timedelta(seconds=1)
+_LONGEST_PAUSE: Final = timedelta(minutes=1)
 
 
 class Approvals:
@@ -86,11 +93,30 @@ def _leaves(signal: Signal, request: ApprovalRequest, instruments: set[str]) -> 
     return bool(instruments & {leg.instrument.key for leg in signal.legs})
 
 
+class _Setback(NamedTuple):
+    """A request that broke when it was decided.
+
+    Attributes:
+        pause: between the last try and the next.
+        next_at: not tried before.
+    """
+
+    pause: timedelta
+    next_at: datetime
+
+    @classmethod
+    def after(cls, last: _Setback | None, now: datetime) -> _Setback:
+        """One more failure."""
+        pause = min(last.pause * 2, _LONGEST_PAUSE) if last else _FIRST_PAUSE
+        return cls(pause, now + pause)
+
+
 class Watch:
     """Looks at what is due by the time, or was answered, a few times a second.
 
     Everything it does is compare-and-set, so any number of replicas may watch, and one that is
-    started anew goes on where the last one was.
+    started anew goes on where the last one was. A request that breaks is told once, as an incident,
+    and tried ever more seldom, while the others are decided as before.
     """
 
     def __init__(
@@ -105,6 +131,8 @@ class Watch:
         self._queries = queries
         self._decide = decide
         self._every = every_seconds
+        # None until the incidents are read that an earlier process has left open.
+        self._setbacks: dict[str, _Setback] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -125,20 +153,40 @@ class Watch:
         now = utc_now()
         for control in end_expired(self._store, now):
             _log.info("the override has ended of %s", control.in_words)
-        for request in self._queries.open_requests():
-            if request.status is ApprovalStatus.WAITING:
-                if now < request.expires_at:
-                    continue
-                expire_approval(self._store, request.signal_id, now)
-            self._decide_one(request.signal_id)
+        requests = self._queries.open_requests()
+        setbacks = self._settled({each.signal_id for each in requests}, now)
+        for request in requests:
+            if request.status is ApprovalStatus.WAITING and now < request.expires_at:
+                continue
+            last = setbacks.get(request.signal_id)
+            if last is None or last.next_at <= now:
+                self._take_on(request, setbacks, now)
 
-    def _decide_one(self, signal_id: str) -> None:
+    def _settled(self, still_open: Collection[str], now: datetime) -> dict[str, _Setback]:
+        """What broke before and is still to be done; incidents of what is done are closed."""
+        if self._setbacks is None:
+            left = self._queries.open_incidents(_STUCK)
+            self._setbacks = {name: _Setback(_FIRST_PAUSE, now) for name in left}
+        for name in set(self._setbacks) - set(still_open):
+            clear_incident(self._store, kind=_STUCK, key=name)
+            del self._setbacks[name]
+        return self._setbacks
+
+    def _take_on(
+        self, request: ApprovalRequest, setbacks: dict[str, _Setback], now: datetime
+    ) -> None:
+        signal_id = request.signal_id
+        failpoint(FailPoint.APPROVAL_READ)
         try:
+            if request.status is ApprovalStatus.WAITING:
+                expire_approval(self._store, signal_id, now)
             self._decide([{"signal_id": signal_id}])
-        except TransientError as error:
+        except (TransientError, ConnectionFailure) as error:
             _log.debug("not now: %s", error)
-        except Exception:  # noqa: BLE001 - one broken signal must not keep the others waiting
-            _log.exception("watch: %s", signal_id)
+        except Exception as error:  # noqa: BLE001 - it must not keep the others waiting
+            setback = setbacks[signal_id] = _Setback.after(setbacks.get(signal_id), now)
+            _log.exception("watch: %s, again in %s", signal_id, setback.pause)
+            raise_incident(self._store, kind=_STUCK, key=signal_id, sentence=_stuck(request, error))
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -149,3 +197,12 @@ class Watch:
             except Exception:  # noqa: BLE001 - the watch must not end
                 _log.exception("watch")
             self._stop.wait(self._every)
+
+
+def _stuck(request: ApprovalRequest, error: Exception) -> str:
+    # The class of what went wrong only: its text may hold what a strategy has sent.
+    return (
+        f"{request.strategy_id}: the answer to {request.signal_id} cannot be carried out, nothing "
+        f"was ordered ({type(error).__name__} in Cerebro, see its log); it is tried again every "
+        f"minute"
+    )

@@ -23,18 +23,19 @@ from services.cerebro.contexts import Books, Contexts, EntryFound
 from services.cerebro.facts import Facts
 from services.cerebro.gaps import Ledger
 from services.cerebro.relations import Entry, Relations
-from services.cerebro.store import AWAITS_APPROVAL, CerebroStore
+from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
+from services.common.failpoints import FailPoint, failpoint
 from services.common.incidents import clear_incident, raise_incident
 from services.common.logs import road
-from services.common.ops import STAGE_LATENCY
+from services.common.metrics import STAGE_LATENCY
 from services.common.store import Document, Store, from_document
 from services.common.topology import TRADING_ORDERS
 from services.decision.approvals import asked_for
 from services.decision.decide import decide
 from services.domain.accounts import Contention, RiskLimits, Strategy
-from services.domain.approvals import ApprovalRequest, ApprovalStatus
+from services.domain.approvals import AWAITS_APPROVAL, ApprovalRequest, ApprovalStatus
 from services.domain.decisions import Decision
 from services.domain.errors import InvalidMessage, PartlyDone
 from services.domain.orders import Order
@@ -174,6 +175,7 @@ class Cerebro:
         done = self._store.transaction(
             lambda session: self._decide_and_save(signals, before, session)
         )
+        failpoint(FailPoint.DECIDED)
         self._announce(done.decided)
         _tell_asked(done.asked)
         self._tell_gaps(done.ledger)
@@ -240,6 +242,7 @@ class Cerebro:
         self._queries.save_asked(done.asked, session)
         self._queries.save_squeezed(done.squeezed, session)
         self._queries.save_ledger(done.ledger, session)
+        failpoint(FailPoint.BEFORE_DECISION)
         return done
 
     def _decide_one(
@@ -443,6 +446,7 @@ class Cerebro:
             road(
                 "DECISION",
                 signal.signal_id,
+                began_at=signal.received_at,
                 outcome=decision.outcome,
                 code=decision.code or "-",
                 orders=" ".join(_in_words(order) for order in decision.orders) or "-",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
 
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
@@ -32,7 +31,7 @@ from services.domain.accounts import (
     Strategy,
     market_price_id,
 )
-from services.domain.approvals import ApprovalRequest
+from services.domain.approvals import AWAITS_APPROVAL, ApprovalRequest
 from services.domain.books import Position
 from services.domain.decisions import Decision, Question
 from services.domain.errors import ConfigurationError, TransientError
@@ -42,8 +41,6 @@ from services.domain.risk import Control, Fund, FuturesMargin, LimitSet, RiskLoc
 from services.domain.signals import PREVIOUS, Signal, signal_id_for
 from services.domain.words import AccountType, Intent, Outcome, SignalStatus
 
-#: `undecided` of a signal that a person was asked about: to be decided, but not by being rung for.
-AWAITS_APPROVAL: Final = "APPROVAL"
 _GUARD_SECONDS = 600.0
 #: A strategy's daily record changes once a day.
 _RECORD_SECONDS = 60.0
@@ -365,6 +362,11 @@ class CerebroStore:
         """Everything that a person was asked of signals that are not decided."""
         found = self._store["approvals"].find({"open": True}, {"preview": 0})
         return [from_document(ApprovalRequest, row) for row in found]
+
+    def open_incidents(self, kind: str) -> list[str]:
+        """Keys of the open incidents of a kind."""
+        query = {"status": "OPEN", "kind": kind}
+        return [row["key"] for row in self._store["incidents"].find(query, {"key": 1})]
 
     def instruments_of(self, signal_ids: Sequence[str]) -> dict[str, set[str]]:
         """Instrument keys of each of these signals."""

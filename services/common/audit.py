@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
 from services.common.origin import remote_address
+from services.common.receipts import leave_receipt
 from services.common.store import Store
 
 
@@ -23,6 +25,8 @@ def audit(
 ) -> None:
     """Remember one act, with the address of the request that is being answered, if any.
 
+    In a transaction it is also the receipt of a request with an Idempotency-Key.
+
     Args:
         store: where it is recorded.
         what: machine code, e.g. `SIGNAL_REPLAYED`.
@@ -31,8 +35,10 @@ def audit(
         facts: what it was about; of a change what was `before` and what is `after`.
         session: of the transaction it belongs to.
     """
+    line = ObjectId()
     store["audit_log"].insert_one(
         {
+            "_id": line,
             "recorded_at": utc_now(),
             "service": service,
             "what": what,
@@ -42,3 +48,5 @@ def audit(
         },
         session=session,
     )
+    if session is not None:
+        leave_receipt(store, line, session)

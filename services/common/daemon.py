@@ -7,6 +7,7 @@ the supervisor starts the process again: start-up is recovery.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
-from services.common import logs
+from services.common import clock, logs
 from services.common.ops import Health, OpsServer
 from services.common.settings import CommonSettings, load
 from services.domain.errors import ConfigurationError
@@ -103,16 +104,19 @@ class Process(Generic[S]):
 def main(service: str, settings: type[S], build: Callable[[Process[S]], None]) -> None:
     """Run one process from its `__main__`: `build` adds its parts."""
     try:
+        clock.skew_by(service, os.environ)
         loaded = load(settings)
         logs.set_up(
             service,
             directory=loaded.mt_home / "logs",
             level=loaded.log_level,
             log_format=loaded.log_format,
+            traces_url=loaded.traces_url,
         )
         process = Process(service, loaded)
         build(process)
+        exit_code = process.run()
     except ConfigurationError as error:
         print(f"configuration error: {error}", file=sys.stderr)  # noqa: T201 - the operator's line
         sys.exit(EXIT_CONFIGURATION)
-    sys.exit(process.run())
+    sys.exit(exit_code)

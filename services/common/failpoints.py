@@ -1,4 +1,4 @@
-"""Numbered points of execution's road at which a test makes the process die, or stand still.
+"""Numbered points of the road at which a test makes the process die, or stand still.
 
 `CRASH_AT=execution.intent_stored` ends the process the first time it comes there, `…:3` the third
 time: at once, with exit code 137 like a `kill -9`, nothing flushed, no handler run. `PAUSE_AT`
@@ -44,6 +44,10 @@ class FailPoint(StrEnum):
     CANCEL_SENT = "execution.cancel_sent"  # CANCEL_PENDING is durable, the broker not called
     CANCEL_ANSWERED = "execution.cancel_answered"  # the answer was read, it is not recorded
     KILL_STEP = "execution.kill_step"  # one step of a kill run is done, the next is not begun
+    APPROVAL_READ = "cerebro.approval_read"  # a person has answered, the signal is not decided
+    BEFORE_DECISION = "cerebro.before_decision"  # all is written, the transaction is not committed
+    DECIDED = "cerebro.decided"  # committed, no doorbell was rung
+    ACT_DONE = "act.done"  # what a person asked for is done, its answer is not kept
 
 
 def _crash() -> None:

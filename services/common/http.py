@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.types import ASGIApp
 
 from services.common.daemon import Process
@@ -48,7 +48,7 @@ def add_routes(app: FastAPI, health: Health) -> None:
     @app.get("/metrics", tags=["operations"])
     def metrics() -> Response:
         """Prometheus text format."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(health.metrics(), media_type=CONTENT_TYPE_LATEST)
 
 
 def bearer_of(header: str | None) -> str | None:

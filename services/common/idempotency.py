@@ -16,7 +16,9 @@ from pydantic import BaseModel
 from pymongo.errors import DuplicateKeyError
 
 from services.common.clock import utc_now
+from services.common.failpoints import FailPoint, failpoint
 from services.common.problems import Refusal
+from services.common.receipts import UNDER_WAY, answering
 from services.common.store import Document, Store
 
 M = TypeVar("M", bound=BaseModel)
@@ -53,14 +55,25 @@ class Repeatable(NamedTuple):
         return hashlib.sha256(f"{self.what}\n{self.body.model_dump_json()}".encode()).hexdigest()
 
 
-def once(store: Store, request: Repeatable, model: type[M], act: Callable[[], M]) -> M:
+def once(
+    store: Store,
+    request: Repeatable,
+    model: type[M] | None,
+    act: Callable[[], M],
+    recall: Callable[[Document], M],
+) -> M:
     """Do what a request asks for, or give the answer of its first time.
+
+    The line that the act puts into the audit log is its receipt, kept in the transaction that does
+    it. So where a process died between the act and its answer, or failed after it, the act is known
+    to be done and is not done again.
 
     Args:
         store: where answers are kept for a day.
         request: what was sent.
-        model: of the answer.
-        act: does it; what it raises is not kept, so that it can be asked for again.
+        model: of the answer; None = it holds a secret: it is not kept, and `recall` answers.
+        act: does it; where nothing was done its refusal is not kept, and it can be asked for again.
+        recall: answers for what is done and has no answer that was kept, from its audit line.
 
     Raises:
         Refusal: the same key was used for something else (422), or is at work (409).
@@ -78,21 +91,43 @@ def once(store: Store, request: Repeatable, model: type[M], act: Callable[[], M]
         store["idempotency_keys"].insert_one(row)
     except DuplicateKeyError:
         known = _known(store, request)
-        if "answer" in known:
+        if "answer" in known and model is not None:
             return model.model_validate_json(known["answer"])
+        if "receipt" in known:
+            answer = recall(_line(store, known["receipt"]))
+            return _kept(store, request, model, answer)
         _take_over(store, known, now)
-    return _done(store, request, act)
+    return _done(store, request, model, act, now)
 
 
-def _done(store: Store, request: Repeatable, act: Callable[[], M]) -> M:
-    rows, row_id = store["idempotency_keys"], {"_id": request.row_id}
+def _done(
+    store: Store, request: Repeatable, model: type[M] | None, act: Callable[[], M], now: datetime
+) -> M:
     try:
-        answer = act()
+        with answering(request.row_id, now):
+            answer = act()
     except Exception:
-        rows.delete_one(row_id)
+        # What failed after it was done keeps its receipt, so that it is not done again.
+        undone = {"_id": request.row_id, "begun_at": now, "receipt": {"$exists": False}}
+        store["idempotency_keys"].delete_one(undone)
         raise
-    rows.update_one(row_id, {"$set": {"answer": answer.model_dump_json()}})
+    failpoint(FailPoint.ACT_DONE)
+    return _kept(store, request, model, answer)
+
+
+def _kept(store: Store, request: Repeatable, model: type[M] | None, answer: M) -> M:
+    if model is not None:
+        kept = {"$set": {"answer": answer.model_dump_json()}}
+        store["idempotency_keys"].update_one({"_id": request.row_id}, kept)
     return answer
+
+
+def _line(store: Store, receipt: object) -> Document:
+    found = store["audit_log"].find_one({"_id": receipt})
+    if found is None:
+        sentence = "it was done, and its line in the audit log is not there any more: look"
+        raise Refusal(409, "ALREADY_DONE", sentence)
+    return found
 
 
 def _known(store: Store, request: Repeatable) -> Document:
@@ -109,12 +144,11 @@ def _take_over(store: Store, known: Document, now: datetime) -> None:
     """Do what a process has begun that has died since; one of those who ask does."""
     if now - known["begun_at"] < _LONGEST:
         raise _under_way()
-    as_read = {"_id": known["_id"], "begun_at": known["begun_at"]}
+    as_read = {"_id": known["_id"], "begun_at": known["begun_at"], "receipt": {"$exists": False}}
     taken = store["idempotency_keys"].update_one(as_read, {"$set": {"begun_at": now}})
     if not taken.modified_count:
         raise _under_way()
 
 
 def _under_way() -> Refusal:
-    sentence = "the same request is being carried out: ask again in a moment"
-    return Refusal(409, "SAME_REQUEST_UNDER_WAY", sentence, retry_after=1)
+    return Refusal(409, "SAME_REQUEST_UNDER_WAY", UNDER_WAY, retry_after=1)

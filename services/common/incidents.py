@@ -70,8 +70,10 @@ def _is_told(store: Store, name: str, sentence: str) -> bool:
     return known is not None and (known["status"], known["sentence"]) == ("OPEN", sentence)
 
 
-def clear_incident(store: Store, *, kind: str, key: str) -> None:
-    """Close an incident whose cause is gone."""
+def clear_incident(
+    store: Store, *, kind: str, key: str, session: ClientSession | None = None
+) -> None:
+    """Close an incident whose cause is gone; `session` is of the transaction it belongs to."""
     store["incidents"].update_one(
         {"_id": f"{kind}|{key}", "status": "OPEN"},
         # How often it was cleared tells one opening from the next. Who has seen it has not seen the
@@ -81,6 +83,7 @@ def clear_incident(store: Store, *, kind: str, key: str) -> None:
             "$inc": {"clearings": 1},
             "$unset": {"acknowledged": "", "closed": ""},
         },
+        session=session,
     )
 
 

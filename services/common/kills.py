@@ -184,6 +184,14 @@ def kill_run(store: Store, run_id: str, session: ClientSession | None = None) ->
     return from_document(KillRun, found) if found else None
 
 
+def run_of_line(store: Store, line: Document) -> KillRun:
+    """The run that a line of the audit log tells of, as far as it is now."""
+    run = kill_run(store, line["facts"]["run_id"])
+    if run is None:  # runs are never removed
+        raise ConfigurationError(f"there is no kill run {line['facts']['run_id']!r}")
+    return run.at(utc_now())
+
+
 def kill_runs(store: Store, *, limit: int = _LISTED) -> list[KillRun]:
     """The latest runs, newest first."""
     found = store["kill_runs"].find({}).sort("requested_at", DESCENDING).limit(limit)

@@ -11,9 +11,9 @@ from typing import Final
 from pydantic import ValidationError
 from pymongo.client_session import ClientSession
 
-from services.common.audit import audit
 from services.common.clock import utc_now
-from services.common.scopes import check_signed, faults_of
+from services.common.scopes import faults_of
+from services.common.signed import Signed
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.errors import ConfigurationError
 from services.domain.marks import reset
@@ -34,8 +34,22 @@ def locks(
 
     Raises: PyMongoError while the database does not answer.
     """
-    found = (_read(row) or _of_everything(row, now) for row in _rows(store, session))
-    return tuple(each for each in found if each.expires_at is None or each.expires_at > now)
+    return tuple(locks_by_id(store, now, session).values())
+
+
+def locks_by_id(
+    store: Store, now: datetime, session: ClientSession | None = None
+) -> dict[str, RiskLock]:
+    """The same by the id that a person resets them by.
+
+    Raises: PyMongoError while the database does not answer.
+    """
+    found = {
+        str(row["_id"]): _read(row) or _of_everything(row, now) for row in _rows(store, session)
+    }
+    return {
+        key: each for key, each in found.items() if each.expires_at is None or each.expires_at > now
+    }
 
 
 def _rows(store: Store, session: ClientSession | None) -> Iterable[Document]:
@@ -55,7 +69,13 @@ def _of_everything(row: Document, now: datetime) -> RiskLock:
     return RiskLock(scope=Scope.GLOBAL, rule=LockRule.DRAWDOWN, sentence=sentence, locked_at=now)
 
 
-def clear_lock(store: Store, key: str, *, by: str, reason: str) -> str:
+class LockChanged(ConfigurationError):
+    """What is locked is not what the person looked at; the sentence has what is."""
+
+
+def clear_lock(
+    store: Store, key: str, *, by: str, reason: str, seen_at: datetime | None = None
+) -> str:
     """Let entries go again, counting losses anew from the equity of now.
 
     Args:
@@ -63,26 +83,30 @@ def clear_lock(store: Store, key: str, *, by: str, reason: str) -> str:
         key: of the row.
         by: who accepts the loss.
         reason: why.
+        seen_at: when the lock was set that they looked at; None = whichever it is.
 
     Returns: what was cleared, in a sentence.
 
     Raises:
+        LockChanged: another one is set than the one that was looked at.
         ConfigurationError: there is no such lock, or its equity is not known, so that it would
             come back at once.
         TransientError: the database does not answer.
     """
-    check_signed(by, reason)
-    return store.transaction(
-        lambda session: _clear(store, key, {"by": by.strip(), "reason": reason.strip()}, session)
-    )
+    signed = Signed(by, reason).checked()
+    return store.transaction(lambda session: _clear(store, key, signed, seen_at, session))
 
 
-def _clear(store: Store, key: str, signed: dict[str, str], session: ClientSession) -> str:
+def _clear(
+    store: Store, key: str, signed: Signed, seen_at: datetime | None, session: ClientSession
+) -> str:
     row = store["risk_locks"].find_one({"_id": key}, session=session)
     if row is None:
         kept = ", ".join(str(each["_id"]) for each in _rows(store, session))
         raise ConfigurationError(f"there is no lock {key!r}; there are: {kept or 'none'}")
     lock = _read(row)
+    if lock is not None and seen_at is not None and lock.locked_at != seen_at:
+        raise LockChanged(f"it was locked anew meanwhile: {lock.sentence}")
     if lock is not None and lock.rule is LockRule.EQUITY_JUMP:
         raise ConfigurationError(
             f"{lock.sentence}; it ends when a person says what it was: scripts/cash.py confirm"
@@ -92,11 +116,12 @@ def _clear(store: Store, key: str, signed: dict[str, str], session: ClientSessio
     # What is counted, not measured, is counted from here on.
     reset = {"_id": key, "cleared_at": utc_now()}
     store["risk_resets"].replace_one({"_id": key}, reset, upsert=True, session=session)
-    facts = {"lock": row, "reason": signed["reason"], "equity": equities}
-    audit(store, "LOCK_CLEARED", service="operator", by=signed["by"], facts=facts, session=session)
     words = lock.sentence if lock else f"the lock {key!r}, which could not be read"
     anew = "".join(f"; {name} counts from {equity:f}" for name, equity in equities.items())
-    return f"{words}{anew}"
+    cleared = f"{words}{anew}"
+    facts = {"lock": row, "before": row, "after": None, "equity": equities, "cleared": cleared}
+    signed.record(store, "LOCK_CLEARED", facts, session)
+    return cleared
 
 
 def cleared_at(store: Store, key: str) -> datetime | None:

@@ -13,6 +13,9 @@ from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler, WatchedFileHandler
 from pathlib import Path
 
+from services.common.metrics import STEPS
+from services.common.tracing import Traces
+
 _ROAD = logging.getLogger("signal_processing")
 #: Libraries whose INFO lines carry nothing for an operator, or a secret.
 #: Libraries whose debugging lines hold whole requests, with the secrets in them.
@@ -91,8 +94,18 @@ class _Service(logging.Filter):
         return True
 
 
-def set_up(service: str, *, directory: Path, level: str, log_format: str) -> None:
-    """Point the logging of this process at its files; warnings also go to stderr."""
+def set_up(
+    service: str, *, directory: Path, level: str, log_format: str, traces_url: str = ""
+) -> None:
+    """Point the logging of this process at its files; warnings also go to stderr.
+
+    Args:
+        service: whose.
+        directory: of the files.
+        level: least important lines.
+        log_format: text or json.
+        traces_url: collector of the traces of signals; empty = there are none.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     as_json = log_format == "json"
     root = logging.getLogger()
@@ -107,7 +120,7 @@ def set_up(service: str, *, directory: Path, level: str, log_format: str) -> Non
     road.setFormatter(_JsonFormatter() if as_json else _RoadFormatter())
     road.addFilter(_Service(service))
     file.addFilter(_Service(service))
-    _ROAD.handlers = [road]
+    _ROAD.handlers = [road, *([Traces(service, traces_url)] if traces_url else [])]
     _ROAD.propagate = False
     _ROAD.setLevel(logging.INFO)
     for name in _QUIET:
@@ -117,6 +130,17 @@ def set_up(service: str, *, directory: Path, level: str, log_format: str) -> Non
     logging.captureWarnings(capture=True)
 
 
-def road(stage: str, signal_id: str, **facts: object) -> None:
-    """One line on the road of a signal: which stage it reached, with the numbers that matter."""
-    _ROAD.info(stage, extra={"signal_id": signal_id, "facts": facts})
+def road(stage: str, signal_id: str, *, began_at: datetime | None = None, **facts: object) -> None:
+    """One line on the road of a signal: which stage it reached, with the numbers that matter.
+
+    It is a count of `/metrics` and, where traces are on, a span as well.
+
+    Args:
+        stage: a word of a closed set.
+        signal_id: whose road.
+        began_at: when what has ended with this stage began; None = just now.
+        facts: of the line.
+    """
+    extra = {"signal_id": signal_id, "facts": facts, "began_at": began_at}
+    _ROAD.info(stage, extra=extra)
+    STEPS.labels(stage).inc()

@@ -6,19 +6,13 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
-#: Milliseconds from the arrival of a signal to each later stage, for every process.
-STAGE_LATENCY = Histogram(
-    "signal_stage_milliseconds",
-    "Milliseconds from the arrival of a signal to a stage of its road",
-    ["stage"],
-    buckets=(1, 2, 5, 10, 15, 20, 25, 35, 50, 75, 100, 250, 500, 1000, 5000, 30000),
-)
+from services.common.metrics import Figure, Figures, exposition
 
 #: Answers with a word on the dependency's state; raises where it is not usable.
 Check = Callable[[], str]
@@ -32,6 +26,7 @@ class Health:
         self._service = service
         self._checks: dict[str, Check] = {}
         self._outside: set[str] = set()
+        self._figures: list[Figures] = [self._own_figures]
         self._started_at = time.monotonic()
         self._cached: tuple[float, dict[str, Any]] | None = None
         self._lock = threading.Lock()
@@ -48,6 +43,22 @@ class Health:
         self._checks[name] = check
         if outside:
             self._outside.add(name)
+
+    def measure(self, figures: Figures) -> None:
+        """Tell these figures in `/metrics`, too."""
+        self._figures.append(figures)
+
+    def metrics(self) -> bytes:
+        """For Prometheus: counters, figures, and whether this process is ready."""
+        return exposition(self._figures)
+
+    def _own_figures(self) -> Iterable[Figure]:
+        report = self.report()
+        words = "1 where the process has all that it needs"
+        yield Figure("service_ready", words, report["ready"])
+        for name, answer in report["dependencies"].items():
+            words = "1 where the process can use what it depends on"
+            yield Figure("service_dependency_ok", words, answer["ok"], {"dependency": name})
 
     def report(self) -> dict[str, Any]:
         """Live by answering; ready when every dependency is."""
@@ -106,7 +117,7 @@ def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
                 body = json.dumps(report).encode()
                 self._answer(200 if report["ready"] else 503, "application/json", body)
             elif self.path == "/metrics":
-                self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
+                self._answer(200, CONTENT_TYPE_LATEST, health.metrics())
             else:
                 self._answer(404, "text/plain", b"try /health or /metrics\n")
 

@@ -46,6 +46,11 @@ class CommonSettings(BaseSettings):
     mt_home: Path = Field(REPOSITORY, description="directory of .data/, logs/ and .env")
     mt_port_offset: int = Field(0, ge=0, le=30000, description="added to every port")
     mt_bind_host: str = Field("127.0.0.1", description="address that servers listen on")
+    service_hosts: str = Field(
+        "",
+        pattern=r"^[\w.:,=\[\]\s-]*$",
+        description="hosts of services that run elsewhere, NAME=HOST, comma-separated",
+    )
     mongodb_uri: SecretStr = Field(
         SecretStr(""), description="MongoDB replica set; empty = the embedded database"
     )
@@ -74,6 +79,9 @@ class CommonSettings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text", description="text for people, json for machines"
     )
+    traces_url: str = Field(
+        "", description="OpenTelemetry collector for traces, OTLP over HTTP; empty = no traces"
+    )
     mt_secret_key: SecretStr = Field(
         SecretStr(""),
         description="Fernet keys that seal stored secrets; empty = a key file of this machine",
@@ -96,6 +104,12 @@ class CommonSettings(BaseSettings):
         """Address at which this machine reaches its own servers, as it stands in a URL."""
         host = "127.0.0.1" if self.binds_everywhere else self.mt_bind_host
         return f"[{host}]" if ":" in host else host
+
+    def host_of(self, service: str) -> str:
+        """Where a service of ours is reached, as it stands in a URL: SERVICE_HOSTS, or here."""
+        named = (each.partition("=") for each in self.service_hosts.split(","))
+        elsewhere = {name.strip(): host.strip() for name, _, host in named}
+        return elsewhere.get(service) or self.reachable_host
 
     @property
     def embedded_database(self) -> bool:

@@ -29,10 +29,11 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 from pymongo.errors import PyMongoError
 
 from services.common import topology
-from services.common.bus import SCHEMA_VERSION, insecure_channel
+from services.common.bus import SCHEMA_VERSION, create_topology, insecure_channel
 from services.common.clock import utc_now
 from services.common.dead_letters import LetterStatus
 from services.common.incidents import clear_incident, raise_incident
+from services.common.metrics import MESSAGES
 from services.common.settings import CommonSettings
 from services.common.store import Document, Store
 from services.domain.errors import InvalidMessage, PartlyDone, TransientError
@@ -110,7 +111,7 @@ class _Lane:
     signals costs the database little more than one over a single signal.
     """
 
-    def __init__(self, name: str, work: Callable[[list[_Message]], None]) -> None:
+    def __init__(self, name: str, work: Callable[[Sequence[_Message]], None]) -> None:
         self._waiting: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
         self._work = work
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -229,9 +230,23 @@ class Subscriber:
         self._connectivity = connectivity
 
     def _on_end(self, future: Any) -> None:  # noqa: ANN401 - the library's untyped future
-        if not self._stopping.is_set():
-            error = future.exception()
+        if self._stopping.is_set():
+            return
+        error = future.exception()
+        try:
+            if isinstance(error, google_errors.NotFound):
+                self._make_again()
+        finally:
             self._on_death(f"subscription {self._subscription.name} ended: {error}")
+
+    def _make_again(self) -> None:
+        """A bus that lost all it knew: what it lacks is made, and the next start finds it."""
+        try:
+            create_topology(self._settings)
+        except TransientError as error:
+            _log.warning("%s", error)
+        else:
+            _log.warning("topics and subscriptions that the bus had lost are made again")
 
     def _on_message(self, message: PubsubMessage) -> None:
         """In the library's one callback thread: only sort into lanes, so that nothing escapes."""
@@ -246,7 +261,7 @@ class Subscriber:
             lane = self._lanes.get(key)
             if lane is None:
                 name = f"{self._subscription.name}-{key}"
-                lane = self._lanes[key] = _Lane(name, self._handle)
+                lane = self._lanes[key] = _Lane(name, self.handle)
         lane.put(message)
 
     def _replay(self) -> None:
@@ -263,17 +278,23 @@ class Subscriber:
             except PyMongoError as error:
                 _log.warning("dead letters could not be read: %s", type(error).__name__)
 
-    def _handle(self, batch: list[_Message]) -> None:
+    def handle(self, batch: Sequence[_Message]) -> None:
+        """Have messages handled, and acknowledge those that are done; nothing escapes."""
         done = self._handled_together(batch) if len(batch) > 1 else None
         if done is None:
             done = [self._outcome(message) for message in batch]
         for message, is_done in zip(batch, done, strict=True):
             if is_done:
                 message.ack()
+                self._count("handled")
             else:
                 message.nack()
+                self._count("again")
 
-    def _handled_together(self, batch: list[_Message]) -> list[bool] | None:
+    def _count(self, outcome: str) -> None:
+        MESSAGES.labels(self._subscription.name, outcome).inc()
+
+    def _handled_together(self, batch: Sequence[_Message]) -> list[bool] | None:
         """Which of them are done; None where each one's own error must be found."""
         try:
             self._handler([_fields(message) for message in batch])
@@ -327,6 +348,7 @@ class Subscriber:
             if not dead and letter["failures"] < MAX_FAILURES:
                 return False
             letters.update_one({"_id": key}, {"$set": {"status": "DEAD"}})
+            self._count("dead")
             raise_incident(
                 self._store,
                 kind="DEAD_LETTER",

@@ -38,6 +38,19 @@ SUBSCRIPTIONS: Final = (
     ACCOUNT_DATA_CONFIRMATIONS,
 )
 
+#: Which service rings on which topics, and which takes from which subscription: nobody else may.
+PUBLISHERS: Final = {
+    "signal_gateway": (TRADING_ORDERS,),
+    "signal_ingestion": (STANDARDIZED_SIGNALS,),
+    "cerebro": (TRADING_ORDERS,),
+    "execution": (EXECUTION_CONFIRMATIONS,),
+}
+SUBSCRIBERS: Final = {
+    "cerebro": (CEREBRO_SIGNALS, CEREBRO_CONFIRMATIONS),
+    "execution": (EXECUTION_ORDERS,),
+    "account_data": (ACCOUNT_DATA_CONFIRMATIONS,),
+}
+
 #: Deliveries of one message before the bus itself gives up on it (Google allows 5 to 100). Ours is
 #: the lower count in `bus.py`, kept in `dead_letters`, because the bus's own is best effort.
 MAX_DELIVERY_ATTEMPTS: Final = 20

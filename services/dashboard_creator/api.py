@@ -49,7 +49,7 @@ def _add_index(app: FastAPI) -> None:
         ]
         return Index(
             endpoints=tuple(
-                Endpoint(path=route.path, what=route.description.partition("\n")[0])
+                Endpoint(path=route.path_format, what=route.description.partition("\n")[0])
                 for route in routes
             )
         )

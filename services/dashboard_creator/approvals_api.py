@@ -91,7 +91,7 @@ def add_approval_routes(app: FastAPI, store: Store) -> None:
             return _existing(store, signal_id)
 
         request = Repeatable(caller.name, idempotency_key, f"approval {signal_id}", asked)
-        return once(store, request, ApprovalView, act)
+        return once(store, request, ApprovalView, act, lambda _line: _existing(store, signal_id))
 
 
 def _page(store: Store, query: Document, before: str | None, limit: int) -> ApprovalPage:

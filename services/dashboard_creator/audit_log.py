@@ -13,17 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pymongo import DESCENDING
 
 from services.common.clock import utc_now
-from services.common.kept import Kept
 from services.common.problems import Refusal
 from services.common.store import Document, Store
 from services.dashboard_creator.paging import Activity, Cursor, Wanted, newest_first
 from services.domain.values import Instant
 
 #: After so long a page is handed out as full as it is.
-_PATIENCE_SECONDS: Final = 0.05
-_COUNT_SECONDS: Final = 60.0
-_HOUR_SECONDS: Final = 3600
-_MOST_HOURS: Final = 20_000
+_PATIENCE_SECONDS: Final = 0.03
 _AHEAD: Final = timedelta(minutes=1)
 _Word = Annotated[str, Field(max_length=100)]
 
@@ -78,11 +74,9 @@ class AuditLog:
     def __init__(self, store: Store, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         self._log = store["audit_log"]
         self._patience = patience_seconds
-        self._activity = Kept(self._count, seconds=_COUNT_SECONDS)
 
     def page(self, query: AuditQuery) -> Acts:
         """The newest that match, older than the cursor. Raises: Refusal (422)."""
-        until = time.monotonic() + self._patience
         found = newest_first(
             self._read(query),
             Wanted(
@@ -91,23 +85,14 @@ class AuditLog:
                 until=query.until or utc_now() + _AHEAD,
                 since=query.since,
                 before=_place(query.before),
-                keep=lambda row: _holds(row, query),
-                enough=lambda: time.monotonic() > until,
+                keep=(lambda row: _holds(row, query)) if query.q or query.what else None,
+                patience_seconds=self._patience,
+                clock=time.monotonic,
             ),
-            self._activity("hours"),
+            Activity({}),
         )
         rows = [_act(row) for row in found.rows]
         return Acts(rows=rows, next=found.next.text() if found.next else None)
-
-    def _count(self, _which: str) -> Activity:
-        """As if they had come evenly since the first: enough to choose windows by."""
-        first = self._log.find_one({}, {"recorded_at": 1})  # in the order that they came
-        if first is None:
-            return Activity({})
-        until = int(utc_now().timestamp() // _HOUR_SECONDS)
-        since = max(int(first["recorded_at"].timestamp() // _HOUR_SECONDS), until - _MOST_HOURS)
-        each = self._log.estimated_document_count() // (until - since + 1)
-        return Activity(dict.fromkeys(range(since, until + 1), each), (0, until))
 
     def _read(self, query: AuditQuery) -> Any:  # noqa: ANN401 - a paging.Read
         # One of the two at most: an index is by who, or by what.

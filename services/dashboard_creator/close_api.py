@@ -9,9 +9,10 @@ from pydantic import Field
 
 from services.common.closes import FiguresChanged, SeenPosition, close_position, flatten
 from services.common.idempotency import IdempotencyKey, Repeatable, once
+from services.common.kills import run_of_line
 from services.common.problems import Refusal
 from services.common.signed import Signed
-from services.common.store import Store
+from services.common.store import Document, Store
 from services.dashboard_creator.acting import ACTS, Reason, Trader, refused_as, signed
 from services.domain.kills import KillRun, RunState
 from services.domain.values import Frozen, Instant
@@ -60,8 +61,11 @@ def add_close_routes(app: FastAPI, store: Store, *, timeout_seconds: float) -> N
         def act() -> FlattenStarted:
             return _started(_close(store, asked, signed(caller, asked.reason), timeout_seconds))
 
+        def recall(line: Document) -> FlattenStarted:
+            return _started(run_of_line(store, line))
+
         request = Repeatable(caller.name, idempotency_key, "flatten", asked)
-        return once(store, request, FlattenStarted, act)
+        return once(store, request, FlattenStarted, act, recall)
 
 
 def _close(store: Store, asked: FlattenOrder, by: Signed, timeout: float) -> KillRun:

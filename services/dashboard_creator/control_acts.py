@@ -46,7 +46,7 @@ class ControlView(Control):
 
 def views(store: Store) -> list[ControlView]:
     """Every control that is stored, that of everything first."""
-    return [_view(each) for each in controls(store)]
+    return [view_of(each) for each in controls(store)]
 
 
 def set_by_person(
@@ -71,7 +71,7 @@ def set_by_person(
     )
     released = change.trading_state is TradingState.ACTIVE
     ended = end_released(store, control) if released else []
-    return _view(control).model_copy(update={"ended_runs": tuple(ended)})
+    return view_of(control).model_copy(update={"ended_runs": tuple(ended)})
 
 
 def _check_typed(store: Store, place: tuple[Scope, str], state: TradingState, typed: str) -> None:
@@ -87,7 +87,8 @@ def _check_typed(store: Store, place: tuple[Scope, str], state: TradingState, ty
         raise Refusal(409, "CONFIRMATION_MISSING", sentence, field="confirm")
 
 
-def _view(control: Control) -> ControlView:
+def view_of(control: Control) -> ControlView:
+    """A control as it holds now."""
     now = control.at(utc_now())
     return ControlView(
         **now.model_dump(),

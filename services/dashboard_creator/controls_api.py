@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from pydantic import Field
 
 from services.common.idempotency import IdempotencyKey, Repeatable, once
-from services.common.store import Store
+from services.common.store import Document, Store, from_document
 from services.dashboard_creator.acting import (
     ACTS,
     READS,
@@ -18,7 +18,14 @@ from services.dashboard_creator.acting import (
     refused_as,
     signed,
 )
-from services.dashboard_creator.control_acts import ControlChange, ControlView, set_by_person, views
+from services.dashboard_creator.control_acts import (
+    ControlChange,
+    ControlView,
+    set_by_person,
+    view_of,
+    views,
+)
+from services.domain.risk import Control
 from services.domain.values import Frozen, Instant, Share
 from services.domain.words import Override, Scope, TradingState
 
@@ -67,5 +74,8 @@ def add_control_routes(app: FastAPI, store: Store) -> None:
                 by = signed(caller, asked.reason)
                 return set_by_person(store, (scope, scope_id), change, by)
 
+        def recall(line: Document) -> ControlView:
+            return view_of(from_document(Control, line["facts"]["after"]))
+
         request = Repeatable(caller.name, idempotency_key, f"control {scope} {scope_id}", asked)
-        return once(store, request, ControlView, act)
+        return once(store, request, ControlView, act, recall)

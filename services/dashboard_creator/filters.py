@@ -81,6 +81,7 @@ class PositionFilter(Filter):
     open_only: bool = True
     strategy_id: str | None = _Name
     account_id: str | None = _Name
+    instrument: str | None = Field(None, max_length=200, description="its key, or its symbol")
 
 
 class _Paged(Filter):

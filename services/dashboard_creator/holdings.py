@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -15,9 +15,10 @@ from services.domain.values import ZERO
 Document = Mapping[str, Any]
 #: Of the parts of a sum the worst is what is said of it.
 _WORST: Final = ("LOCKED", "DIFFERS", "UNKNOWN", "EQUAL")
-_GROUPS: Final[Mapping[str, Callable[[PositionRow], tuple[str, ...]]]] = {
-    "account": lambda row: (row.account_id or "", row.instrument_key),
-    "instrument": lambda row: (row.instrument_key,),
+_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "strategy": ("strategy_id", "account_id", "instrument_key"),
+    "account": ("account_id", "instrument_key"),
+    "instrument": ("instrument_key",),
 }
 
 
@@ -96,19 +97,17 @@ def without_totals(row: PositionRow) -> PositionRow:
     return row.model_copy(update={"reconciled": said})
 
 
-def summed(rows: Sequence[PositionRow], by: str) -> list[PositionRow]:
-    """Positions one by one, or as one line for each account, or instrument."""
-    if by == "strategy":
-        key = _by_strategy
-        return sorted(rows, key=key)
-    groups: dict[tuple[str, ...], list[PositionRow]] = {}
-    for row in rows:
-        groups.setdefault(_GROUPS[by](row), []).append(row)
-    return [_sum(group, by) for _, group in sorted(groups.items())]
+def grouped(documents: Iterable[Document], by: str) -> list[list[Document]]:
+    """Stored positions one by one, or together for each account, or instrument; in their order."""
+    groups: dict[tuple[str, ...], list[Document]] = {}
+    for document in documents:
+        groups.setdefault(tuple(document[field] for field in _KEYS[by]), []).append(document)
+    return [group for _, group in sorted(groups.items())]
 
 
-def _by_strategy(row: PositionRow) -> tuple[str, str, str]:
-    return row.strategy_id or "", row.account_id or "", row.instrument_key
+def line_of(rows: Sequence[PositionRow], by: str) -> PositionRow:
+    """One line of a group."""
+    return rows[0] if by == "strategy" else _sum(rows, by)
 
 
 def _sum(rows: Sequence[PositionRow], by: str) -> PositionRow:

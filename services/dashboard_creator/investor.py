@@ -9,12 +9,14 @@ from typing import Final
 
 from services.dashboard_creator.client_dashboard import client_performance, percent
 from services.dashboard_creator.investor_models import (
+    InvestorDay,
     InvestorMonth,
     InvestorPoint,
     InvestorShare,
     InvestorView,
 )
 from services.dashboard_creator.overview_page import FundDays
+from services.dashboard_creator.report_models import DailyReport
 from services.domain.performance import (
     compounded,
     drawdowns,
@@ -61,6 +63,34 @@ def investor_view(
         curve=tuple(_curve(series)),
         months=tuple(_table(series)),
         allocation=tuple(_shares(ratios, show_names=show_names)),
+    )
+
+
+def investor_day(report: DailyReport) -> InvestorDay:
+    """What an investor may know of a report: results, no amount, account, strategy or trade."""
+    figures = report.figures.figures
+    ratios = (
+        ("Day", figures.today_ratio, "+.2%"),
+        ("Month", figures.mtd_ratio, "+.2%"),
+        ("Year", figures.ytd_ratio, "+.2%"),
+        ("Below the peak", figures.drawdown_ratio, ".2%"),
+    )
+    lines = [
+        f"{name}: {'not known' if ratio is None else format(ratio, form)}"
+        for name, ratio, form in ratios
+    ]
+    known_ratios = (None if ratio is None else float(ratio) for _, ratio, _ in ratios)
+    day, month, year, fallen = map(percent, known_ratios)
+    return InvestorDay(
+        date=report.date,
+        made_at=report.made_at,
+        day_is_over=report.figures.day_is_over,
+        account_type=figures.account_type,
+        day_pct=day,
+        month_pct=month,
+        year_pct=year,
+        drawdown_pct=fallen,
+        text="\n".join([f"Results of {report.date}", *lines]),
     )
 
 

@@ -45,3 +45,23 @@ class InvestorView(View):
     curve: tuple[InvestorPoint, ...] = ()
     months: tuple[InvestorMonth, ...] = ()
     allocation: tuple[InvestorShare, ...] = ()
+
+
+class InvestorDay(View):
+    """The results of a day, in percent, from the report of that day; null = not known.
+
+    Attributes:
+        day_is_over: whether they are those of the whole day, by its last look.
+        drawdown_pct: below the highest equity.
+        text: the same in words.
+    """
+
+    date: str
+    made_at: Instant
+    day_is_over: bool
+    account_type: str
+    day_pct: float | None
+    month_pct: float | None
+    year_pct: float | None
+    drawdown_pct: float | None
+    text: str

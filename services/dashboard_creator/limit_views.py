@@ -8,7 +8,7 @@ from typing import Final
 from services.common.clock import utc_now
 from services.common.futures import futures_margins
 from services.common.limits import limit_sets
-from services.common.locks import locks
+from services.common.locks import locks_by_id
 from services.common.store import Store, from_document
 from services.dashboard_creator.limit_use import LimitUse, Measured, measured, uses
 from services.decision.exposure import (
@@ -26,7 +26,7 @@ from services.domain.books import Position
 from services.domain.orders import Reservation
 from services.domain.risk import Fund, LimitSet, RiskLock, scope_in_words, scope_key
 from services.domain.values import Frozen
-from services.domain.words import Scope
+from services.domain.words import LockRule, Scope
 
 _LIVE: Final = "LIVE"
 
@@ -49,11 +49,32 @@ class LimitSetView(LimitSet):
         return cls(**limits.model_dump(), where=where, uses=found)
 
 
+class LockView(RiskLock):
+    """A lock as it holds.
+
+    Attributes:
+        lock_id: that it is reset by.
+        until: when entries go again, in words.
+        resettable: a person may accept the loss; the others end when their cause is gone.
+    """
+
+    lock_id: str
+    until: str
+    resettable: bool
+
+    @classmethod
+    def of(cls, lock_id: str, lock: RiskLock) -> LockView:
+        """A lock with what a person may do about it."""
+        resettable = lock.rule not in {LockRule.EQUITY_JUMP, LockRule.POSITION_MISMATCH}
+        fields = lock.model_dump()
+        return cls(**fields, lock_id=lock_id, until=lock.ends, resettable=resettable)
+
+
 class Limits(Frozen):
     """Every scope that has limits, and what limits have locked."""
 
     limits: tuple[LimitSetView, ...]
-    locks: tuple[RiskLock, ...]
+    locks: tuple[LockView, ...]
 
 
 def limits_now(store: Store) -> Limits:
@@ -71,7 +92,7 @@ def limits_now(store: Store) -> Limits:
         limits=tuple(
             LimitSetView.of(each, tuple(uses(each, accounts, fund, own))) for each in sets
         ),
-        locks=locks(store, utc_now()),
+        locks=tuple(LockView.of(key, lock) for key, lock in locks_by_id(store, utc_now()).items()),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from services.common.callers import Caller
 from services.common.clock import utc_now
@@ -22,7 +22,6 @@ from services.dashboard_creator.filters import (
     SignalQuery,
     Span,
 )
-from services.dashboard_creator.holdings import position_row, summed, told_of, without_totals
 from services.dashboard_creator.list_models import (
     DeadLetterList,
     DecisionList,
@@ -43,16 +42,25 @@ from services.dashboard_creator.list_rows import (
     trades_in,
 )
 from services.dashboard_creator.lists_store import ListStore
-from services.dashboard_creator.paging import Cursor, Read, Slice, Wanted, newest_first
+from services.dashboard_creator.paging import Activity, Cursor, Read, Slice, Wanted, newest_first
+from services.dashboard_creator.position_list import position_list
 from services.domain.words import OrderStatus
 
 Document = dict[str, Any]
 #: After so long a page is handed out as full as it is.
-_PATIENCE_SECONDS: Final = 0.05
+_PATIENCE_SECONDS: Final = 0.03
+_SYMBOL: Final = "signal.legs.instrument.symbol"
 #: A broker's clock may be ahead of ours.
 _AHEAD: Final = timedelta(minutes=5)
-_STATES: Final = ("OPEN", "CLEARED")
-_LETTERS: Final = ("DEAD", "FAILING", "REPLAYING", "RECOVERED", "DISCARDED")
+
+
+class _Source(NamedTuple):
+    """Rows of a list in the order of `field`; of what comes seldom nobody counts the hours."""
+
+    read: Read
+    field: str
+    activity: Activity = Activity({})
+    hidden: bool = False
 
 
 class Lists:
@@ -86,8 +94,18 @@ class Lists:
         prefixes = own_prefixes(caller, query.strategy_id)
         if prefixes == [{}] and query.status:
             prefixes = [{"status": query.status}]
-        read = self._store.signals(prefixes, with_accounts=query.account_id is not None)
-        found = self._page(read, "received_at", query, lambda row: _is_wanted(row, query))
+        symbol = query.q.upper() if query.q else None
+        also = self._also(
+            prefixes,
+            {
+                "decision.steps.account_id": query.account_id,
+                "signal.legs.instrument.symbol": symbol,
+            },
+        )
+        read = self._store.signals(prefixes, also, with_accounts=query.account_id is not None)
+        asked = (query.status, query.intent, query.environment, query.q, query.account_id)
+        keep = (lambda row: _is_wanted(row, query)) if any(asked) else None
+        found = self._page(self._counted(read, "received_at", also), query, keep)
         return SignalList(rows=self._signal_rows(found.rows), next=_next(found))
 
     def decisions(self, query: DecisionQuery, caller: Caller) -> DecisionList:
@@ -103,8 +121,10 @@ class Lists:
                 and query.code in (None, decision.get("code"))
             )
 
-        read = self._store.signals(prefixes, with_accounts=False)
-        found = self._page(read, "received_at", query, keep)
+        filters = {"decision.outcome": query.outcome, "decision.code": query.code}
+        also = self._also(prefixes, filters)
+        read = self._store.signals(prefixes, also, with_accounts=False)
+        found = self._page(self._counted(read, "received_at", also), query, keep)
         return DecisionList(rows=tuple(map(decision_row, found.rows)), next=_next(found))
 
     def orders(self, query: OrderQuery, caller: Caller) -> OrderList:
@@ -119,9 +139,14 @@ class Lists:
             return OrderList(rows=tuple(map(order_line, found.rows)), next=_next(found))
         unknown = [] if query.working is False else self._store.unknown_orders()
         on_top = {row["_id"]: row for row in unknown if keep(row)}
-        read = self._store.orders(own_prefixes(caller, query.strategy_id))
+        prefixes = own_prefixes(caller, query.strategy_id)
+        symbol = query.symbol.upper() if query.symbol else None
+        filters = {"account_id": query.account_id, "status": query.status}
+        also = self._also(prefixes, {**filters, "order.instrument.symbol": symbol})
         found = self._page(
-            read, "created_at", query, lambda row: row["_id"] not in on_top and keep(row)
+            self._counted(self._store.orders(prefixes, also), "created_at", also),
+            query,
+            lambda row: row["_id"] not in on_top and keep(row),
         )
         first = _newest(on_top.values(), "created_at") if query.before is None else []
         return OrderList(rows=tuple(map(order_line, [*first, *found.rows])), next=_next(found))
@@ -142,7 +167,8 @@ class Lists:
                 and (symbol is None or symbol in row["instrument_key"])
             )
 
-        found = self._page(self._store.fills(prefixes), "occurred_at", query, keep)
+        read = self._store.fills(prefixes)
+        found = self._page(self._counted(read, "occurred_at"), query, keep)
         keys = {row["_id"]: _position_key(row) for row in found.rows}
         instruments = self._store.instruments(sorted(set(keys.values())))
         rows = [fill_row(row, instruments.get(keys[row["_id"]])) for row in found.rows]
@@ -155,45 +181,21 @@ class Lists:
 
     def incidents(self, query: IncidentQuery) -> IncidentList:
         """What a person must see, last seen first."""
-        prefixes = [{"status": each} for each in _STATES if query.status in (None, each)]
-        found = self._page(
-            self._store.incidents(prefixes),
-            "last_seen_at",
-            query,
-            lambda row: query.kind in (None, row["kind"]),
-        )
+        read = self._store.incidents(_said({"status": query.status}))
+        keep = (lambda row: row["kind"] == query.kind) if query.kind else None
+        found = self._page(_Source(read, "last_seen_at"), query, keep)
         return IncidentList(rows=tuple(map(incident, found.rows)), next=_next(found))
 
     def dead_letters(self, query: DeadLetterQuery) -> DeadLetterList:
         """Messages that could not be handled, last failed first."""
-        prefixes = [{"status": each} for each in _LETTERS if query.status in (None, each)]
-        found = self._page(
-            self._store.dead_letters(prefixes), "last_failed_at", query, lambda _: True
-        )
+        read = self._store.dead_letters(_said({"status": query.status}))
+        found = self._page(_Source(read, "last_failed_at"), query, None)
         return DeadLetterList(rows=tuple(map(dead_letter, found.rows)), next=_next(found))
 
     def positions(self, query: PositionQuery, caller: Caller) -> PositionList:
         """What is held, one by one or summed up."""
         check_own(caller, query.strategy_id)
-        told = told_of(
-            self._store.held(), self._store.reconciliations(), self._store.locked_instruments()
-        )
-        now = utc_now()
-        rows = [
-            position_row(row, told, now=now)
-            for row in self._store.positions(open_only=query.open_only)
-            if caller.may_see(row["strategy_id"])
-            and query.strategy_id in (None, row["strategy_id"])
-            and query.account_id in (None, row["account_id"])
-        ]
-        if caller.strategies is not None:
-            rows = [without_totals(row) for row in rows]
-        lines = summed(rows, query.by)
-        skipped = _offset(query.before)
-        page = lines[skipped : skipped + query.limit]
-        more = skipped + query.limit < len(lines)
-        after = Cursor(_ZERO_TIME, str(skipped + query.limit)).text() if more else None
-        return PositionList(rows=tuple(page), next=after)
+        return position_list(self._store, query, caller)
 
     def _visible(self, caller: Caller, strategy_id: str | None) -> Sequence[str]:
         if strategy_id is not None:
@@ -202,38 +204,47 @@ class Lists:
             return sorted(caller.strategies)
         return sorted(self._activities.strategies())
 
+    def _also(self, prefixes: Sequence[Document], filters: Document) -> Document:
+        """Filters that the store takes: of a list by time alone, where all hours are counted.
+
+        Elsewhere nobody could tell that much was read of which nothing belongs to the page.
+        """
+        if prefixes != [{}] or not self._activities.of_signals().complete:
+            return {}
+        return _said(filters)
+
+    def _counted(self, read: Read, field: str, also: Document | None = None) -> _Source:
+        return _Source(read, field, self._activities.of_signals(), hidden=bool(also))
+
     def _page(
         self,
-        read: Read,
-        field: str,
+        source: _Source,
         query: SignalQuery
         | DecisionQuery
         | OrderQuery
         | FillQuery
         | IncidentQuery
         | DeadLetterQuery,
-        keep: Callable[[Any], bool],
+        keep: Callable[[Any], bool] | None,
     ) -> Slice:
-        began = time.monotonic()
         wanted = Wanted(
             limit=query.limit,
-            field=field,
+            field=source.field,
             until=_until(query),
             since=query.since,
             before=cursor_of(query.before),
             keep=keep,
-            enough=lambda: time.monotonic() - began > self._patience,
+            hidden=source.hidden,
+            patience_seconds=self._patience,
+            clock=time.monotonic,
         )
-        return newest_first(read, wanted, self._activities.of_signals())
+        return newest_first(source.read, wanted, source.activity)
 
     def _signal_rows(self, documents: Sequence[Any]) -> tuple[SignalRow, ...]:
         fills: dict[str, list[Document]] = {}
         for row in self._store.fills_of([each["signal_id"] for each in documents]):
             fills.setdefault(row["signal_id"], []).append(row)
         return tuple(signal_row(each, fills.get(each["signal_id"], ())) for each in documents)
-
-
-_ZERO_TIME: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def check_own(caller: Caller, strategy_id: str | None) -> None:
@@ -265,14 +276,9 @@ def cursor_of(text: str | None) -> Cursor | None:
         raise Refusal(422, "WRONG_CURSOR", sentence, field="before") from error
 
 
-def _offset(before: str | None) -> int:
-    cursor = cursor_of(before)
-    if cursor is None:
-        return 0
-    if not cursor.row_id.isdecimal() or len(cursor.row_id) > 9:
-        sentence = "before must be `next` of an earlier page of positions"
-        raise Refusal(422, "WRONG_CURSOR", sentence, field="before")
-    return int(cursor.row_id)
+def _said(filters: Document) -> Document:
+    """What of some filters was asked for."""
+    return {field: value for field, value in filters.items() if value is not None}
 
 
 def _until(query: Span) -> datetime:

@@ -1,7 +1,8 @@
 """All queries of the lists; an index covers every one of them, also on the embedded database.
 
 That uses an index for equal values and one range behind them, and for nothing that has a word with
-`$` before it: what else is asked for is filtered behind it (`paging`).
+`$` before it. What else is asked for (`also`) it filters where a list is read by time alone; with a
+prefix it would take another index, or none, and `paging` filters.
 """
 
 from __future__ import annotations
@@ -45,39 +46,42 @@ class ListStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def signals(self, prefixes: Sequence[Document], *, with_accounts: bool) -> Read:
+    def signals(self, prefixes: Sequence[Document], also: Document, *, with_accounts: bool) -> Read:
         """Signals without what only their page shows."""
         fields = {**_SIGNAL_FIELDS, **(_ACCOUNTS if with_accounts else {})}
-        return self._read("signal_store", "received_at", prefixes, fields)
+        return self._read("signal_store", "received_at", prefixes, also, fields)
 
-    def orders(self, prefixes: Sequence[Document]) -> Read:
+    def orders(self, prefixes: Sequence[Document], also: Document) -> Read:
         """Orders without their events."""
-        return self._read("orders", "created_at", prefixes, {"events": 0})
+        return self._read("orders", "created_at", prefixes, also, {"events": 0})
 
     def fills(self, prefixes: Sequence[Document]) -> Read:
         """Executions."""
-        return self._read("execution_confirmations", "occurred_at", prefixes, None)
+        return self._read("execution_confirmations", "occurred_at", prefixes, {}, None)
 
-    def incidents(self, prefixes: Sequence[Document]) -> Read:
+    def incidents(self, prefix: Document) -> Read:
         """Incidents."""
-        return self._read("incidents", "last_seen_at", prefixes, None)
+        return self._read("incidents", "last_seen_at", [prefix], {}, None)
 
-    def dead_letters(self, prefixes: Sequence[Document]) -> Read:
+    def dead_letters(self, prefix: Document) -> Read:
         """Failed messages without their traceback."""
-        return self._read("dead_letters", "last_failed_at", prefixes, {"traceback": 0})
+        return self._read("dead_letters", "last_failed_at", [prefix], {}, {"traceback": 0})
 
     def _read(
         self,
         collection: str,
         field: str,
         prefixes: Sequence[Document],
+        also: Document,
         fields: Document | None,
     ) -> Read:
         def read(after: datetime, until: datetime, most: int | None) -> Sequence[Document]:
             span = {field: {"$gt": after, "$lte": until}}
             found: list[Document] = []
             for prefix in prefixes:
-                rows = self._store[collection].find({**prefix, **span}, fields)
+                # The embedded database looks for an index in the order of the fields.
+                query = {**prefix, **span, **also}
+                rows = self._store[collection].find(query, fields)
                 found += rows.sort(field, _NEWEST).limit(most or 0)
             if len(prefixes) > 1:
                 found.sort(key=lambda row: row[field], reverse=True)

@@ -15,7 +15,7 @@ from services.common.order_requests import (
     resolve,
 )
 from services.common.problems import Refusal
-from services.common.store import Store, from_document
+from services.common.store import Document, Store, from_document
 from services.dashboard_creator.acting import ACTS, Reason, Trader, refused_as, signed
 from services.dashboard_creator.models import Amount
 from services.domain.orders import Order
@@ -93,8 +93,12 @@ def add_order_acts(app: FastAPI, store: Store) -> None:
                 sentence = request_cancel(store, order_id, signed(caller, asked.reason))
             return OrderAsked(client_order_id=order_id, sentence=sentence)
 
+        def recall(line: Document) -> OrderAsked:
+            sentence = f"{order_id} ({line['facts']['status']}) is to be canceled"
+            return OrderAsked(client_order_id=order_id, sentence=sentence)
+
         request = Repeatable(caller.name, idempotency_key, f"cancel {order_id}", asked)
-        return once(store, request, OrderAsked, act)
+        return once(store, request, OrderAsked, act, recall)
 
     @app.post("/api/v1/orders/{order_id}/modify", status_code=202, responses=ACTS, tags=["acts"])
     def modify_order(
@@ -108,13 +112,13 @@ def add_order_acts(app: FastAPI, store: Store) -> None:
             change = Change(*(None if each is None else f"{each:f}" for each in numbers))
             with refused_as("ORDER_NOT_CHANGEABLE"):
                 terms = request_modify(store, order_id, change, signed(caller, asked.reason))
-            sentence = f"{order_id} is to have other terms"
-            return OrderTermsAsked(
-                client_order_id=order_id, sentence=sentence, **terms.model_dump()
-            )
+            return _terms_asked(order_id, terms.model_dump())
+
+        def recall(line: Document) -> OrderTermsAsked:
+            return _terms_asked(order_id, line["facts"]["terms"])
 
         request = Repeatable(caller.name, idempotency_key, f"modify {order_id}", asked)
-        return once(store, request, OrderTermsAsked, act)
+        return once(store, request, OrderTermsAsked, act, recall)
 
     @app.post("/api/v1/orders/{order_id}/resolve", status_code=202, responses=ACTS, tags=["acts"])
     def resolve_order(
@@ -128,8 +132,17 @@ def add_order_acts(app: FastAPI, store: Store) -> None:
                 sentence = resolve(store, order_id, asked.decision, signed(caller, asked.reason))
             return OrderAsked(client_order_id=order_id, sentence=sentence)
 
+        def recall(line: Document) -> OrderAsked:
+            sentence = f"{order_id}: {asked.decision}, by {line['by']}: {line['facts']['reason']}"
+            return OrderAsked(client_order_id=order_id, sentence=sentence)
+
         request = Repeatable(caller.name, idempotency_key, f"resolve {order_id}", asked)
-        return once(store, request, OrderAsked, act)
+        return once(store, request, OrderAsked, act, recall)
+
+
+def _terms_asked(order_id: str, terms: Document) -> OrderTermsAsked:
+    sentence = f"{order_id} is to have other terms"
+    return OrderTermsAsked(client_order_id=order_id, sentence=sentence, **terms)
 
 
 def _existing(store: Store, order_id: str) -> Order:

@@ -165,8 +165,7 @@ def _margin(
 
 def points_of(rows: Sequence[Mapping[str, Any]], span: Range) -> tuple[OverviewPoint, ...]:
     """The curve of a day by the minute, of a week by the hour; growth by the marks of each look."""
-    form = "%Y-%m-%dT%H:%M" if span is Range.DAY else "%Y-%m-%dT%H"
-    last = {f"{row['at']:{form}}": row for row in rows}
+    last = {point_key(row, span): row for row in rows}
     found: list[OverviewPoint] = []
     growth: float | None = 1.0
     before: Mapping[str, Any] | None = None
@@ -179,6 +178,12 @@ def points_of(rows: Sequence[Mapping[str, Any]], span: Range) -> tuple[OverviewP
         )
         before = row
     return tuple(found)
+
+
+def point_key(row: Mapping[str, Any], span: Range) -> str:
+    """The minute, or in a week the hour, that a look is one of."""
+    form = "%Y-%m-%dT%H:%M" if span is Range.DAY else "%Y-%m-%dT%H"
+    return f"{row['at']:{form}}"
 
 
 def _grown(growth: float | None, before: Mapping[str, Any], row: Mapping[str, Any]) -> float | None:

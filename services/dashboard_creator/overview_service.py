@@ -12,7 +12,7 @@ from services.common.clock import utc_now
 from services.common.kept import Kept
 from services.common.store import Document, from_document
 from services.dashboard_creator.cadence import GAPS, silence
-from services.dashboard_creator.fund_days import KeptFundDays
+from services.dashboard_creator.fund_days import POINT_SPANS, KeptFundDays, KeptFundPoints
 from services.dashboard_creator.overview import shared_currency
 from services.dashboard_creator.overview_models import (
     Overview,
@@ -133,6 +133,7 @@ class OverviewPages:
         self._services = services
         self._clock = terms.clock
         self.fund_days = KeptFundDays(store)
+        self._points = KeptFundPoints(store)
         self.page = Kept(self._build, seconds=terms.refresh_seconds)
         slow = _SLOW_SECONDS if terms.refresh_seconds else 0.0
         self._times = Kept(self._signal_times, seconds=slow)
@@ -228,9 +229,8 @@ class OverviewPages:
     def _curve(
         self, span: Range, account_type: AccountType, days: FundDays, now: datetime
     ) -> tuple[OverviewPoint, ...]:
-        if span in {Range.DAY, Range.WEEK}:
-            since = now - timedelta(days=1 if span is Range.DAY else 7)
-            return points_of(self._store.fund_points(account_type, since), span)
+        if span in POINT_SPANS:
+            return points_of(self._points(account_type, span, now), span)
         first = first_day(span, now)
         return daily_points(days, first, self._benchmark(first.isoformat()))
 

@@ -59,9 +59,11 @@ class OverviewStore:
         query = {"account_type": account_type, "date": {"$gte": since}}
         return list(self._store["fund_history"].find(query).sort("date", ASCENDING))
 
-    def fund_points(self, account_type: AccountType, since: datetime) -> list[Document]:
+    def fund_points(
+        self, account_type: AccountType, since: datetime, before: datetime
+    ) -> list[Document]:
         """Looks at a fund's equity, oldest first."""
-        query = {"account_type": account_type, "at": {"$gte": since}}
+        query = {"account_type": account_type, "at": {"$gte": since, "$lt": before}}
         return list(self._store["fund_points"].find(query).sort("at", ASCENDING))
 
     def margin_limit(self) -> Decimal | None:

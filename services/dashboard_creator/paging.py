@@ -4,9 +4,10 @@ A page is read in *windows* of time. MongoDB would stop at the limit of a query;
 database reads all that a query matches before it sorts and cuts (docs/performance.md), so that
 "the newest 50" would cost as much as all there ever was. A window is chosen to hold about one page,
 by how much was going on in each hour (`Activity`), and is made larger until the page is full. What
-no index is for is filtered here, and after some time the page is handed out as full as it is, with
-the cursor to go on from: a page may have fewer rows than was asked for, even none; the list ends
-where `next` is null.
+no index is for is filtered, here or by the store, as long as the page's time lasts: no window is
+larger than what is left of it, by what those before have taken. Then the page is handed out as full
+as it is, with the cursor to go on from: a page may have fewer rows than was asked for, even none;
+the list ends where `next` is null.
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 #: Rows of one window that are worth reading at once.
 _MOST_ROWS: Final = 400
 _LARGEST_STEP: Final = 8.0
+#: Read beyond what is missing: rows of the millisecond at which the page before ended, and equals.
+_SPARE_ROWS: Final = 20
+#: Rows from which on their time can be told from that of the question.
+_FEW_ROWS: Final = 20
+#: Of its time; what is left is too little for another window.
+_SPENT_RATIO: Final = 0.85
 _LAST_ID: Final = "\U0010ffff"
 
 
@@ -73,6 +80,11 @@ class Activity:
         self._hours = hours
         self._known = sorted(hours)
         self._first, self._last = counted
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the past was counted; what is going on now never is."""
+        return self._first == 0 and self._last > 0
 
     def floor(self, upper: datetime, rows: float, seconds: float) -> tuple[datetime, bool]:
         """A time before `upper`, so that about so many rows lie between, and whether that is known.
@@ -116,8 +128,9 @@ class Wanted(NamedTuple):
 
     Attributes:
         field: of the rows that the list is in the order of.
-        keep: whether a row belongs into the list.
-        enough: whether the page has taken long enough.
+        keep: whether a row belongs into the list; None = each does.
+        hidden: whether `read` keeps back what does not belong: an empty window is no silence then.
+        patience_seconds: after which the page is handed out, by `clock`.
     """
 
     limit: int
@@ -125,8 +138,10 @@ class Wanted(NamedTuple):
     until: datetime
     since: datetime | None = None
     before: Cursor | None = None
-    keep: Callable[[Document], bool] = lambda _: True
-    enough: Callable[[], bool] = lambda: False
+    keep: Callable[[Document], bool] | None = None
+    hidden: bool = False
+    patience_seconds: float = math.inf
+    clock: Callable[[], float] = lambda: 0.0
 
 
 class Slice(NamedTuple):
@@ -142,29 +157,74 @@ def newest_first(read: Read, wanted: Wanted, activity: Activity) -> Slice:
     upper = wanted.until if before is None else min(before.at, wanted.until)
     lowest = max(wanted.since - _MILLISECOND, BEGINNING) if wanted.since else BEGINNING
     found: list[Document] = []
-    rows = seconds = wanted.limit * 1.5
+    rows = seconds = wanted.limit * 1.3
+    time = _Time(wanted)
     while upper > lowest:
         floor, counted = activity.floor(upper, rows, seconds)
         lower = max(lowest, floor)
-        window, cut = _window(read, lower, upper, field, most=max(_MOST_ROWS, wanted.limit * 2))
+        size = rows if counted else seconds
+        window, cut = _window(read, lower, upper, field, most=_most(wanted, len(found)))
         fitting = 0
         for row in window:
             key = Cursor(row[field], str(row["_id"]))
-            if (before is not None and key >= before) or not wanted.keep(row):
+            if (before is not None and key >= before) or not _is_kept(row, wanted):
                 continue
             fitting += 1
             found.append(row)
             if len(found) == wanted.limit:
                 return Slice(found, key)
         upper = window[-1][field] - _MILLISECOND if cut else lower
-        if (window or counted) and upper > lowest and wanted.enough():
+        if (window or counted or wanted.hidden) and upper > lowest and time.is_up():
             return Slice(found, Cursor(upper, _LAST_ID))
         step = _step(len(window), fitting, wanted.limit - len(found))
+        size = min(size * step, time.bearable(size, len(window), counted=counted))
         if counted:
-            rows = min(rows * step, _MOST_HELD)
+            rows = min(size, _MOST_HELD)
         else:
-            seconds *= step
+            seconds = size
     return Slice(found, None)
+
+
+class _Time:
+    """What a page has left of its time, by the windows that it has read.
+
+    What they are measured by, rows of all kinds or seconds, is what the next one is chosen by, so
+    that it does not matter how much of a window comes back.
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._began = wanted.clock()
+        self._sizes = {True: 0.0, False: 0.0}
+        self._read = 0
+
+    def is_up(self) -> bool:
+        """Whether it is time to hand out the page."""
+        return self._spent() >= self._wanted.patience_seconds * _SPENT_RATIO
+
+    def bearable(self, size: float, rows: int, *, counted: bool) -> float:
+        """How large the next window may be, after one of this size that held so many rows."""
+        self._sizes[counted] += size
+        self._read += rows
+        if self._read < _FEW_ROWS and not self._wanted.hidden:
+            return math.inf  # what so few rows took says how long it takes to ask, not to read
+        spent = self._spent()
+        left = self._wanted.patience_seconds - spent
+        return left * self._sizes[counted] / spent if spent and not self.is_up() else math.inf
+
+    def _spent(self) -> float:
+        return self._wanted.clock() - self._began
+
+
+def _most(wanted: Wanted, found: int) -> int:
+    """Rows of one window that are worth having: of those that all belong into the list, few."""
+    if wanted.keep is None:
+        return wanted.limit - found + _SPARE_ROWS
+    return max(_MOST_ROWS, wanted.limit * 2)
+
+
+def _is_kept(row: Document, wanted: Wanted) -> bool:
+    return wanted.keep is None or wanted.keep(row)
 
 
 def _window(

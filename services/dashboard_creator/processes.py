@@ -86,10 +86,10 @@ class Processes:
     def _ask(self, name: str) -> dict[str, Any]:
         if name in _WITHOUT_HTTP or name not in PORTS:
             return {}
-        port = self._settings.port(_OPS.get(name, name))
+        place = f"{self._settings.host_of(name)}:{self._settings.port(_OPS.get(name, name))}"
         try:
             answer = self._http.request(
-                "GET", f"http://127.0.0.1:{port}/health", timeout=_TIMEOUT, retries=False
+                "GET", f"http://{place}/health", timeout=_TIMEOUT, retries=False
             )
             found = answer.json()
         except (urllib3.exceptions.HTTPError, ValueError):

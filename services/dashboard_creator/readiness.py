@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
 
 from services.dashboard_creator.models import View
 from services.domain.risk import RiskLock
@@ -12,6 +13,8 @@ from services.domain.risk import RiskLock
 Document = Mapping[str, Any]
 State = Literal["GREEN", "AMBER", "RED"]
 _ORDER = ("RED", "AMBER", "GREEN")
+#: From this part of the equity on, margin leaves little room.
+_MUCH_MARGIN = Decimal("0.8")
 
 
 class Check(View):
@@ -31,6 +34,20 @@ class AccountReadiness(View):
     checks: tuple[Check, ...]
 
 
+class Calendar(NamedTuple):
+    """What the calendar says of an account.
+
+    Attributes:
+        closed: why its exchange is closed today; None = it trades, or nobody knows.
+        token_ended: whether what opens it has ended; None = it needs no token of the day.
+        expiring: symbol and days left of what is held and ends soon.
+    """
+
+    closed: str | None = None
+    token_ended: bool | None = None
+    expiring: Sequence[tuple[str, int]] = ()
+
+
 def account_readiness(
     account: Document,
     look: Document | None,
@@ -38,6 +55,7 @@ def account_readiness(
     *,
     now: datetime,
     max_age_seconds: float,
+    calendar: Calendar | None = None,
 ) -> AccountReadiness:
     """All checks of one account.
 
@@ -47,6 +65,7 @@ def account_readiness(
         locks: those that hold now.
         now: when.
         max_age_seconds: of figures that Cerebro still trades on.
+        calendar: what it says; None = it was not asked.
     """
     account_id = account["_id"]
     checks = (
@@ -54,6 +73,8 @@ def account_readiness(
         _fresh(account, now, max_age_seconds),
         _reconciled(look, now),
         _unlocked(account_id, locks),
+        _margin(account),
+        *(_days(account, calendar) if calendar else ()),
     )
     return AccountReadiness(account_id=account_id, state=worst(checks), checks=checks)
 
@@ -157,3 +178,49 @@ def _unlocked(account_id: str, locks: Iterable[RiskLock]) -> Check:
         sentence="; ".join(f"{lock.sentence}, {lock.ends}" for lock in mine),
         fix="python3 scripts/limits.py lists locks, and resets one that a person must accept",
     )
+
+
+def _margin(account: Document) -> Check:
+    """How much of the equity margin takes already; unknown figures are the business of `data`."""
+    name, equity, margin = "margin", account.get("equity"), account.get("initial_margin")
+    if equity is None or margin is None or equity <= 0:
+        known = equity is None or margin is None
+        sentence = "margin is not known" if known else f"the equity is {equity}"
+        return Check(
+            name=name,
+            state="AMBER" if known else "RED",
+            sentence=f"{sentence}, so nothing more can be entered by it",
+            fix=f"python3 scripts/check_broker.py {account['_id']}",
+        )
+    used = Decimal(margin) / Decimal(equity)
+    said = f"margin takes {used:.0%} of the equity"
+    if used < _MUCH_MARGIN:
+        return Check(name=name, state="GREEN", sentence=said)
+    fix = "close something, pay in, or lower max_margin_ratio (scripts/limits.py)"
+    return Check(name=name, state="RED" if used >= 1 else "AMBER", sentence=said, fix=fix)
+
+
+def _days(account: Document, calendar: Calendar) -> list[Check]:
+    """Token, exchange and contracts, as far as the account has them."""
+    checks = []
+    if calendar.token_ended is not None:
+        fix = f"python3 scripts/zerodha_login.py {account['_id']}" if calendar.token_ended else ""
+        said = "today's log-in is missing" if calendar.token_ended else "the log-in is of today"
+        state: State = "RED" if calendar.token_ended else "GREEN"
+        checks.append(Check(name="token", state=state, sentence=said, fix=fix))
+    if calendar.closed:
+        fix = "nothing to do; what is sent meanwhile waits, or is refused by the broker"
+        checks.append(Check(name="market", state="AMBER", sentence=calendar.closed, fix=fix))
+    if calendar.expiring:
+        words = ", ".join(f"{name} {_left(days)}" for name, days in calendar.expiring)
+        over = any(days < 0 for _, days in calendar.expiring)
+        fix = "roll or close it; of what has ended look at books and statement (scripts/books.py)"
+        state = "RED" if over else "AMBER"
+        checks.append(Check(name="contracts", state=state, sentence=words, fix=fix))
+    return checks
+
+
+def _left(days: int) -> str:
+    if days < 0:
+        return "has ended, and is in the books"
+    return "ends today" if days == 0 else f"ends in {days} days"

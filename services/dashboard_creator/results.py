@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from fastapi import FastAPI
 
 from services.common.daemon import Process
@@ -25,15 +27,36 @@ from services.dashboard_creator.summaries import LEASE, Summaries
 from services.dashboard_creator.summary_store import SummaryStore
 
 
+class Results(NamedTuple):
+    """What keeps results, and what makes their pages."""
+
+    rows: SummaryStore
+    made: MadeDashboards
+    reports: Reports
+
+
 def add_results(process: Process[DashboardSettings], app: FastAPI, store: Store) -> None:
     """Changes → rows of days → pages."""
     settings = process.settings
-    rows = SummaryStore(store)
+    results = add_result_routes(app, store, settings)
     lease = Lease(store, LEASE, ttl_seconds=settings.lease_ttl_s)
-    summaries = Summaries(rows, lease, every_seconds=settings.dashboard_refresh_s)
+    summaries = Summaries(results.rows, lease, every_seconds=settings.dashboard_refresh_s)
     process.health.add("summaries", summaries.state)
     process.add(summaries)
-    facts = OverviewStore(store)
+    process.add(
+        ResultJobs(
+            results.made,
+            results.reports,
+            cron=settings.daily_report_cron,
+            held=lease.held,
+            on_death=process.fail,
+        )
+    )
+
+
+def add_result_routes(app: FastAPI, store: Store, settings: DashboardSettings) -> Results:
+    """Rows of days → pages."""
+    rows, facts = SummaryStore(store), OverviewStore(store)
     overview = OverviewPages(
         facts,
         rows,
@@ -59,12 +82,4 @@ def add_results(process: Process[DashboardSettings], app: FastAPI, store: Store)
     )
     reports = Reports(kept, facts, rows, overview, trading_mode=settings.trading_mode)
     add_report_routes(app, reports)
-    process.add(
-        ResultJobs(
-            made,
-            reports,
-            cron=settings.daily_report_cron,
-            held=lease.held,
-            on_death=process.fail,
-        )
-    )
+    return Results(rows, made, reports)

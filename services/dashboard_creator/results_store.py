@@ -13,8 +13,8 @@ from pymongo.client_session import ClientSession
 
 from services.common.audit import audit
 from services.common.store import Document, Store, from_document, to_document
+from services.dashboard_creator.activity import Activities
 from services.dashboard_creator.paging import (
-    Activity,
     Cursor,
     Read,
     Slice,
@@ -27,8 +27,16 @@ from services.domain.words import SignalStatus
 
 #: A decision's context is large, and nobody's but the operator's.
 _WITHOUT_CONTEXT: Final = {"decision.context": 0}
+#: What a line shows: of the steps of the decision, which are most of a signal, only the limits.
+_OF_LINES: Final = {
+    **dict.fromkeys(("signal_id", "strategy_id", "external_id", "status", "received_at"), 1),
+    **dict.fromkeys(("decision.outcome", "decision.intent", "decision.code"), 1),
+    **dict.fromkeys(("decision.reason", "decision.decided_at"), 1),
+    **dict.fromkeys(("decision.steps.name", "decision.steps.limit"), 1),
+    **dict.fromkeys(("signal", "quarantine"), 1),
+}
 #: After which a page is handed out as full as it is.
-_PATIENCE_SECONDS: Final = 0.05
+_PATIENCE_SECONDS: Final = 0.03
 _REFUSED: Final = frozenset(
     {
         SignalStatus.DENIED,
@@ -64,6 +72,7 @@ class ResultsStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._activities = Activities(store)
 
     def strategy_exists(self, strategy_id: str) -> bool:
         """Whether there is, or has been, such a strategy."""
@@ -83,20 +92,20 @@ class ResultsStore:
         def read(after: datetime, until: datetime, most: int | None) -> list[Document]:
             span = {"received_at": {"$gt": after, "$lte": until}}
             found = self._store["signal_store"].find(
-                {"strategy_id": query.strategy_id, **span}, _WITHOUT_CONTEXT
+                {"strategy_id": query.strategy_id, **span}, _OF_LINES
             )
             return list(found.sort("received_at", DESCENDING).limit(most or 0))
 
-        began = time.monotonic()
         wanted = Wanted(
             limit=query.limit,
             field="received_at",
             until=query.until,
             before=query.before,
-            keep=lambda row: query.status is None or row["status"] == query.status,
-            enough=lambda: time.monotonic() - began > _PATIENCE_SECONDS,
+            keep=(lambda row: row["status"] == query.status) if query.status else None,
+            patience_seconds=_PATIENCE_SECONDS,
+            clock=time.monotonic,
         )
-        return newest_first(read, wanted, Activity({}))
+        return newest_first(read, wanted, self._activities.of_signals())
 
     def signal(self, strategy_id: str, signal_id: str) -> Document | None:
         """One signal of a strategy, by our id."""
@@ -107,6 +116,11 @@ class ResultsStore:
         """All orders of some signals, oldest first."""
         found = self._store["orders"].find({"signal_id": {"$in": list(signal_ids)}})
         return sorted(found, key=lambda order: (order["created_at"], order["_id"]))
+
+    def lines_of_orders(self, signal_ids: Iterable[str]) -> list[Document]:
+        """All orders of some signals without their changes."""
+        query = {"signal_id": {"$in": list(signal_ids)}}
+        return list(self._store["orders"].find(query, {"events": 0}))
 
     def fills_of(self, signal_id: str) -> list[Document]:
         """All executions of a signal that count, oldest first."""
@@ -137,7 +151,8 @@ class ResultsStore:
                 since=since,
                 keep=lambda row: not row.get("void"),
             )
-            page = newest_first(self._fills_of_account(account_id), wanted, Activity({}))
+            read = self._fills_of_account(account_id)
+            page = newest_first(read, wanted, self._activities.of_signals())
             rows += [dict(row) for row in page.rows]
         rows.sort(key=lambda row: (row["occurred_at"], row["_id"]), reverse=True)
         return self._with_instruments(rows[:limit])

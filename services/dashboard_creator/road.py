@@ -134,6 +134,11 @@ def instrument_in_words(instrument: Instrument) -> str:
     )
 
 
+def grouped(number: Decimal) -> str:
+    """Exactly, without zeros that say nothing, and with thousands apart: `90,000.5`."""
+    return f"{Decimal(plain(number)):,f}"
+
+
 def _asked(record: SignalRecord) -> str:
     signal = record.signal
     if signal is None:
@@ -145,7 +150,7 @@ def _asked(record: SignalRecord) -> str:
 
 def _account_of(signal: Signal) -> str:
     equity = signal.sender_equity
-    return "" if equity is None else f" for a {_grouped(equity)} account"
+    return "" if equity is None else f" for a {grouped(equity)} account"
 
 
 def _answer(record: SignalRecord, orders: Sequence[OrderView]) -> str:
@@ -200,13 +205,13 @@ def _rest(orders: Sequence[OrderView]) -> str:
 
 
 def _open(order: OrderView) -> str:
-    what = f"{order.side} {plain(order.leaves_quantity)} {instrument_in_words(order.instrument)}"
+    what = f"{order.side} {grouped(order.leaves_quantity)} {instrument_in_words(order.instrument)}"
     more = " more" if order.filled_quantity else ""
     return f"{what}{more} in {order.account_id} ({order.status})"
 
 
 def _ended(order: OrderView) -> str:
-    what = f"{order.side} {plain(order.leaves_quantity)} {instrument_in_words(order.instrument)}"
+    what = f"{order.side} {grouped(order.leaves_quantity)} {instrument_in_words(order.instrument)}"
     who = {
         OrderStatus.REJECTED: f"{order.account_id}'s broker rejected {what}",
         OrderStatus.DENIED: f"we denied {what} in {order.account_id} before sending",
@@ -232,14 +237,14 @@ def _trade(orders: Sequence[OrderView]) -> Trade:
 
 
 def _trade_in_words(trade: Trade, *, several: bool) -> str:
-    part = f" of {plain(trade.wanted)}" if trade.filled < trade.wanted else ""
+    part = f" of {grouped(trade.wanted)}" if trade.filled < trade.wanted else ""
     what = f" {instrument_in_words(trade.instrument)}" if several else ""
-    at = "" if trade.price is None else f" at {plain(round(trade.price, 6))}"
-    return f"{_DONE[trade.side]} {plain(trade.filled)}{part}{what} in {trade.account_id}{at}"
+    at = "" if trade.price is None else f" at {grouped(round(trade.price, 6))}"
+    return f"{_DONE[trade.side]} {grouped(trade.filled)}{part}{what} in {trade.account_id}{at}"
 
 
 def _leg(leg: Leg) -> str:
-    how_many = plain(leg.quantity) if leg.quantity else "all"
+    how_many = grouped(leg.quantity) if leg.quantity else "all"
     return f"{leg.side or 'close'} {how_many} {instrument_in_words(leg.instrument)}"
 
 
@@ -253,11 +258,6 @@ def _coded(sentence: str, code: str) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _grouped(number: Decimal) -> str:
-    whole, point, fraction = plain(number).partition(".")
-    return f"{int(whole):,}{point}{fraction}"
 
 
 def _milliseconds(span: timedelta) -> float:

@@ -13,7 +13,7 @@ from services.dashboard_creator.client_dashboard import (
     percent,
     trade_figures,
 )
-from services.dashboard_creator.models import FillView, OrderView, SignalRecord
+from services.dashboard_creator.models import DecisionView, FillView, OrderView, SignalRecord
 from services.dashboard_creator.privacy import (
     decision_of,
     private_orders,
@@ -225,10 +225,17 @@ def _line(
         "status": record.status,
         "actual_quantity": filled if first else None,
         "position_size_usd": round(size, 2) if in_dollars else None,
-        "allocation_pct": None,
+        "allocation_pct": _allocation_pct(decision),
         "execution_price": paid / filled if filled else None,
         "approval_reason": reason_of(decision, names) if decision else quarantine,
     }
+
+
+def _allocation_pct(decision: DecisionView | None) -> float | None:
+    """What the strategy was given when it was decided; None of an exit, which does not ask."""
+    steps = decision.steps if decision else ()
+    ratio = next((step.limit for step in steps if step.name == "allocation"), None)
+    return None if ratio is None else float(ratio * 100)
 
 
 def sender_page(

@@ -68,8 +68,8 @@ class Senders:
         page = self._store.signals(query)
         records = [from_document(SignalRecord, dict(row)) for row in page.rows]
         orders: dict[str, list[OrderView]] = defaultdict(list)
-        for row in self._store.orders_of(record.signal_id for record in records):
-            orders[row["signal_id"]].append(order_view(row))
+        for row in self._store.lines_of_orders(record.signal_id for record in records):
+            orders[row["signal_id"]].append(order_view({**row, "events": ()}))
         names = aliases(self._store.account_ids())
         return SenderSignals(
             rows=tuple(sender_signal(each, orders[each.signal_id], names) for each in records),

@@ -8,9 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from services.common.clock import utc_now
-from services.common.store import from_document
+from services.common.store import Document, from_document
 from services.dashboard_creator.documents import (
-    dead_letter,
     incident,
     order_view,
     position_view,
@@ -30,7 +29,6 @@ from services.dashboard_creator.models import (
 from services.dashboard_creator.overview import account_row, fund_row, money_of, strategy_row
 from services.dashboard_creator.pages import (
     Dashboard,
-    DeadLetter,
     DeadLetterCounts,
     Incident,
     LastSignal,
@@ -72,11 +70,9 @@ class Dashboards:
             self._kept = (time.monotonic(), page)
             return page
 
-    def signals(
-        self, *, limit: int, strategy_id: str | None = None, status: SignalStatus | None = None
-    ) -> list[SignalSummary]:
+    def signals(self, *, limit: int) -> list[SignalSummary]:
         """The newest signals with their road."""
-        found = self._store.signals(limit=limit, strategy_id=strategy_id, status=status)
+        found = self._store.signals(limit=limit)
         records = [from_document(SignalRecord, document) for document in found]
         orders: dict[str, list[OrderView]] = defaultdict(list)
         for document in self._store.orders_of(record.signal_id for record in records):
@@ -94,10 +90,6 @@ class Dashboards:
         paths = self._store.paths_of(found["raw_id"])
         return signal_page(record, orders, fills, self._positions_of(orders), paths)
 
-    def orders(self, *, working: bool | None, limit: int) -> list[OrderView]:
-        """The newest orders."""
-        return [order_view(each) for each in self._store.orders(working=working, limit=limit)]
-
     def positions(self, *, open_only: bool) -> list[PositionView]:
         """What every strategy holds in every account."""
         found = [position_view(document) for document in self._store.positions()]
@@ -111,10 +103,6 @@ class Dashboards:
     def incidents(self, *, status: str | None, limit: int) -> list[Incident]:
         """What a person must see."""
         return [incident(each) for each in self._store.incidents(status=status, limit=limit)]
-
-    def dead_letters(self, *, status: str | None, limit: int) -> list[DeadLetter]:
-        """Messages that could not be handled."""
-        return [dead_letter(each) for each in self._store.dead_letters(status=status, limit=limit)]
 
     def _positions_of(self, orders: Iterable[OrderView]) -> list[PositionView]:
         ids = {position_id(o.strategy_id, o.account_id, o.instrument) for o in orders}
@@ -150,6 +138,8 @@ class Dashboards:
             reservation = from_document(Reservation, row)
             reservations[reservation.strategy_id].append(reservation)
         ratios = self._store.allocation_ratios()
+        names = sorted({*documents, *positions, *reservations})
+        last = self._store.last_signals(names)
         return [
             strategy_row(
                 strategy_id,
@@ -157,11 +147,11 @@ class Dashboards:
                 allocation_ratio=ratios.get(strategy_id),
                 money=money_of(positions[strategy_id], reservations[strategy_id], currencies),
                 account_currencies=currencies,
-                last_signal=self._last_signal(strategy_id),
+                last_signal=_last(last.get(strategy_id)),
             )
-            for strategy_id in sorted({*documents, *positions, *reservations})
+            for strategy_id in names
         ]
 
-    def _last_signal(self, strategy_id: str) -> LastSignal | None:
-        found = self._store.last_signal(strategy_id)
-        return from_document(LastSignal, found) if found else None
+
+def _last(found: Document | None) -> LastSignal | None:
+    return from_document(LastSignal, found) if found else None

@@ -12,12 +12,18 @@ from services.dashboard_creator.documents import order_view
 from services.dashboard_creator.list_models import DeadLetterPage
 from services.dashboard_creator.list_rows import fill_row, order_line
 from services.dashboard_creator.lists_store import ListStore
-from services.dashboard_creator.models import DecisionView, RawSignal, SignalPage, StepView
+from services.dashboard_creator.models import (
+    DecisionView,
+    PassableView,
+    RawSignal,
+    SignalPage,
+    StepView,
+)
 from services.dashboard_creator.order_page import OrderPage, order_page
-from services.dashboard_creator.road import road
+from services.dashboard_creator.road import grouped, road
 from services.dashboard_creator.scrub import scrubbed, scrubbed_body
 from services.dashboard_creator.service import Dashboards
-from services.domain.signals import plain
+from services.domain.approvals import AWAITS_APPROVAL
 
 Document = Mapping[str, Any]
 _MOST_LETTERS: Final = 20_000
@@ -108,11 +114,8 @@ def decision_for(decision: DecisionView | None, caller: Caller) -> DecisionView 
     """The decision with what would have passed in words; figures of accounts only for operators."""
     if decision is None:
         return None
-    binding = next((step for step in decision.steps if step.bound), None)
     passable = [
-        each.model_copy(
-            update={"sentence": _would_have_been(plain(each.quantity), each.account_id, binding)}
-        )
+        each.model_copy(update={"sentence": _would_have_been(each, decision.steps)})
         for each in decision.passable
     ]
     steps = decision.steps
@@ -123,11 +126,13 @@ def decision_for(decision: DecisionView | None, caller: Caller) -> DecisionView 
     return decision.model_copy(update={"passable": tuple(passable), "steps": steps})
 
 
-def _would_have_been(quantity: str, account_id: str, binding: StepView | None) -> str:
-    why = f"; {binding.name} stopped more" if binding is not None else ""
-    if quantity == "0":
-        return f"nothing would have passed in {account_id}{why}"
-    return f"would have been {quantity} in {account_id}{why}"
+def _would_have_been(passable: PassableView, steps: Sequence[StepView]) -> str:
+    where = passable.account_id
+    bound = [step for step in steps if step.bound and step.account_id in {None, where}]
+    why = f"; {bound[-1].name} stopped more" if bound else ""
+    if not passable.quantity:
+        return f"nothing would have passed in {where}{why}"
+    return f"would have been {grouped(passable.quantity)} in {where}{why}"
 
 
 def waits_of(life: Document) -> dict[str, str]:
@@ -145,6 +150,8 @@ def waiting_for(life: Document) -> str:
     """What an undecided signal waits for."""
     if not life.get("undecided"):
         return ""
+    if life["undecided"] == AWAITS_APPROVAL:
+        return "a person's approval"
     known = waits_of(life).get("DECIDED")
     since = life.get("waiting_since")
     if since is None:

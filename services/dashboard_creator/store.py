@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
+from services.common.clock import utc_now
 from services.common.controls import controls, trading_state
 from services.common.locks import locks
 from services.common.store import Document, Store
+from services.dashboard_creator.activity import Activities
+from services.dashboard_creator.paging import Wanted, newest_first
 from services.domain.signals import plain
 from services.domain.words import TradingState
 
 _NEWEST = -1
+#: A clock may be ahead of ours.
+_AHEAD: Final = timedelta(minutes=5)
+#: So far back signals are looked for that are not in the summaries.
+_JUST_BEGUN: Final = timedelta(days=7)
 
 
 class DashboardStore:
@@ -20,6 +28,7 @@ class DashboardStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._activities = Activities(store)
 
     def trading_state(self) -> TradingState:
         """The kill switch."""
@@ -39,15 +48,10 @@ class DashboardStore:
         ]
         return (*set_by_hand, *locked)
 
-    def signals(
-        self, *, limit: int, strategy_id: str | None = None, status: str | None = None
-    ) -> list[Document]:
-        """The newest signals."""
-        given = {"strategy_id": strategy_id, "status": status}
-        query = {name: value for name, value in given.items() if value is not None}
-        fields = {"decision.context": 0}
-        found = self._store["signal_store"].find(query, fields)
-        return list(found.sort("received_at", _NEWEST).limit(limit))
+    def signals(self, *, limit: int, status: str | None = None) -> list[Document]:
+        """The newest signals, or those of a status; in windows, as all lists (`paging`)."""
+        prefix = {} if status is None else {"status": status}
+        return self._newest(prefix, {"decision.context": 0}, limit=limit)
 
     def signal(self, signal_id: str) -> Document | None:
         """One signal."""
@@ -58,24 +62,41 @@ class DashboardStore:
         found = self._store["trading_signals_raw"].find_one({"_id": raw_id}, {"paths": 1})
         return found.get("paths", []) if found else []
 
-    def last_signal(self, strategy_id: str) -> Document | None:
-        """The newest signal of a strategy."""
-        return self._store["signal_store"].find_one(
-            {"strategy_id": strategy_id},
-            {"signal_id": 1, "status": 1, "received_at": 1},
-            sort=[("received_at", _NEWEST)],
-        )
+    def last_signals(self, strategy_ids: Iterable[str]) -> dict[str, Document]:
+        """The newest signal of each strategy that has sent any."""
+        found = self._store["strategy_totals"].find({}, {"last_signal_at": 1})
+        counted = {row["_id"]: row.get("last_signal_at") for row in found}
+        fields = {"signal_id": 1, "status": 1, "received_at": 1}
+        newest: dict[str, Document] = {}
+        for strategy_id in strategy_ids:
+            prefix, since = {"strategy_id": strategy_id}, counted.get(strategy_id)
+            if since is None:  # it has sent nothing, or is not counted yet
+                begun = utc_now() - _JUST_BEGUN
+                rows = self._newest(prefix, fields, limit=1, since=begun)
+            else:
+                query = {**prefix, "received_at": {"$gte": since}}
+                rows = sorted(self._store["signal_store"].find(query, fields), key=_arrival)
+            if rows:
+                newest[strategy_id] = rows[-1]
+        return newest
+
+    def _newest(
+        self, prefix: Document, fields: Document, *, limit: int, since: datetime | None = None
+    ) -> list[Document]:
+        def read(after: datetime, until: datetime, most: int | None) -> list[Document]:
+            span = {"received_at": {"$gt": after, "$lte": until}}
+            found = self._store["signal_store"].find({**prefix, **span}, fields)
+            return list(found.sort("received_at", _NEWEST).limit(most or 0))
+
+        until = utc_now() + _AHEAD
+        wanted = Wanted(limit=limit, field="received_at", until=until, since=since)
+        page = newest_first(read, wanted, self._activities.of_signals())
+        return [dict(row) for row in page.rows]
 
     def orders_of(self, signal_ids: Iterable[str]) -> list[Document]:
         """All orders of some signals, oldest first."""
         found = self._store["orders"].find({"signal_id": {"$in": list(signal_ids)}})
         return sorted(found, key=lambda order: (order["created_at"], order["_id"]))
-
-    def orders(self, *, working: bool | None, limit: int) -> list[Document]:
-        """The newest orders; `working` picks those that are, or are not, at their end."""
-        states = {None: {}, True: {"working": True}, False: {"working": {"$ne": True}}}
-        found = self._store["orders"].find(states[working])
-        return list(found.sort("created_at", _NEWEST).limit(limit))
 
     def fills_of(self, signal_id: str) -> list[Document]:
         """All executions of a signal that count, oldest first."""
@@ -112,12 +133,10 @@ class DashboardStore:
         found = self._store["incidents"].find(query)
         return list(found.sort("last_seen_at", _NEWEST).limit(limit))
 
-    def dead_letters(self, *, status: str | None, limit: int) -> list[Document]:
-        """Failed messages, those that failed last first; without the traceback."""
-        query = {} if status is None else {"status": status}
-        found = self._store["dead_letters"].find(query, {"traceback": 0})
-        return list(found.sort("last_failed_at", _NEWEST).limit(limit))
-
     def count_dead_letters(self, status: str) -> int:
         """How many messages are DEAD, or FAILING."""
         return self._store["dead_letters"].count_documents({"status": status})
+
+
+def _arrival(row: Document) -> tuple[datetime, str]:
+    return row["received_at"], str(row["_id"])

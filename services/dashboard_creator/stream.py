@@ -14,15 +14,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from typing import Any, Final
 
 from pymongo.change_stream import ChangeStream
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
+from services.common.following import keep_following
 from services.common.store import Document, Store
 from services.dashboard_creator.stream_events import (
     KINDS,
@@ -36,7 +39,6 @@ from services.dashboard_creator.stream_events import (
 
 _log = logging.getLogger(__name__)
 _AWAIT_MS: Final = 250
-_RETRY_SECONDS: Final = 1.0
 #: What a listener may leave waiting, and what is brought up for one that comes back.
 MOST_WAITING: Final = 1000
 _MOST_MISSED: Final = 2000
@@ -124,6 +126,8 @@ class Feed:
         self._stop = threading.Event()
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        self._read_at = -math.inf
+        self._resume: Mapping[str, Any] | None = None
         self.position: str | None = None
 
     def start(self) -> None:
@@ -144,6 +148,10 @@ class Feed:
         if not self._thread.is_alive():
             raise RuntimeError("the feed of changes does not run")
         return f"{len(self._everybody())} streams"
+
+    def has_read_within(self, seconds: float) -> bool:
+        """Whether the store has answered so lately; else nobody knows what has changed."""
+        return time.monotonic() - self._read_at <= seconds
 
     def listen(self) -> Listener:
         """Hear everything from now on; called in the loop that will take it."""
@@ -189,37 +197,34 @@ class Feed:
         )
 
     def _run(self) -> None:
-        token: Mapping[str, Any] | None = None
-        while not self._stop.is_set():
-            try:
-                with self._watch(token) as changes:
-                    token = self._follow(changes)
-            except OperationFailure as error:  # most likely the history does not reach back so far
-                _log.warning("the feed begins anew: %s", error)
-                token = None
-                self._kept.clear()
-                for listener in self._everybody():
-                    listener.lose()
-                self._stop.wait(_RETRY_SECONDS)
-            except PyMongoError as error:
-                _log.warning("the feed waits for the store: %s", type(error).__name__)
-                token = {"_data": self.position} if self.position else None
-                self._stop.wait(_RETRY_SECONDS)
+        keep_following("the feed", self._stop, self._follow, self._lose)
 
-    def _follow(self, changes: ChangeStream[Document]) -> Mapping[str, Any] | None:
-        while not self._stop.is_set():
-            change = changes.try_next()
-            self._opened.set()
-            if change is not None:
-                self._tell(change)
-            place = changes.resume_token
-            if place is not None and str(place["_data"]) != self.position:
-                self.position = str(place["_data"])
-                if change is None:
-                    self._kept.append((self.position, None))
-                    for listener in self._everybody():
-                        listener.pass_by(self.position)
-        return changes.resume_token
+    def _lose(self) -> None:
+        """There is a gap: what was kept is not all that has happened since."""
+        self._resume = None
+        self._kept.clear()
+        for listener in self._everybody():
+            listener.lose()
+
+    def _follow(self) -> None:
+        with self._watch(self._resume) as changes:
+            while not self._stop.is_set():
+                change = changes.try_next()
+                self._read_at = time.monotonic()
+                self._opened.set()
+                if change is not None:
+                    self._tell(change)
+                place = changes.resume_token
+                if place is not None and str(place["_data"]) != self.position:
+                    self._reach(str(place["_data"]), quiet=change is None)
+
+    def _reach(self, position: str, *, quiet: bool) -> None:
+        """So far everything is read; after it a stream that broke is taken up."""
+        self.position, self._resume = position, {"_data": position}
+        if quiet:
+            self._kept.append((position, None))
+            for listener in self._everybody():
+                listener.pass_by(position)
 
     def _tell(self, change: Document) -> None:
         event = self._told(change)

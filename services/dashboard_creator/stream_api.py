@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -20,7 +21,8 @@ from services.dashboard_creator.stream_events import Audience, StreamEvent, Told
 from services.domain.errors import TransientError
 from services.domain.users import Permission
 
-HEARTBEAT_SECONDS: Final = 10.0
+#: A page that has heard nothing for more than two of them takes its line for dead (live-stream.ts).
+PING_SECONDS: Final = 3.0
 #: Within this an ended session ends its streams.
 _CHECK_SECONDS: Final = 1.0
 #: What happens at once is told at once: a signal that fills at once changes a dozen rows.
@@ -34,9 +36,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def add_stream_routes(
-    app: FastAPI, feed: Feed, *, heartbeat_seconds: float = HEARTBEAT_SECONDS
-) -> None:
+def add_stream_routes(app: FastAPI, feed: Feed) -> None:
     """One route; what it sends is in `stream_events`."""
     open_streams: Counter[str] = Counter()
 
@@ -52,11 +52,14 @@ def add_stream_routes(
         caller: Annotated[Caller, Depends(allow(Permission.SELF))],
         last_event_id: Annotated[str | None, Header(max_length=1000)] = None,
     ) -> StreamingResponse:
-        """What changes, as it changes: `event` is the kind, `data` a StreamEvent; or `reset`."""
+        """What changes, as it changes: `event` is its kind, `data` a StreamEvent; or `reset`.
+
+        `ping` says in silence that the line lives, and that changes would be told.
+        """
         if open_streams[caller.name] >= MOST_STREAMS:
             sentence = f"{caller.name} has {MOST_STREAMS} streams open already: close one"
             raise Refusal(429, "TOO_MANY_STREAMS", sentence, retry_after=5)
-        stream = _Stream(request, feed, _audience(caller), heartbeat_seconds)
+        stream = _Stream(request, feed, _audience(caller))
 
         async def sent() -> AsyncIterator[bytes]:
             open_streams[caller.name] += 1
@@ -72,20 +75,19 @@ def add_stream_routes(
 class _Stream:
     """One open connection."""
 
-    def __init__(
-        self, request: Request, feed: Feed, audience: Audience, heartbeat_seconds: float
-    ) -> None:
+    def __init__(self, request: Request, feed: Feed, audience: Audience) -> None:
         self._request = request
         self._feed = feed
         self._audience = audience
-        self._heartbeat = heartbeat_seconds
-        self._checked_at = self._sent_at = time.monotonic()
+        self._checked_at, self._sent_at = time.monotonic(), -math.inf
 
     async def parts(self, last_event_id: str | None) -> AsyncIterator[bytes]:
         listener = self._feed.listen()
         try:
             begun = None if last_event_id else listener.place
             yield format_sse_event(retry=_RETRY_MS, comment="connected", id=begun)
+            for each in self._sign_of_life(listener):
+                yield each
             known: set[str] = set()
             if last_event_id:
                 missed = await asyncio.to_thread(self._feed.missed, last_event_id)
@@ -106,7 +108,7 @@ class _Stream:
     async def _next(self, listener: Listener, known: set[str]) -> list[bytes]:
         """What to send now: events, `reset`, a sign of life, or nothing yet."""
         try:
-            wait = min(self._heartbeat, _CHECK_SECONDS)
+            wait = min(PING_SECONDS, _CHECK_SECONDS)
             await asyncio.wait_for(listener.woken.wait(), timeout=wait)
         except TimeoutError:
             return self._sign_of_life(listener)
@@ -129,12 +131,15 @@ class _Stream:
         ]
 
     def _sign_of_life(self, listener: Listener) -> list[bytes]:
-        """With the place reached, so that who hears little need not begin anew after a while."""
+        """With the place reached, so that who hears little need not begin anew after a while.
+
+        It says that changes would be told: while the feed itself reads nothing there is none.
+        """
         now = time.monotonic()
-        if now - self._sent_at < self._heartbeat:
+        if now - self._sent_at < PING_SECONDS or not self._feed.has_read_within(PING_SECONDS):
             return []
         self._sent_at = now
-        return [format_sse_event(comment="heartbeat", id=listener.place)]
+        return [format_sse_event(event="ping", id=listener.place, data_str="{}")]
 
     def _reset(self, listener: Listener) -> bytes:
         self._sent_at = time.monotonic()

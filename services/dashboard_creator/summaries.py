@@ -8,24 +8,20 @@ Where the history of changes is gone, every row is made anew.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pymongo.change_stream import ChangeStream
-from pymongo.errors import OperationFailure, PyMongoError
 
 from services.common.clock import utc_now
+from services.common.following import keep_following
 from services.common.leases import Lease
 from services.common.store import Document
 from services.dashboard_creator.summary_store import Key, SummaryStore
-from services.domain.errors import TransientError
 
-_log = logging.getLogger(__name__)
 LEASE: Final = "summaries"
-_PAUSE_SECONDS: Final = 1.0
 #: Between tokens while nothing changes, so that the history of changes still has them.
 _IDLE_SECONDS: Final = 60.0
 #: Changes that are read before rows are made of them.
@@ -93,25 +89,14 @@ class Summaries:
         return "following" if self._caught_up else "making rows"
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                if self._lease.held():
-                    self.follow()
-            except OperationFailure as error:
-                _log.warning("changes are lost, making all rows anew: %s", error.details)
-                self._forget_token()
-            except (PyMongoError, TransientError) as error:
-                _log.warning("summaries pause: %s", error)
-            except Exception:  # noqa: BLE001 - whatever it is, the rows of the others must flow
-                _log.exception("summaries pause")
-            self._caught_up = False
-            self._stop.wait(_PAUSE_SECONDS)
+        keep_following("summaries", self._stop, self._turn, self._store.forget_token)
 
-    def _forget_token(self) -> None:
+    def _turn(self) -> None:
         try:
-            self._store.forget_token()
-        except PyMongoError as error:
-            _log.warning("the token could not be reset: %s", type(error).__name__)
+            if self._lease.held():
+                self.follow()
+        finally:
+            self._caught_up = False
 
     def _begin(self) -> Any | None:  # noqa: ANN401 - opaque
         token, waiting = self._store.checkpoint()

@@ -13,8 +13,14 @@ from services.common.store import Document, Store
 from services.dashboard_creator.latency import LatencyAnswer
 from services.dashboard_creator.latency_keeper import read_latency
 from services.dashboard_creator.log_tail import log_tail
+from services.dashboard_creator.market_days import closed_today, expiring, token_ended
 from services.dashboard_creator.processes import Processes
-from services.dashboard_creator.readiness import AccountReadiness, account_readiness, clock_check
+from services.dashboard_creator.readiness import (
+    AccountReadiness,
+    Calendar,
+    account_readiness,
+    clock_check,
+)
 from services.dashboard_creator.system_models import LogTail, Queue, System
 from services.domain.words import OrderStatus
 
@@ -83,7 +89,15 @@ class Systems:
         return tuple(_queue(name, times, now) for name, times in waiting.items())
 
     def _accounts(self, now: datetime) -> tuple[AccountReadiness, ...]:
-        fields = {"as_of": 1, "poll_error": 1}
+        fields = {
+            **dict.fromkeys(("as_of", "poll_error", "broker", "equity", "initial_margin"), 1),
+            "secrets.access_token.stored_at": 1,
+        }
+        held_by: dict[str, list[Document]] = {}
+        for row in self._store["positions"].find(
+            {"open": True}, {"account_id": 1, "instrument.symbol": 1, "instrument.expiry": 1}
+        ):
+            held_by.setdefault(row["account_id"], []).append(row)
         accounts = self._store["trading_accounts"].find({"status": "ACTIVE"}, fields)
         found = self._store["reconciliations"].find({}, {"looked_at": 1, "differences": 1})
         looks: dict[str, Document] = {row["_id"]: row for row in found}
@@ -95,6 +109,7 @@ class Systems:
                 held,
                 now=now,
                 max_age_seconds=float(self._settings.account_max_age_s),
+                calendar=_calendar(row, held_by.get(row["_id"], []), now),
             )
             for row in sorted(accounts, key=lambda row: str(row["_id"]))
         )
@@ -110,6 +125,16 @@ class Systems:
     def _count(self, collection: str, status: str) -> int:
         found = self._store[collection].find({"status": status}, {"_id": 1}).limit(_MOST)
         return sum(1 for _ in found)
+
+
+def _calendar(account: Document, positions: list[Document], now: datetime) -> Calendar:
+    stored = (account.get("secrets") or {}).get("access_token", {}).get("stored_at")
+    kite = account.get("broker") == "ZERODHA"
+    return Calendar(
+        closed=closed_today(str(account.get("broker")), now),
+        token_ended=token_ended(stored, now) if kite and stored else (True if kite else None),
+        expiring=expiring(positions, now.date()),
+    )
 
 
 def _queue(name: str, times: list[datetime], now: datetime) -> Queue:

@@ -33,7 +33,7 @@ def add_thing_routes(app: FastAPI, pages: SignalPages, search: Search) -> None:
         """Everything of one order: events, the broker's words, fills, orders made for it."""
         return pages.order(order_id, caller)
 
-    @app.get("/api/v1/dead-letters/{letter_id}", responses=_READS, tags=["pages"])
+    @app.get("/api/v1/dead-letters/{letter_id:path}", responses=_READS, tags=["pages"])
     def get_dead_letter(letter_id: str, _by: Reader) -> DeadLetterPage:
         """One failed message with payload, error and traceback, without secrets."""
         return pages.dead_letter(letter_id)

@@ -8,7 +8,7 @@ from services.common.dead_letters import LetterStatus, discard_letter, replay_le
 from services.common.idempotency import IdempotencyKey, Repeatable, once
 from services.common.incidents import acknowledge_incident, close_incident
 from services.common.problems import Refusal
-from services.common.store import Store
+from services.common.store import Document, Store
 from services.dashboard_creator.acting import ACTS, Reason, Trader, refused_as, signed
 from services.domain.values import Frozen
 
@@ -65,7 +65,7 @@ def _add_letters(app: FastAPI, store: Store) -> None:
             return LetterAsked(dead_letter_id=dead_letter_id, status=LetterStatus.REPLAYING)
 
         request = Repeatable(caller.name, idempotency_key, f"replay {dead_letter_id}", asked)
-        return once(store, request, LetterAsked, act)
+        return once(store, request, LetterAsked, act, _letter_asked)
 
     @app.post(f"{path}/discard", responses=ACTS, tags=["acts"])
     def discard_dead_letter(
@@ -83,7 +83,12 @@ def _add_letters(app: FastAPI, store: Store) -> None:
             return LetterAsked(dead_letter_id=dead_letter_id, status=LetterStatus.DISCARDED)
 
         request = Repeatable(caller.name, idempotency_key, f"discard {dead_letter_id}", asked)
-        return once(store, request, LetterAsked, act)
+        return once(store, request, LetterAsked, act, _letter_asked)
+
+
+def _letter_asked(line: Document) -> LetterAsked:
+    facts = line["facts"]
+    return LetterAsked(dead_letter_id=facts["dead_letter_id"], status=facts["after"]["status"])
 
 
 def _add_incidents(app: FastAPI, store: Store) -> None:
@@ -98,14 +103,16 @@ def _add_incidents(app: FastAPI, store: Store) -> None:
     ) -> IncidentSeen:
         """Note who has seen an open incident, and what they do about it; it stays open."""
 
+        seen = IncidentSeen(incident_id=incident_id, status="OPEN", acknowledged=True)
+
         def act() -> IncidentSeen:
             _check_exists(store, "incidents", incident_id)
             with refused_as("NOT_OPEN"):
                 acknowledge_incident(store, incident_id, asked.note, by=caller.name)
-            return IncidentSeen(incident_id=incident_id, status="OPEN", acknowledged=True)
+            return seen
 
         request = Repeatable(caller.name, idempotency_key, f"acknowledge {incident_id}", asked)
-        return once(store, request, IncidentSeen, act)
+        return once(store, request, IncidentSeen, act, lambda _line: seen)
 
     @app.post(f"{path}/clear", responses=ACTS, tags=["acts"])
     def clear(
@@ -116,14 +123,16 @@ def _add_incidents(app: FastAPI, store: Store) -> None:
     ) -> IncidentSeen:
         """Close an incident that tells of something that is over; 409 where a cause must go."""
 
+        cleared = IncidentSeen(incident_id=incident_id, status="CLEARED", acknowledged=False)
+
         def act() -> IncidentSeen:
             _check_exists(store, "incidents", incident_id)
             with refused_as("NOT_CLOSABLE"):
                 close_incident(store, incident_id, asked.note, by=caller.name)
-            return IncidentSeen(incident_id=incident_id, status="CLEARED", acknowledged=False)
+            return cleared
 
         request = Repeatable(caller.name, idempotency_key, f"clear {incident_id}", asked)
-        return once(store, request, IncidentSeen, act)
+        return once(store, request, IncidentSeen, act, lambda _line: cleared)
 
 
 def _check_exists(store: Store, collection: str, row_id: str) -> None:

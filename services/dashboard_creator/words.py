@@ -7,9 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from services.dashboard_creator.road import instrument_in_words
+from services.dashboard_creator.road import grouped, instrument_in_words
 from services.domain.instruments import Instrument
-from services.domain.signals import plain
 
 Document = Mapping[str, Any]
 
@@ -17,7 +16,7 @@ Document = Mapping[str, Any]
 def leg_in_words(leg: Document) -> str:
     """`BUY 10 AAPL`; `close all AAPL` where the sender left it to the position."""
     quantity = leg.get("quantity")
-    how_many = "all" if quantity is None else plain(Decimal(quantity))
+    how_many = "all" if quantity is None else grouped(Decimal(quantity))
     instrument = Instrument.model_validate(leg["instrument"])
     return f"{leg.get('side') or 'close'} {how_many} {instrument_in_words(instrument)}"
 

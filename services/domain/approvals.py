@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from services.domain.values import ZERO, Frozen, Instant, NonNegative, Positive
+
+#: `undecided` of a signal that a person was asked about: to be decided, but not by being rung for.
+AWAITS_APPROVAL: Final = "APPROVAL"
 
 
 class ApprovalAnswer(StrEnum):

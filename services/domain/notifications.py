@@ -110,6 +110,7 @@ class Event(Frozen):
         link: path in the user interface; "" = none.
         strategy_id: whose it is; None = of no strategy in particular.
         critical: it breaks through quiet hours.
+        approval_of: signal that waits for a person's answer, which a chat may give below it.
     """
 
     event_id: str
@@ -122,6 +123,7 @@ class Event(Frozen):
     link: str = ""
     strategy_id: str | None = None
     critical: bool = False
+    approval_of: str = ""
 
 
 class QuietHours(Frozen):

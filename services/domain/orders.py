@@ -240,6 +240,33 @@ class Reservation(Frozen):
     entry_signal_id: str | None = None
     quantity: Positive
 
+    @classmethod
+    def of(
+        cls,
+        order: Order,
+        *,
+        capital: Decimal = ZERO,
+        margin: Decimal = ZERO,
+        notional: Decimal = ZERO,
+    ) -> Reservation:
+        """What an order holds until it has ended: money of an entry, quantity of an exit."""
+        closes = order.intent.reduces_risk
+        return cls(
+            client_order_id=order.client_order_id,
+            account_id=order.account_id,
+            strategy_id=order.strategy_id,
+            instrument_key=order.instrument.key,
+            instrument_type=order.instrument.instrument_type,
+            symbol=order.instrument.symbol,
+            capital=capital,
+            margin=margin,
+            notional=notional,
+            closing_quantity=order.quantity if closes else ZERO,
+            sender_quantity=order.sender_quantity if closes else None,
+            entry_signal_id=order.entry_signal_id,
+            quantity=order.quantity,
+        )
+
     def after_fill(self, filled_quantity: Decimal) -> Reservation | None:
         """What is still held once `filled_quantity` of the order has filled; None = nothing."""
         if filled_quantity >= self.quantity:

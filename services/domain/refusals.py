@@ -76,6 +76,10 @@ CODES: Final[dict[str, Meaning]] = {
         "this server has not the key that opens stored signing keys",
         "send it again; the operator mends `MT_SECRET_KEY`",
     ),
+    "SECRET_SHOWN": _access(
+        "this request has made its credential already, and its secret is kept nowhere",
+        "revoke that one, and ask for another with a new `Idempotency-Key`",
+    ),
     "UNKNOWN_CREDENTIAL": _access(
         "the strategy has no valid credential of that id", "list them: one may have ended"
     ),

@@ -12,8 +12,8 @@ from services.common.budget import Budget
 from services.common.bus import Publisher
 from services.common.daemon import Process, main
 from services.common.leases import Lease
+from services.common.migrations import open_store
 from services.common.settings import ExecutionSettings
-from services.common.store import Store
 from services.common.subscriber import Subscriber
 from services.common.topology import EXECUTION_ORDERS
 from services.common.vault import Vault
@@ -29,7 +29,7 @@ from services.execution.throttle import Throttle
 def build(process: Process[ExecutionSettings]) -> None:
     """Store, bus and brokers → desks."""
     settings = process.settings
-    store = Store.connect(settings)
+    store = open_store(process)
     process.on_exit(store.close)
     publisher = Publisher(settings)
     queries = ExecutionStore(store)

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
 
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
 from services.common.failpoints import FailPoint, failpoint
-from services.common.incidents import clear_incident
 from services.common.leases import Lease
 from services.common.logs import road
 from services.common.store import Document, Store
@@ -28,13 +28,13 @@ T = TypeVar("T")
 _REMEMBERED = 5000
 #: A report that the stream brings while its order is being placed waits so long for the answer.
 _ANSWER_SECONDS = 0.5
-NO_OUTCOME = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
 
 class _Told(NamedTuple):
-    """What was booked last of an order: the broker's own word, and its fills so far."""
+    """What was booked last of an order: the broker's own word, its number, and its fills so far."""
 
     status: OrderStatus
+    broker_order_id: str | None
     executions: frozenset[tuple[str, int, bool]]
 
 
@@ -53,6 +53,7 @@ class Bookkeeper:
         self._turns = threading.RLock()
         self._closed = False
         self._listeners: list[Callable[[Booking], None]] = []
+        self._doubters: list[Callable[[], None]] = []
         self._told: OrderedDict[str, _Told] = OrderedDict()
         self._answers = threading.Condition()
         self._expected: frozenset[str] = frozenset()
@@ -96,19 +97,31 @@ class Bookkeeper:
         told = self._told.get(report.client_order_id)
         if told is None or report.status is not told.status:
             return False
+        if report.broker_order_id not in {None, told.broker_order_id}:
+            return False
         return all(_revision(each) in told.executions for each in report.executions)
 
     def _remember(self, booking: Booking) -> None:
         before = self._told.pop(booking.order_id, None)
         executions = before.executions if before else frozenset()
         fresh = frozenset(_revision(each) for each in booking.fresh)
-        self._told[booking.order_id] = _Told(booking.report.status, executions | fresh)
+        number = booking.after.state.broker_order_id
+        self._told[booking.order_id] = _Told(booking.report.status, number, executions | fresh)
         while len(self._told) > _REMEMBERED:
             self._told.popitem(last=False)
 
-    def listen(self, listener: Callable[[Booking], None]) -> None:
-        """Call `listener` after each booking, in whichever thread it was made."""
+    def listen(
+        self, listener: Callable[[Booking], None], *, in_doubt: Callable[[], None] = lambda: None
+    ) -> None:
+        """Call `listener` after each booking, in whichever thread it was made.
+
+        Args:
+            listener: told what was booked.
+            in_doubt: called where a booking failed and may be in the books all the same: what is
+                there already is not told when the same report comes again.
+        """
         self._listeners.append(listener)
+        self._doubters.append(in_doubt)
 
     def transact(self, lease: Lease, work: Callable[[ClientSession], T]) -> T:
         """Run `work` in a transaction of the account. Raises: TransientError, PyMongoError."""
@@ -126,7 +139,12 @@ class Bookkeeper:
         if not reports:
             return []
         with self._one_at_a_time():
-            bookings = self._posting.book(reports, epoch=lease.epoch, session=lease.session)
+            try:
+                bookings = self._posting.book(reports, epoch=lease.epoch, session=lease.session)
+            except (PyMongoError, TransientError):
+                for in_doubt in self._doubters:
+                    in_doubt()
+                raise
         self.tell(bookings)
         return bookings
 
@@ -163,12 +181,10 @@ class Bookkeeper:
 
     def _tell(self, booking: Booking) -> None:
         state, report = booking.after.state, booking.report
-        was_absent = "absent_since" in booking.stored or booking.stored.get("resend_count")
-        if was_absent and state.status not in NO_OUTCOME:
-            clear_incident(self._store, kind="ORDER_UNKNOWN", key=booking.order_id)
         road(
             str(state.status),
             state.order.signal_id,
+            began_at=booking.stored.get("created_at"),
             order=booking.order_id,
             account=self._account_id,
             filled=state.filled_quantity,

@@ -110,7 +110,8 @@ class Desk:
         self._streaming = False
         self._times = Timetable()
         self._reports = Reports(counter, self._is_open)
-        counter.books.listen(self._on_booking)
+        self._in_doubt = threading.Event()
+        counter.books.listen(self._on_booking, in_doubt=self._on_doubt)
         self._thread = threading.Thread(
             target=self._run, name=f"desk-{self.account_id}", daemon=True
         )
@@ -161,19 +162,21 @@ class Desk:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                busy = self._counter.lease.held() and self._turn()
-            except (BrokerError, PyMongoError, TransientError, ConfigurationError) as error:
-                self._in_trouble(error)
-                busy = False
-            except Exception as error:  # noqa: BLE001 - see below
-                # The account's only hand: it must neither die silently nor go on as if well.
-                _log.exception("desk %s", self.account_id)
-                self._in_trouble(error)
-                busy = False
-            if not busy:
+            if not self.step():
                 self._bell.wait(_TICK_SECONDS)
             self._bell.clear()
+
+    def step(self) -> bool:
+        """One round, where the account is ours; whether there is more to do at once."""
+        try:
+            return self._counter.lease.held() and self._turn()
+        except (BrokerError, PyMongoError, TransientError, ConfigurationError) as error:
+            self._in_trouble(error)
+        except Exception as error:  # noqa: BLE001 - see below
+            # The account's only hand: it must neither die silently nor go on as if well.
+            _log.exception("desk %s", self.account_id)
+            self._in_trouble(error)
+        return False
 
     def _turn(self) -> bool:
         """One round; whether there is more to do at once."""
@@ -186,6 +189,9 @@ class Desk:
                 self._open()
             return False
         self._look_around()
+        if self._in_doubt.is_set():
+            self._in_doubt.clear()
+            self._tending.load()
         self._put(self._tending.run())
         self._put(self._take_rung())
         batch = self._agenda.take(self._counter.budget.orders_now(_BATCH))
@@ -398,4 +404,9 @@ class Desk:
             self._soon("poll")  # an exit may have waited for it
         elif booking.after.incidents or state.status is OrderStatus.UNKNOWN:
             self._soon("outcomes")
+        self._bell.set()
+
+    def _on_doubt(self) -> None:
+        """Something may be booked that nobody was told of: everything is looked after again."""
+        self._in_doubt.set()
         self._bell.set()

@@ -53,17 +53,7 @@ def outcome(row: OrderRow) -> Document:
 
 def closing_reservation(order: Order) -> Document:
     """The closing quantity, counted by whoever decides on exits of the same position."""
-    held = Reservation(
-        client_order_id=order.client_order_id,
-        account_id=order.account_id,
-        strategy_id=order.strategy_id,
-        instrument_key=order.instrument.key,
-        instrument_type=order.instrument.instrument_type,
-        symbol=order.instrument.symbol,
-        closing_quantity=order.quantity,
-        quantity=order.quantity,
-    )
-    return {"_id": order.client_order_id, **to_document(held)}
+    return {"_id": order.client_order_id, **to_document(Reservation.of(order))}
 
 
 def closing_order(

@@ -15,9 +15,10 @@ from services.common.store import Document, from_document
 from services.domain.orders import TERMINAL, Order, OrderReport
 from services.domain.values import ZERO
 from services.domain.words import OrderStatus, TimeInForce
-from services.execution.bookkeeper import NO_OUTCOME, local
+from services.execution.bookkeeper import local
 from services.execution.changes import AT_BROKER, Changes
 from services.execution.counter import Counter
+from services.execution.posting import NO_OUTCOME
 from services.execution.sessions import session_of
 
 _log = logging.getLogger(__name__)
@@ -210,12 +211,14 @@ class Outcomes:
             words = "the broker does not show it" if forgotten else "sent twice, and it has neither"
             report = local(order, OrderStatus.UNKNOWN, words)
             self._counter.books.book([(row, report)], self._counter.lease)
+        canceled = row.get("cancel_requested_at") is not None
+        choices = "--absent (it is to be canceled)" if canceled else "--resend or --absent"
         self._tell_unknown(
             order,
             row,
             (forgotten.removeprefix(", ") or f"for {self._proof.total_seconds():g} s")
             + "; it is not sent again by itself: decide with "
-            f"scripts/orders.py resolve {row['_id']} --resend or --absent",
+            f"scripts/orders.py resolve {row['_id']} {choices}",
         )
 
     def _follows_entry(self, order: Order, row: Document) -> bool:

@@ -12,7 +12,7 @@ from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
 from services.common.failpoints import FailPoint, failpoint
-from services.common.incidents import raise_incident
+from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.errors import TransientError
 from services.domain.orders import Order, OrderReport, Reservation
@@ -23,6 +23,8 @@ from services.execution.fronts import called
 from services.execution.ledger import Ledger
 from services.execution.lifecycle import OrderState, advance
 
+#: Statuses of orders of which nobody knows whether they left.
+NO_OUTCOME = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 _TRIES = 5
 _NOTHING_HELD = {"capital": ZERO, "margin": ZERO, "notional": ZERO, "closing_quantity": ZERO}
 #: Statuses that say that the broker has, or had, the order.
@@ -117,6 +119,7 @@ class Posting:
             self._update_reservations(bookings, session)
             self._update_signals(bookings, session)
             self._raise_incidents(bookings, session)
+            self._clear_incidents(bookings, session)
             failpoint(FailPoint.BEFORE_BOOKING)
 
         try:
@@ -172,6 +175,11 @@ class Posting:
             if booking.fresh:
                 first["stages.first_fill_at"] = min(e.occurred_at for e in booking.fresh)
             update: Document = {"$set": changes, **({"$min": first} if first else {})}
+            if booking.stored.get("sibling_count", 1) > 1:
+                # Orders of one signal are booked by the threads of their accounts. A row that is
+                # set to what it is, is not written: two that end at once would not conflict, each
+                # would see the other at work, and the signal would work for ever.
+                update["$inc"] = {"bookings": 1}
             updates.append(UpdateOne({"_id": booking.stored["signal_id"]}, update))
         if updates:
             self._store["signal_store"].bulk_write(updates, ordered=False, session=session)
@@ -204,6 +212,17 @@ class Posting:
             for kind, sentence in told.items():
                 raise_incident(
                     self._store, kind=kind, key=booking.order_id, sentence=sentence, session=session
+                )
+
+    def _clear_incidents(self, bookings: Sequence[Booking], session: ClientSession) -> None:
+        """What a person was asked of orders without an outcome is answered."""
+        for booking in bookings:
+            stored = booking.stored
+            asked = stored["status"] == OrderStatus.UNKNOWN or "absent_since" in stored
+            asked = asked or bool(stored.get("resend_count"))
+            if asked and booking.after.state.status not in NO_OUTCOME:
+                clear_incident(
+                    self._store, kind="ORDER_UNKNOWN", key=booking.order_id, session=session
                 )
 
 

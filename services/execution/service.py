@@ -83,16 +83,20 @@ class Execution:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                for account in self._accounts.active():
-                    if self._opened.get(account.account_id) != account:
-                        self._follow(account)
-                self._trouble = ""
-            except PyMongoError as error:
-                self._in_trouble(type(error).__name__)
-            except Exception as error:  # noqa: BLE001 - no account would ever be opened again
-                self._in_trouble(f"{type(error).__name__}: {error}", error)
+            self.look()
             self._stop.wait(_LOOK_FOR_ACCOUNTS_SECONDS)
+
+    def look(self) -> None:
+        """Open what is not open, and open anew what was changed."""
+        try:
+            for account in self._accounts.active():
+                if self._opened.get(account.account_id) != account:
+                    self._follow(account)
+            self._trouble = ""
+        except PyMongoError as error:
+            self._in_trouble(type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - no account would ever be opened again
+            self._in_trouble(f"{type(error).__name__}: {error}", error)
 
     def _in_trouble(self, words: str, bug: Exception | None = None) -> None:
         """Told once in the same words: it is tried again every few seconds."""

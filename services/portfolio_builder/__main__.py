@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from services.common.daemon import Process, main
 from services.common.http import serve_http
 from services.common.leases import Lease
+from services.common.migrations import open_store
 from services.common.operators import KEY_SECONDS, Operators
 from services.common.settings import PortfolioSettings
 from services.common.store import Store
@@ -36,7 +37,7 @@ from services.portfolio_builder.track_records import TrackRecords
 def build(process: Process[PortfolioSettings]) -> None:
     """Store → answers → HTTP; queued studies → worker processes; planned times → studies."""
     settings = process.settings
-    store = Store.connect(settings)
+    store = open_store(process)
     process.on_exit(store.close)
     process.health.add("mongodb", store.state)
     builder = PortfolioBuilder(PortfolioStore(store), most_signals=settings.whatif_most_signals)

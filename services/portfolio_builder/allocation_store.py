@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pymongo import DESCENDING
 from pymongo.client_session import ClientSession
 
 from services.common.audit import audit
+from services.common.clock import utc_now
 from services.common.store import Document, Store, from_document, to_document
 from services.portfolio_builder.allocation_rules import Caps, Known
 from services.portfolio_builder.allocations import Allocation, Proposal, ProposalStatus
@@ -17,6 +19,10 @@ from services.portfolio_builder.comparison import Past
 from services.portfolio_builder.record_store import RecordStore
 
 _CURRENT = "current"
+#: How far back proposals are looked for, until there are enough; None = all there are.
+_SPANS: Final = (timedelta(days=60), timedelta(days=365), None)
+_EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+_NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 
 
@@ -84,10 +90,21 @@ class AllocationStore:
         return from_document(Proposal, found) if found else None
 
     def proposals(self, *, status: ProposalStatus | None, limit: int) -> list[Proposal]:
-        """Proposals, the newest first."""
+        """Proposals, the newest first.
+
+        Looked for in spans of time: the embedded database reads all it matches before it cuts.
+        """
         query: Document = {} if status is None else {"status": status}
-        found = self._store["allocation_proposals"].find(query)
-        rows = found.sort("proposed_at", DESCENDING).limit(limit)
+        rows: list[Document] = []
+        until, now = _NEVER, utc_now()
+        for span in _SPANS:
+            since = _EVER if span is None else now - span
+            between = {"proposed_at": {"$gte": since, "$lt": until}}
+            found = self._store["allocation_proposals"].find({**query, **between})
+            rows += found.sort("proposed_at", DESCENDING).limit(limit - len(rows))
+            if len(rows) == limit:
+                break
+            until = since
         return [from_document(Proposal, row) for row in rows]
 
     def decide_proposal(self, proposal_id: str, changes: Document, session: ClientSession) -> bool:

@@ -6,6 +6,7 @@ from services.common.bus import Publisher
 from services.common.daemon import Process, main
 from services.common.http import serve_http
 from services.common.leases import Lease
+from services.common.migrations import open_store
 from services.common.settings import GatewaySettings
 from services.common.store import Store
 from services.common.vault import Vault
@@ -26,7 +27,7 @@ from services.signal_gateway.store import GatewayStore
 def build(process: Process[GatewaySettings]) -> None:
     """Store → who may send, and how much → service → HTTP."""
     settings = process.settings
-    store = Store.connect(settings)
+    store = open_store(process)
     process.on_exit(store.close)
     process.health.add("mongodb", store.state)
     limits = RateLimits(

@@ -29,6 +29,15 @@ class Made(NamedTuple):
     kind: CredentialKind
 
 
+class _Line(NamedTuple):
+    """What the audit log says of a change, in the transaction that makes it."""
+
+    what: str
+    credential_id: str
+    by: str
+    successor: str = ""
+
+
 class Credentials:
     """Credentials of strategies, and of the operators who may change them."""
 
@@ -43,8 +52,8 @@ class Credentials:
         def add(credentials: list[Document]) -> list[Document]:
             return [*credentials, record]
 
-        self._change(strategy_id, add)
-        self._audit("CREDENTIAL_CREATED", strategy_id, made.credential_id, by)
+        line = _Line("CREDENTIAL_CREATED", made.credential_id, by)
+        self._change(strategy_id, add, line)
         return made
 
     def rotate(
@@ -67,8 +76,8 @@ class Credentials:
                 {**each, "expires_at": sooner} if each is old else each for each in credentials
             ] + [record]
 
-        self._change(strategy_id, replace)
-        self._audit("CREDENTIAL_ROTATED", strategy_id, credential_id, by, to=made.credential_id)
+        line = _Line("CREDENTIAL_ROTATED", credential_id, by, successor=made.credential_id)
+        self._change(strategy_id, replace, line)
         return made
 
     def revoke(self, strategy_id: str, credential_id: str, *, by: str) -> None:
@@ -79,8 +88,7 @@ class Credentials:
             old = _valid(credentials, strategy_id, credential_id)
             return [{**each, "revoked_at": now} if each is old else each for each in credentials]
 
-        self._change(strategy_id, end)
-        self._audit("CREDENTIAL_REVOKED", strategy_id, credential_id, by)
+        self._change(strategy_id, end, _Line("CREDENTIAL_REVOKED", credential_id, by))
 
     def of(self, strategy_id: str) -> list[Document]:
         """All of a strategy's, without what they are checked by. Raises: Refusal."""
@@ -135,12 +143,14 @@ class Credentials:
     def create_operator(self, name: str, *, by: str) -> Made:
         """A key for a person who may do what operators do."""
         made, record = self._make(CredentialKind.OPERATOR_KEY, "")
-        self._store["users"].update_one(
-            {"_id": name},
-            {"$setOnInsert": {"role": "ADMIN"}, "$push": {"credentials": record}},
-            upsert=True,
-        )
-        self._audit("OPERATOR_CREATED", name, made.credential_id, by)
+        added = {"$setOnInsert": {"role": "ADMIN"}, "$push": {"credentials": record}}
+        line = _Line("OPERATOR_CREATED", made.credential_id, by)
+
+        def work(session: ClientSession) -> None:
+            self._store["users"].update_one({"_id": name}, added, upsert=True, session=session)
+            self._audit(line, name, session)
+
+        self._store.transaction(work)
         return made
 
     def _make(self, kind: CredentialKind, label: str) -> tuple[Made, Document]:
@@ -156,7 +166,9 @@ class Credentials:
         found = _valid(self.of(strategy_id), strategy_id, credential_id)
         return CredentialKind(found["kind"])
 
-    def _change(self, strategy_id: str, change: Callable[[list[Document]], list[Document]]) -> None:
+    def _change(
+        self, strategy_id: str, change: Callable[[list[Document]], list[Document]], line: _Line
+    ) -> None:
         def work(session: ClientSession) -> None:
             strategies = self._store["strategies"]
             found = strategies.find_one({"_id": strategy_id}, {"credentials": 1}, session=session)
@@ -166,14 +178,22 @@ class Credentials:
             strategies.update_one(
                 {"_id": strategy_id}, {"$set": {"credentials": after}}, session=session
             )
+            self._audit(line, strategy_id, session)
 
         self._store.transaction(work)
 
-    def _audit(
-        self, what: str, whose: str, credential_id: str, by: str, *, to: str | None = None
-    ) -> None:
-        facts = {"of": whose, "credential_id": credential_id} | ({"successor": to} if to else {})
-        audit(self._store, what, service="signal_gateway", by=by, facts=facts)
+    def _audit(self, line: _Line, whose: str, session: ClientSession) -> None:
+        facts = {"of": whose, "credential_id": line.credential_id}
+        if line.successor:
+            facts["successor"] = line.successor
+        audit(
+            self._store,
+            line.what,
+            service="signal_gateway",
+            by=line.by,
+            facts=facts,
+            session=session,
+        )
 
 
 def _valid(credentials: list[Document], strategy_id: str, credential_id: str) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query
@@ -9,15 +10,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.common.callers import Caller, allow
 from services.common.clock import utc_now
+from services.common.idempotency import IdempotencyKey, Repeatable, once
 from services.common.kills import (
     ConfirmationMissing,
     KillRequest,
     kill_run,
     kill_runs,
     request_kill,
+    run_of_line,
 )
 from services.common.problems import Refusal, problem_responses
-from services.common.store import Store
+from services.common.store import Document, Store
 from services.domain.errors import ConfigurationError, TransientError
 from services.domain.kills import KillRun, KillStage
 from services.domain.users import Permission
@@ -68,7 +71,7 @@ def add_kill_routes(app: FastAPI, store: Store, *, timeout_seconds: float) -> No
         responses=_PROBLEMS,
         tags=["operators"],
     )
-    def kill(asked: KillOrder, by: Trader) -> KillView:
+    def kill(asked: KillOrder, by: Trader, idempotency_key: IdempotencyKey = None) -> KillView:
         """Stop entries, cancel orders, close positions; 202 once the switch is set.
 
         FLATTEN, CANCEL of everything and a REDUCE that releases a HALT want `confirm`. The run says
@@ -82,15 +85,13 @@ def add_kill_routes(app: FastAPI, store: Store, *, timeout_seconds: float) -> No
             reason=asked.reason,
             confirmed=asked.confirm,
         )
-        try:
-            return _view(request_kill(store, wanted, timeout_seconds=timeout_seconds))
-        except ConfirmationMissing as error:
-            sentence = f"{error}: send confirm: true"
-            raise Refusal(409, "CONFIRMATION_MISSING", sentence, field="confirm") from error
-        except ConfigurationError as error:
-            raise Refusal(422, "KILL_REFUSED", str(error)) from error
-        except TransientError as error:
-            raise Refusal(503, "NOT_STORED", str(error)) from error
+
+        def recall(line: Document) -> KillView:
+            return _view(run_of_line(store, line))
+
+        request = Repeatable(by.name, idempotency_key, "kill", asked)
+        act = partial(_kill, store, wanted, timeout_seconds)
+        return once(store, request, KillView, act, recall)
 
     @app.get("/api/v1/kill", response_model=list[KillView], responses=_PROBLEMS, tags=["operators"])
     def list_kills(_by: Reader, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> list[KillView]:
@@ -106,6 +107,18 @@ def add_kill_routes(app: FastAPI, store: Store, *, timeout_seconds: float) -> No
         if run is None:
             raise Refusal(404, "UNKNOWN_KILL", f"there is no kill run {run_id!r}")
         return _view(run)
+
+
+def _kill(store: Store, wanted: KillRequest, timeout_seconds: float) -> KillView:
+    try:
+        return _view(request_kill(store, wanted, timeout_seconds=timeout_seconds))
+    except ConfirmationMissing as error:
+        sentence = f"{error}: send confirm: true"
+        raise Refusal(409, "CONFIRMATION_MISSING", sentence, field="confirm") from error
+    except ConfigurationError as error:
+        raise Refusal(422, "KILL_REFUSED", str(error)) from error
+    except TransientError as error:
+        raise Refusal(503, "NOT_STORED", str(error)) from error
 
 
 def _view(run: KillRun) -> KillView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
@@ -9,9 +10,10 @@ from pydantic import BaseModel, Field
 
 from services.common.callers import Caller, add_description, allow
 from services.common.credentials import CredentialKind
+from services.common.idempotency import IdempotencyKey, Repeatable, once
 from services.common.operators import Operators, admit_operators
-from services.common.problems import problem_responses
-from services.common.store import Store
+from services.common.problems import Refusal, problem_responses
+from services.common.store import Document, Store
 from services.domain.users import Permission
 from services.domain.values import Instant
 from services.signal_gateway.credentials import Credentials, Made
@@ -79,6 +81,12 @@ def add_operator_routes(
         app, Operators(store), on_refusal=lambda address: limits.spend("failures", address)
     )
     add_description(app)
+    _add_credentials(app, store, credentials)
+    _add_replay(app, store)
+
+
+def _add_credentials(app: FastAPI, store: Store, credentials: Credentials) -> None:
+    _add_what_makes_credentials(app, store, credentials)
 
     @app.get(
         "/api/v1/strategies/{strategy_id}/credentials",
@@ -90,6 +98,18 @@ def add_operator_routes(
         """Every credential of a strategy, without its secret."""
         return [CredentialView.model_validate(each) for each in credentials.of(strategy_id)]
 
+    @app.delete(
+        "/api/v1/strategies/{strategy_id}/credentials/{credential_id}",
+        status_code=204,
+        responses=_PROBLEMS,
+        tags=["operators"],
+    )
+    def revoke(strategy_id: str, credential_id: str, by: Owner) -> None:
+        """End a credential now; gateways forget it within CREDENTIAL_CACHE_S."""
+        credentials.revoke(strategy_id, credential_id, by=by.name)
+
+
+def _add_what_makes_credentials(app: FastAPI, store: Store, credentials: Credentials) -> None:
     @app.post(
         "/api/v1/strategies/{strategy_id}/credentials",
         status_code=201,
@@ -97,9 +117,17 @@ def add_operator_routes(
         responses=_PROBLEMS,
         tags=["operators"],
     )
-    def create(strategy_id: str, asked: NewCredential, by: Owner) -> MadeCredential:
+    def create(
+        strategy_id: str, asked: NewCredential, by: Owner, idempotency_key: IdempotencyKey = None
+    ) -> MadeCredential:
         """A new key, webhook token or signing key; its secret is shown this once."""
-        return _shown(credentials.create(strategy_id, asked.kind, label=asked.label, by=by.name))
+
+        def act() -> MadeCredential:
+            made = credentials.create(strategy_id, asked.kind, label=asked.label, by=by.name)
+            return _shown(made)
+
+        what = f"create credential {strategy_id}"
+        return _once(store, Repeatable(by.name, idempotency_key, what, asked), act)
 
     @app.post(
         "/api/v1/strategies/{strategy_id}/credentials/{credential_id}/rotate",
@@ -113,24 +141,22 @@ def add_operator_routes(
         credential_id: str,
         asked: Rotation,
         by: Owner,
+        idempotency_key: IdempotencyKey = None,
     ) -> MadeCredential:
         """A successor; the old one opens for `overlap_s` seconds more."""
-        return _shown(
-            credentials.rotate(
-                strategy_id, credential_id, overlap_seconds=asked.overlap_s, by=by.name
+
+        def act() -> MadeCredential:
+            overlap = asked.overlap_s
+            made = credentials.rotate(
+                strategy_id, credential_id, overlap_seconds=overlap, by=by.name
             )
-        )
+            return _shown(made)
 
-    @app.delete(
-        "/api/v1/strategies/{strategy_id}/credentials/{credential_id}",
-        status_code=204,
-        responses=_PROBLEMS,
-        tags=["operators"],
-    )
-    def revoke(strategy_id: str, credential_id: str, by: Owner) -> None:
-        """End a credential now; gateways forget it within CREDENTIAL_CACHE_S."""
-        credentials.revoke(strategy_id, credential_id, by=by.name)
+        what = f"rotate {strategy_id} {credential_id}"
+        return _once(store, Repeatable(by.name, idempotency_key, what, asked), act)
 
+
+def _add_replay(app: FastAPI, store: Store) -> None:
     @app.post(
         "/api/v1/signals/{signal_id}/replay",
         status_code=202,
@@ -138,9 +164,34 @@ def add_operator_routes(
         responses=_PROBLEMS,
         tags=["operators"],
     )
-    def replay_signal(signal_id: str, asked: ReplayOrder, by: Trader) -> Replayed:
+    def replay_signal(
+        signal_id: str, asked: ReplayOrder, by: Trader, idempotency_key: IdempotencyKey = None
+    ) -> Replayed:
         """Send a denied, expired or quarantined signal again; one that traded is refused."""
-        return Replayed(signal_id=replay(store, signal_id, by=by.name, fresh=asked.fresh))
+
+        def act() -> Replayed:
+            return Replayed(signal_id=replay(store, signal_id, by=by.name, fresh=asked.fresh))
+
+        def recall(line: Document) -> Replayed:
+            return Replayed(signal_id=line["facts"]["replay"])
+
+        request = Repeatable(by.name, idempotency_key, f"replay signal {signal_id}", asked)
+        return once(store, request, Replayed, act, recall)
+
+
+def _once(store: Store, request: Repeatable, act: Callable[[], MadeCredential]) -> MadeCredential:
+    """Make one credential for one key; its secret is kept nowhere, so a repeat cannot have it."""
+
+    def recall(line: Document) -> MadeCredential:
+        facts = line["facts"]
+        made = facts.get("successor", facts["credential_id"])
+        sentence = (
+            f"this request has made {made} of {facts['of']} already, and its secret was shown "
+            "then: revoke it and ask for another one, with a new Idempotency-Key"
+        )
+        raise Refusal(409, "SECRET_SHOWN", sentence)
+
+    return once(store, request, None, act, recall)
 
 
 def _shown(made: Made) -> MadeCredential:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bson import ObjectId
+from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from services.common.audit import audit
@@ -40,21 +41,22 @@ def replay(store: Store, signal_id: str, *, by: str, fresh: bool = False) -> str
     key = _next_key(store, life)
     replayed = _again(raw, life, key=key, by=by, fresh=fresh)
     new_id: str = replayed["signal_ids"][0]
-    # First, so that an exit finds the replay even where we die in between.
-    store["signal_store"].update_one({"_id": signal_id}, {"$addToSet": {"replays": new_id}})
+    facts = {"signal_id": signal_id, "replay": new_id, "fresh": fresh}
+
+    def work(session: ClientSession) -> None:
+        # An exit finds the replay by this.
+        found_by = {"$addToSet": {"replays": new_id}}
+        store["signal_store"].update_one({"_id": signal_id}, found_by, session=session)
+        store["trading_signals_raw"].insert_one(replayed, session=session)
+        service = "signal_gateway"
+        audit(store, "SIGNAL_REPLAYED", service=service, by=by, facts=facts, session=session)
+
     try:
-        store["trading_signals_raw"].insert_one(replayed)
+        store.transaction(work)
     except DuplicateKeyError as error:
         raise Refusal(
             409, "SIGNAL_ON_ITS_WAY", f"{signal_id} is being replayed by somebody else"
         ) from error
-    audit(
-        store,
-        "SIGNAL_REPLAYED",
-        service="signal_gateway",
-        by=by,
-        facts={"signal_id": signal_id, "replay": new_id, "fresh": fresh},
-    )
     clear_incident(store, kind="SIGNAL_QUARANTINED", key=signal_id)
     road("REPLAYED", new_id, replay_of=signal_id, by=by)
     return new_id

@@ -5,8 +5,8 @@ from __future__ import annotations
 from services.common.bus import Publisher
 from services.common.daemon import Process, main
 from services.common.leases import Lease
+from services.common.migrations import open_store
 from services.common.settings import IngestionSettings
-from services.common.store import Store
 from services.common.sweeper import Pending, Sweeper
 from services.common.topology import STANDARDIZED_SIGNALS
 from services.signal_ingestion.service import Ingestion
@@ -25,7 +25,7 @@ UNDECIDED = Pending(
 def build(process: Process[IngestionSettings]) -> None:
     """Store and bus → lease → stream and sweeper."""
     settings = process.settings
-    store = Store.connect(settings)
+    store = open_store(process)
     process.on_exit(store.close)
     publisher = Publisher(settings)
     lease = Lease(store, "signal_ingestion", ttl_seconds=settings.lease_ttl_s)

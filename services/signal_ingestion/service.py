@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from services.common.clock import utc_now
 from services.common.incidents import raise_incident
 from services.common.leases import Lease
 from services.common.logs import road
-from services.common.ops import STAGE_LATENCY
+from services.common.metrics import STAGE_LATENCY
 from services.common.store import Document, Store, to_document
 from services.common.topology import STANDARDIZED_SIGNALS
 from services.domain.errors import InvalidSignal, TransientError
@@ -75,20 +76,25 @@ class Ingestion:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                if self._lease.held():
-                    self._read_until_stopped()
-            except OperationFailure as error:
-                # Whatever stops a stream for good (history lost, a token it does not know) is
-                # cured by the scan that the next start begins with.
-                _log.warning("change stream lost, catching up by scan: %s", error.details)
-                self._forget_token()
-            except (PyMongoError, TransientError) as error:
-                _log.warning("ingestion pauses: %s", error)
-            except Exception:  # noqa: BLE001 - whatever it is, the signals behind it must flow
-                _log.exception("ingestion pauses")
-            self._caught_up = False
+            for _ in self.reading():
+                pass
             self._stop.wait(_PAUSE_SECONDS)
+
+    def reading(self) -> Iterator[None]:
+        """Read until stopped, or until the lease or the stream is lost; a step for each look."""
+        try:
+            if self._lease.held():
+                yield from self._read_until_stopped()
+        except OperationFailure as error:
+            # Whatever stops a stream for good (history lost, a token it does not know) is
+            # cured by the scan that the next start begins with.
+            _log.warning("change stream lost, catching up by scan: %s", error.details)
+            self._forget_token()
+        except (PyMongoError, TransientError) as error:
+            _log.warning("ingestion pauses: %s", error)
+        except Exception:  # noqa: BLE001 - whatever it is, the signals behind it must flow
+            _log.exception("ingestion pauses")
+        self._caught_up = False
 
     def _forget_token(self) -> None:
         try:
@@ -96,14 +102,14 @@ class Ingestion:
         except PyMongoError as error:
             _log.warning("the token could not be reset: %s", type(error).__name__)
 
-    def _read_until_stopped(self) -> None:
+    def _read_until_stopped(self) -> Iterator[None]:
         token, saved_at = self._store.checkpoint()
         with self._store.watch(token) as stream:  # first the stream, then the scan: they overlap
             self.catch_up(saved_at and saved_at - self._overlap)
             self._caught_up = True
-            self._follow(stream)
+            yield from self._follow(stream)
 
-    def _follow(self, stream: ChangeStream[Document]) -> None:
+    def _follow(self, stream: ChangeStream[Document]) -> Iterator[None]:
         saved, scanned = 0.0, time.monotonic()
         scanned_at = read_at = utc_now()
         while not self._stop.is_set() and self._lease.held():
@@ -121,6 +127,7 @@ class Ingestion:
                 scanned, scanned_at = now, utc_now()
                 if found:
                     _log.warning("the scan found %s signals that the stream had not", found)
+            yield
         if stream.resume_token is not None:
             self._store.save_checkpoint(stream.resume_token, read_at=read_at)
 
@@ -197,7 +204,13 @@ class Ingestion:
         self._publisher.ring(STANDARDIZED_SIGNALS, [ring])
         waited = (utc_now() - signal.received_at).total_seconds() * 1000
         STAGE_LATENCY.labels("standardized").observe(waited)
-        road("STANDARDIZED", signal.signal_id, strategy=signal.strategy_id, ms=f"{waited:.0f}")
+        road(
+            "STANDARDIZED",
+            signal.signal_id,
+            began_at=signal.received_at,
+            strategy=signal.strategy_id,
+            ms=f"{waited:.0f}",
+        )
         return True
 
     def _repeat(self, intake: Intake, arrival: _Arrival, raw: Document) -> bool:

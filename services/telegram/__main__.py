@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.common.apprise_urls import send
 from services.common.daemon import Process, main
 from services.common.leases import Lease
+from services.common.migrations import open_store
 from services.common.settings import TelegramSettings
 from services.common.store import Store
 from services.common.vault import Vault
@@ -21,15 +22,19 @@ from services.telegram.watcher import Watcher
 def build(process: Process[TelegramSettings]) -> None:
     """Store → lease → bot → outbox → what watches."""
     settings = process.settings
-    store = Store.connect(settings)
+    store = open_store(process)
     process.on_exit(store.close)
     lease = Lease(store, "telegram", ttl_seconds=settings.lease_ttl_s)
-    bot = _bot(store, lease, settings)
     mode = settings.trading_mode.upper()
+    views = Views(store, mode)
+    acts = Acts(store, views, kill_timeout_seconds=settings.kill_timeout_s)
+    commands = Commands(store, views, acts)
+    bot = _bot(store, lease, settings, commands)
     outbox = Outbox(
         store,
         lease,
         chats=bot,
+        offer=commands.offer,
         post=lambda url, message: send(url, title=message.title, body=message.body),
         open_url=Vault(settings).open,
         window_seconds=settings.telegram_batch_s,
@@ -55,13 +60,12 @@ def build(process: Process[TelegramSettings]) -> None:
     process.serve_ops()
 
 
-def _bot(store: Store, lease: Lease, settings: TelegramSettings) -> TelegramBot | None:
+def _bot(
+    store: Store, lease: Lease, settings: TelegramSettings, answers: Commands
+) -> TelegramBot | None:
     token = settings.telegram_bot_token.get_secret_value().strip()
     if not token:
         return None
-    views = Views(store, settings.trading_mode.upper())
-    acts = Acts(store, views, kill_timeout_seconds=settings.kill_timeout_s)
-    answers = Commands(store, views, acts)
     return TelegramBot(token, settings.telegram_base_url, store=store, lease=lease, answers=answers)
 
 

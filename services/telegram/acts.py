@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from services.common.approvals import answer_approval
@@ -27,7 +28,7 @@ from services.domain.words import Override, Scope, TradingState
 from services.telegram.events import kill_lines
 from services.telegram.lookups import Lookups
 from services.telegram.questions import SECONDS, Questions
-from services.telegram.replies import Button, Incoming, Reply, reply
+from services.telegram.replies import Button, Incoming, Offer, Reply, reply
 from services.telegram.scoping import Asked, parse
 from services.telegram.views import Views, control_line, position_line
 
@@ -139,11 +140,25 @@ class Acts:
             return [reply(self._views.title("No signal waits for approval"))]
         return [self._approval(who, incoming, row) for row in waiting]
 
+    def offer(self, who: Recipient, chat_id: int, signal_id: str) -> Offer | None:
+        """What an alert of a signal that waits shows and offers; None = it waits no more.
+
+        Its buttons work until its time is up, not for a minute: nobody knows when it is read.
+        """
+        row = self._lookups.approval_waiting(signal_id)
+        if row is None:
+            return None
+        until = row.get("expires_at")
+        return Offer("\n".join(self._waiting(row)), self._answers(who, chat_id, row, until))
+
     def _approval(self, who: Recipient, incoming: Incoming, row: Document) -> Reply:
-        facts = {"signal_id": row["_id"], "sentence": str(row.get("sentence", ""))}
-        question = self.questions.ask(incoming.chat_id, who.user, APPROVE, **facts)
+        title = self._views.title(f"{row.get('strategy_id', '')}: approve?")
+        return reply(title, self._waiting(row), self._answers(who, incoming.chat_id, row))
+
+    def _waiting(self, row: Document) -> list[str]:
+        """What would be ordered, where, and what nobody's answer counts as."""
         modes = self._lookups.modes()
-        lines = [facts["sentence"]]
+        lines = [str(row.get("sentence", ""))]
         lines += [
             f"{each.get('side', '')} {each.get('quantity', '')} {each.get('symbol', '')} in "
             f"{each.get('account_id', '')} ({modes.get(str(each.get('account_id')), 'unknown')})"
@@ -152,10 +167,15 @@ class Acts:
         if row.get("expires_at") is not None:
             default = row.get("on_timeout", "REJECT")
             lines.append(f"After {row['expires_at']:%H:%M:%S} UTC: {default}.")
-        nonce = question["_id"]
+        return lines
+
+    def _answers(
+        self, who: Recipient, chat_id: int, row: Document, until: datetime | None = None
+    ) -> tuple[Button, ...]:
+        facts = {"signal_id": row["_id"], "sentence": str(row.get("sentence", ""))}
+        question = self.questions.ask(chat_id, who.user, APPROVE, until=until, **facts)
         words = {"a": "Approve", "h": "Half", "r": "Reject"}
-        buttons = tuple(Button(word, f"{act}:{nonce}") for act, word in words.items())
-        return reply(self._views.title(f"{row.get('strategy_id', '')}: approve?"), lines, buttons)
+        return tuple(Button(word, f"{act}:{question['_id']}") for act, word in words.items())
 
     def ask_reason(self, incoming: Incoming, question: Document, answer: str) -> list[Reply]:
         """Second step of an approval: why."""
@@ -241,7 +261,11 @@ class Acts:
         return asked._replace(scope_id=scope_id)
 
     def _ask(self, who: Recipient, incoming: Incoming, act: str, asked: Asked) -> Document:
-        facts = {"scope": str(asked.scope), "scope_id": asked.scope_id, "reason": asked.reason}
+        facts: Document = {
+            "scope": str(asked.scope),
+            "scope_id": asked.scope_id,
+            "reason": asked.reason,
+        }
         return self.questions.ask(incoming.chat_id, who.user, act, **facts)
 
 

@@ -42,7 +42,7 @@ from services.common.leases import Lease
 from services.common.store import Store
 from services.domain.errors import TransientError
 from services.telegram.errors import ChannelRefuses, Later, NotDeliverable
-from services.telegram.replies import Answers, Incoming, Reply
+from services.telegram.replies import Answers, Button, Incoming, Reply
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 20
@@ -117,7 +117,9 @@ class TelegramBot:
         """Whether Telegram has answered, and nothing has failed since."""
         return self._bot is not None and not self._trouble
 
-    def send(self, chat_id: int, text: str, *, silent: bool) -> None:
+    def send(
+        self, chat_id: int, text: str, *, silent: bool, buttons: tuple[Button, ...] = ()
+    ) -> None:
         """Send to a chat; blocks until Telegram has answered.
 
         Raises:
@@ -129,7 +131,7 @@ class TelegramBot:
         bot = self._bot
         if bot is None:
             raise TransientError(self._trouble)
-        self._wait(self._send(bot, chat_id, text, silent))
+        self._wait(self._send(bot, chat_id, Reply(text, buttons), silent))
 
     def _wait(self, work: Coroutine[Any, Any, None]) -> None:
         future: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -139,12 +141,13 @@ class TelegramBot:
             future.cancel()
             raise TransientError("Telegram did not answer in time") from error
 
-    async def _send(self, bot: Bot, chat_id: int, text: str, silent: bool) -> None:
+    async def _send(self, bot: Bot, chat_id: int, message: Reply, silent: bool) -> None:
         try:
             await bot.send_message(
                 chat_id,
-                text,
+                message.html,
                 parse_mode=ParseMode.HTML,
+                reply_markup=_keyboard(message),
                 disable_notification=silent,
                 link_preview_options=LinkPreviewOptions(is_disabled=True),
             )

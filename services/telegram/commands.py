@@ -30,7 +30,7 @@ from services.telegram.acts import (
     Acts,
     signature,
 )
-from services.telegram.replies import Incoming, Reply, reply
+from services.telegram.replies import Incoming, Offer, Reply, reply
 from services.telegram.views import Views
 
 _log = logging.getLogger(__name__)
@@ -105,6 +105,13 @@ class Commands:
         return self._guarded(
             who, incoming, "button", lambda: self._pressed(who, incoming, act, question)
         )
+
+    def offer(self, chat_id: int, signal_id: str) -> Offer | None:
+        """What whoever reads this chat may press below the alert of a signal that waits."""
+        who = person_of_chat(self._store, chat_id)
+        if who is None or not self._may(who, _TRADE):
+            return None
+        return self._acts.offer(who, chat_id, signal_id)
 
     def proof(self, run_id: str) -> tuple[str, bool]:
         """How far a kill has come, and whether that is all."""

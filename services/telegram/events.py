@@ -201,6 +201,7 @@ def of_approval(row: Document) -> list[Event]:
             text=_cut(f"{row.get('sentence', '')}\n/approve answers it.".strip()),
             link="/approvals",
             strategy_id=strategy,
+            approval_of=str(row["_id"]),
         )
     ]
 

@@ -56,10 +56,12 @@ def step(seen: Seen, up: bool, now: datetime, patience: timedelta) -> tuple[Seen
 
 def addresses(settings: CommonSettings) -> dict[str, tuple[str, int]]:
     """Where each service tells how it is."""
-    everywhere = settings.mt_bind_host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
-    host = "127.0.0.1" if everywhere else settings.mt_bind_host
     left_out = _NOT_ASKED if settings.embedded_bus else _NOT_ASKED | {"pubsub_local_ops"}
-    return {name: (host, settings.port(name)) for name in PORTS if name not in left_out}
+    return {
+        name: (settings.host_of(name.removesuffix("_ops")).strip("[]"), settings.port(name))
+        for name in PORTS
+        if name not in left_out
+    }
 
 
 def ask(address: tuple[str, int]) -> tuple[bool, str]:

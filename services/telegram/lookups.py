@@ -109,6 +109,13 @@ class Lookups:
         rows = list(self._store["approvals"].find({"status": "WAITING"}).limit(limit))
         return sorted(rows, key=lambda row: row["asked_at"])
 
+    def approval_waiting(self, signal_id: str) -> Document | None:
+        """One of these; None = it was answered, or its time is up."""
+        row = self._store["approvals"].find_one({"_id": signal_id, "status": "WAITING"})
+        if row is None or row.get("expires_at", utc_now()) < utc_now():
+            return None
+        return row
+
     def realized_today(self, own: Own, now: datetime) -> dict[tuple[str, str], Decimal]:
         """Realized P&L since midnight UTC by strategy and currency, gross of commissions."""
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -23,6 +23,7 @@ from services.common.store import Document, Store, from_document
 from services.domain.errors import ConfigurationError, TransientError
 from services.domain.notifications import ChannelKind, Event, EventKind
 from services.telegram.errors import ChannelRefuses, Later, NotDeliverable
+from services.telegram.replies import Button, Offer
 from services.telegram.texts import Frame, Message, as_html, as_plain
 
 _log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ _MOST_EVENTS: Final = 500
 _BACKOFF_MOST: Final = timedelta(minutes=5)
 #: What is older is in the history, and is no news.
 GIVE_UP_AFTER: Final = timedelta(hours=24)
+#: Approvals that wait and are each a message of their own, with buttons; more are summed up.
+_MOST_OFFERS: Final = 5
 #: Telegram takes one message a second in one chat.
 _PACE: Final = timedelta(seconds=1)
 
@@ -43,7 +46,9 @@ class Chats(Protocol):
     def is_connected(self) -> bool:
         """Whether there is any use in trying."""
 
-    def send(self, chat_id: int, text: str, *, silent: bool) -> None:
+    def send(
+        self, chat_id: int, text: str, *, silent: bool, buttons: tuple[Button, ...] = ()
+    ) -> None:
         """Raises: Later, ChannelRefuses, NotDeliverable, TransientError."""
 
 
@@ -83,6 +88,23 @@ def is_due(rows: Sequence[Document], now: datetime, window: timedelta) -> bool:
     )
 
 
+def next_batch(rows: Sequence[Document]) -> list[Document]:
+    """What goes next to a chat that may answer approvals: one of them alone, or the others.
+
+    Buttons belong to one message, so each approval is one; what cannot wait goes before them.
+    """
+    offered = [row for row in rows if _is_offered(row)]
+    others = [row for row in rows if not _is_offered(row)]
+    urgent = any(row["event"].get("critical") for row in others)
+    if not offered or len(offered) > _MOST_OFFERS or urgent:
+        return (others if urgent else list(rows))[:_MOST_EVENTS]
+    return offered[:1]
+
+
+def _is_offered(row: Document) -> bool:
+    return bool(row["event"].get("approval_of"))
+
+
 def next_try(attempts: int, now: datetime) -> datetime:
     """When a failed message is tried again: 1, 2, 4 … seconds later, at most five minutes."""
     return now + min(timedelta(seconds=2 ** min(attempts - 1, 10)), _BACKOFF_MOST)
@@ -95,6 +117,7 @@ class Outbox:
         store: where the outbox is.
         lease: of this daemon.
         chats: Telegram; None = there is no bot, and what is for chats waits.
+        offer: what a chat may press below the alert of a signal that waits; None = nothing.
         post: sends a message to a URL of apprise.
         open_url: the URL of a channel again, from its seal.
         window_seconds: in which what happens becomes one message.
@@ -107,6 +130,7 @@ class Outbox:
         lease: Lease,
         *,
         chats: Chats | None,
+        offer: Callable[[int, str], Offer | None],
         post: Callable[[str, Message], None],
         open_url: Callable[[str], str],
         window_seconds: float,
@@ -115,6 +139,7 @@ class Outbox:
         self._store = store
         self._lease = lease
         self._chats = chats
+        self._offer = offer
         self._post = post
         self._open_url = open_url
         self._window = timedelta(seconds=window_seconds)
@@ -178,7 +203,8 @@ class Outbox:
             rows = rows[len(old) :]
         if not rows or not is_due(rows, now, self._window):
             return False
-        return self._send(Batch(channel, rows[:_MOST_EVENTS]))
+        is_chat = channel["kind"] == ChannelKind.TELEGRAM
+        return self._send(Batch(channel, next_batch(rows) if is_chat else rows[:_MOST_EVENTS]))
 
     def _send(self, batch: Batch) -> bool:
         self._mark(batch.rows, {"status": DeliveryStatus.SENDING})
@@ -207,11 +233,22 @@ class Outbox:
         frame = self._frame._replace(repeated=batch.repeated)
         if batch.channel["kind"] == ChannelKind.TELEGRAM:
             assert self._chats is not None  # noqa: S101 - looked at before
-            text = as_html(batch.events, frame)
-            self._chats.send(batch.channel["chat_id"], text, silent=batch.silent)
+            events, buttons = self._offered(batch)
+            text, chat_id = as_html(events, frame), batch.channel["chat_id"]
+            self._chats.send(chat_id, text, silent=batch.silent, buttons=buttons)
         else:
             url = self._open_url(batch.channel["sealed_url"])
             self._post(url, as_plain(batch.events, frame))
+
+    def _offered(self, batch: Batch) -> tuple[list[Event], tuple[Button, ...]]:
+        """The events of a message, and its buttons where it is one signal that waits."""
+        events = batch.events
+        if len(events) != 1 or not events[0].approval_of:
+            return events, ()
+        offer = self._offer(batch.channel["chat_id"], events[0].approval_of)
+        if offer is None:
+            return events, ()
+        return [events[0].model_copy(update={"text": offer.text})], offer.buttons
 
     def _sent(self, batch: Batch) -> None:
         now = utc_now()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.common.clock import utc_now
@@ -21,8 +21,19 @@ class Questions:
         self._store = store
         self._seconds = seconds
 
-    def ask(self, chat_id: int, user: str, act: str, **facts: Any) -> Document:  # noqa: ANN401
-        """Keep a question; its `_id` is the nonce, `word` is what may be typed instead."""
+    def ask(
+        self,
+        chat_id: int,
+        user: str,
+        act: str,
+        *,
+        until: datetime | None = None,
+        **facts: Any,  # noqa: ANN401
+    ) -> Document:
+        """Keep a question; its `_id` is the nonce, `word` is what may be typed instead.
+
+        It ends at `until`; None = after the seconds that a person has who asked for it.
+        """
         row = {
             "_id": secrets.token_urlsafe(12),
             "word": "".join(secrets.choice(_LETTERS) for _ in range(4)),
@@ -31,7 +42,7 @@ class Questions:
             "act": act,
             "facts": facts,
             "open": True,
-            "expires_at": utc_now() + timedelta(seconds=self._seconds),
+            "expires_at": until or utc_now() + timedelta(seconds=self._seconds),
         }
         self._store["telegram_questions"].insert_one(row)
         return row

@@ -35,6 +35,13 @@ class Button(NamedTuple):
     data: str
 
 
+class Offer(NamedTuple):
+    """What an alert says in place of its text, and what can be pressed below it."""
+
+    text: str
+    buttons: tuple[Button, ...]
+
+
 class Reply(NamedTuple):
     """One message back; `follow` is a kill run whose proof is shown in it as it comes."""
 

@@ -6,7 +6,6 @@ go scans, which find what a stream whose history was lost had not told. Telling 
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import OrderedDict
@@ -15,9 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pymongo.change_stream import ChangeStream
-from pymongo.errors import OperationFailure, PyMongoError
 
 from services.common.clock import utc_now
+from services.common.following import keep_following
 from services.common.leases import Lease
 from services.common.notifications import notify
 from services.common.store import Document, Store
@@ -25,8 +24,6 @@ from services.domain.errors import TransientError
 from services.domain.notifications import Event
 from services.telegram.sources import Sources
 
-_log = logging.getLogger(__name__)
-_PAUSE_SECONDS: Final = 1.0
 _SAVE_SECONDS: Final = 1.0
 _CATCH_UP_SECONDS: Final = 60.0
 _MOST_AT_ONCE: Final = 500
@@ -80,27 +77,19 @@ class Watcher:
                 self._told.popitem(last=False)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                if self._lease.held():
-                    self._watch()
-            except OperationFailure as error:
-                _log.warning("change stream lost, catching up by scan: %s", error.details)
-                self._forget_token()
-            except (PyMongoError, TransientError) as error:
-                _log.warning("notifications pause: %s", error)
-            except Exception:  # noqa: BLE001 - whatever it is, what happens next must be told
-                _log.exception("notifications pause")
+        keep_following("notifications", self._stop, self._turn, self._forget_token)
+
+    def _turn(self) -> None:
+        try:
+            if self._lease.held():
+                self._watch()
+        finally:
             self._caught_up = False
-            self._stop.wait(_PAUSE_SECONDS)
 
     def _forget_token(self) -> None:
-        try:
-            _, saved_at = self._sources.checkpoint()
-            if saved_at is not None:
-                self._sources.save_checkpoint(None, saved_at)
-        except PyMongoError as error:
-            _log.warning("the token could not be reset: %s", type(error).__name__)
+        _, saved_at = self._sources.checkpoint()
+        if saved_at is not None:
+            self._sources.save_checkpoint(None, saved_at)
 
     def _watch(self) -> None:
         token, saved_at = self._sources.checkpoint()

@@ -16,9 +16,8 @@ _LOOPBACK = frozenset(("127.0.0.1", "localhost", "[::1]"))
 def build(process: Process[WebSettings]) -> None:
     """Services and files → HTTP; /health apart, for 5173 is what the world sees."""
     settings = process.settings
-    host = settings.reachable_host
     forwarder = Forwarder(
-        {name: f"http://{host}:{settings.port(name)}" for name in SERVICES},
+        {name: f"http://{settings.host_of(name)}:{settings.port(name)}" for name in SERVICES},
         most_bytes=_most_bytes(settings),
     )
     dist = settings.web_ui_dir or REPOSITORY / "frontend-admin" / "dist"

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.e2e.instance import Instance
+from tests.support.collector import start_collector
 from tests.support.dovecot import PASSWORD, USER, start_dovecot, why_not
 
 
@@ -17,10 +18,17 @@ def mailbox(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def instance(tmp_path_factory, mailbox):
+def traces():
+    """What the instance tells of the roads of signals."""
+    with start_collector() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory, mailbox, traces):
     """A demo instance with a mailbox, ready."""
     made = Instance(tmp_path_factory.mktemp("instance"))
-    settings = "ABSENCE_PROOF_S=6\n"
+    settings = f"ABSENCE_PROOF_S=6\nTRACES_URL={traces.url}\n"
     if mailbox is not None:
         settings += (
             f"MAILBOX_HOST=127.0.0.1\nMAILBOX_PORT={mailbox.port}\nMAILBOX_USER={USER}\n"

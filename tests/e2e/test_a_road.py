@@ -7,6 +7,7 @@ import pytest
 import urllib3
 
 from tests.e2e.instance import REPOSITORY, listening
+from tests.support.execution_process import wait_until
 from tests.support.rows import STRATEGY
 
 pytestmark = pytest.mark.servers
@@ -55,6 +56,33 @@ def test_entry_and_exit_to_the_cent(instance):
     assert position["commissions"] == Decimal("2.00")
     assert with_store["reservations"].count_documents({}) == 0
     with_store.close()
+
+
+def test_one_trace_goes_from_the_door_to_the_fill(instance, traces):
+    """Through four processes; each span is a child of the first, and they follow one another."""
+    store = instance.store()
+    signal_id = store["signal_store"].find_one({"external_id": "road-1"})["_id"]
+    store.close()
+    road = [
+        ("signal_gateway", "RECEIVED"),
+        ("signal_ingestion", "STANDARDIZED"),
+        ("cerebro", "DECISION"),
+        ("execution", "SUBMITTING"),
+        ("execution", "FILLED"),
+    ]
+
+    def there():
+        return [each for each in traces.of(signal_id) if (each["service"], each["name"]) in road]
+
+    wait_until(lambda: len(there()) == len(road), lambda: traces.of(signal_id))
+    spans = {(each["service"], each["name"]): each for each in there()}
+    assert spans.keys() == set(road)
+    root = spans[road[0]]
+    assert "parentSpanId" not in root
+    assert {spans[step]["parentSpanId"] for step in road[1:]} == {root["spanId"]}
+    decision = spans[("cerebro", "DECISION")]
+    assert int(decision["startTimeUnixNano"]) < int(decision["endTimeUnixNano"])
+    assert {each["traceId"] for each in traces.of(signal_id)} == {root["traceId"]}
 
 
 def broker_positions(instance):

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from services.common.settings import CommonSettings, known_names
 from services.common.store import Store
+from tests.support.databases import EmptiedDatabases
 from tests.support.execution_process import BrokerBooks
 from tests.support.servers import Server, start_bus, start_database
 from tests.support.trade import Trade, trade
+
+#: Whether the test itself did what it should.
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep for the fixtures of a test whether it passed."""
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -31,14 +47,22 @@ def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def emptied(database: Server) -> Iterator[EmptiedDatabases]:
+    """Databases that tests take one after the other."""
+    with MongoClient[dict[str, Any]](database.address) as client:
+        yield EmptiedDatabases(client)
+
+
 @pytest.fixture
-def connection(database: Server, tmp_path: Path) -> dict[str, Any]:
-    """Fields for any settings class: a database of this test's own, no bus."""
-    return {
-        "mt_home": tmp_path,
-        "mongodb_uri": database.address,
-        "mongodb_database": f"t_{uuid.uuid4().hex[:12]}",
-    }
+def connection(
+    request: pytest.FixtureRequest, database: Server, emptied: EmptiedDatabases, tmp_path: Path
+) -> Iterator[dict[str, Any]]:
+    """Fields for any settings class: a database that this test has to itself, no bus."""
+    name = emptied.take()
+    yield {"mt_home": tmp_path, "mongodb_uri": database.address, "mongodb_database": name}
+    if request.node.stash.get(PASSED, False):
+        emptied.give_back(name)  # of a test that failed something may be left that writes to it
 
 
 @pytest.fixture
@@ -50,12 +74,11 @@ def bus_connection(connection: dict[str, Any], bus: Server) -> dict[str, Any]:
 
 @pytest.fixture
 def store(connection: dict[str, Any]) -> Iterator[Store]:
-    """A store on that database, with all indexes; the database is dropped afterwards."""
+    """A store on that database, with all indexes."""
     opened = Store.connect(CommonSettings(**connection))
     try:
         opened.create_indexes()
         yield opened
-        opened.client.drop_database(connection["mongodb_database"])
     finally:
         opened.close()
 

@@ -11,8 +11,10 @@ from brokers.broker import BrokerPosition, CurrencyBalance, MarginQuote
 from brokers.errors import BrokerUnavailable, OrderRejected, UnsupportedOrder
 from services.account_data.api import create_app
 from services.account_data.capital import Capital
+from services.account_data.equity_views import Span
 from services.account_data.money_api import add_money_routes
 from services.account_data.poller import Poller
+from services.account_data.prices import thinned
 from services.account_data.readings import Readings
 from services.account_data.service import AccountData
 from services.account_data.setup_api import add_broker_routes, add_setup_routes
@@ -589,3 +591,38 @@ def test_a_doubted_equity_is_confirmed_as_a_loss(store, http):
 def test_a_span_that_is_none_is_refused(store, http, span):
     add(store)
     assert refused(http.get(f"/api/v1/accounts/Mock-1/equity?{span}"), 422, "WRONG_SPAN")
+
+
+# Prices
+
+
+def test_prices_of_what_is_held_are_kept_by_the_minute_and_shown(store, http):
+    add(store)
+    began = utc_now().replace(second=0, microsecond=0) - timedelta(minutes=3)
+    for seconds, price in ((0, "103"), (20, "104"), (60, "105.5"), (120, None)):
+        mark = {"market_price": price and Decimal(price)}
+        known = held().model_copy(update=mark)
+        says(store, held=[known], as_of=began + timedelta(seconds=seconds))
+    query = {"instrument_key": SPY.key}
+    shown = http.get("/api/v1/accounts/Mock-1/prices", params=query).json()
+    # Of the first minute the last; what has no price is no point, and never zero.
+    assert [Decimal(each["price"]) for each in shown["points"]] == [104, Decimal("105.5")]
+    ended = {**query, "to": began.isoformat()}
+    before = http.get("/api/v1/accounts/Mock-1/prices", params=ended).json()
+    assert before["points"] == []
+    other = http.get("/api/v1/accounts/Mock-1/prices", params={"instrument_key": "none"})
+    assert other.json()["points"] == []
+    refused(http.get("/api/v1/accounts/none/prices", params=query), 404, "UNKNOWN_ACCOUNT")
+
+
+def test_a_long_time_is_thinned_to_what_a_chart_shows():
+    first = utc_now()
+    span = Span(first, first + timedelta(days=30))
+    rows = [
+        {"at": first + timedelta(minutes=number), "price": Decimal(number)}
+        for number in range(30 * 1440)
+    ]
+    points = thinned(rows, span, 1000)
+    # 43,200 minutes in 1,000 pieces of 43.2: the first piece ends with minute 43.
+    assert len(points) == 1000
+    assert (points[0].price, points[-1].price) == (43, 43_199)

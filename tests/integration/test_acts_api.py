@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from urllib.parse import quote
 
 import pytest
 
@@ -10,7 +11,10 @@ from services.cerebro.store import CerebroStore
 from services.common.clock import utc_now
 from services.common.controls import controls, end_expired
 from services.common.incidents import raise_incident
-from services.domain.words import OrderStatus, OrderType, Override, Scope, TradingState
+from services.common.locks import cleared_at
+from services.common.store import to_document
+from services.domain.risk import RiskLock
+from services.domain.words import LockRule, OrderStatus, OrderType, Override, Scope, TradingState
 from tests.support.acts import acts_client, code_of
 from tests.support.cerebro import make_cerebro
 from tests.support.documents import make_order_document
@@ -196,6 +200,60 @@ def test_limits_are_set_on_the_version_that_was_looked_at_and_show_their_use(sto
     assert Decimal(count["ratio"]) == Decimal("0.25")
     removed = {"limits": {"max_margin_ratio": None}, "version": 1, "reason": "done"}
     assert http.put(LIMITS, json=removed).json()["max_margin_ratio"] is None
+
+
+def lock(store, **fields):
+    """Entries of the strategy are locked since a minute ago."""
+    held = RiskLock(
+        scope=Scope.STRATEGY,
+        scope_id=STRATEGY,
+        rule=LockRule.CONSECUTIVE_LOSSES,
+        sentence="5 losses in a row",
+        locked_at=utc_now() - timedelta(minutes=1),
+    ).model_copy(update=fields)
+    store["risk_locks"].replace_one({"_id": held.key}, to_document(held), upsert=True)
+    return held
+
+
+def test_a_lock_is_reset_as_it_was_seen_once_and_told(store, http):
+    held = lock(store)
+    (shown,) = http.get("/api/v1/limits").json()["locks"]
+    assert (shown["lock_id"], shown["until"], shown["resettable"]) == (
+        held.key,
+        "until reset",
+        True,
+    )
+    path = f"/api/v1/risk-locks/{quote(held.key, safe='')}/reset"
+    asked = {"locked_at": shown["locked_at"], "reason": "looked at it"}
+    lock(store, sentence="6 losses in a row", locked_at=utc_now())  # meanwhile it has lost more
+    changed = http.post(path, json=asked)
+    assert code_of(changed) == (409, "FIGURES_CHANGED")
+    assert "6 losses" in changed.json()["message"]
+    asked["locked_at"] = http.get("/api/v1/limits").json()["locks"][0]["locked_at"]
+    assert code_of(http.post(path, json=asked | {"reason": " "})) == (422, "INVALID_PARAMETER")
+    headers = {"Idempotency-Key": "click"}
+    answers = [http.post(path, json=asked, headers=headers) for _ in range(2)]
+    assert [each.status_code for each in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+    assert http.get("/api/v1/limits").json()["locks"] == []
+    assert code_of(http.post(path, json=asked)) == (404, "UNKNOWN_LOCK")
+    (line,) = audited(store, "LOCK_CLEARED")
+    assert line["facts"]["before"]["sentence"] == "6 losses in a row"
+    assert cleared_at(store, held.key) is not None
+
+
+def test_a_lock_that_only_its_cause_ends_is_not_reset(store, http):
+    held = lock(store, rule=LockRule.EQUITY_JUMP, scope=Scope.ACCOUNT, scope_id=ACCOUNT)
+    (shown,) = http.get("/api/v1/limits").json()["locks"]
+    assert not shown["resettable"]
+    path = f"/api/v1/risk-locks/{quote(held.key, safe='')}/reset"
+    asked = {"locked_at": shown["locked_at"], "reason": "x"}
+    assert code_of(http.post(path, json=asked)) == (409, "LOCK_NOT_RESET")
+    key = add_operator(store, "piet")
+    store["users"].update_one({"_id": "piet"}, {"$set": {"role": "OPERATOR"}})
+    refused = http.post(path, json=asked, headers={"Authorization": f"Bearer {key}"})
+    assert code_of(refused) == (403, "NOT_ALLOWED")
+    assert store["risk_locks"].count_documents({}) == 1
 
 
 def test_a_preview_decides_real_signals_again_and_changes_nothing(store, http):

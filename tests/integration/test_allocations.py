@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 
 import httpx2 as httpx
@@ -294,6 +295,19 @@ def test_a_study_worse_than_equal_weight_wants_a_written_override(http, allocati
 def test_the_same_study_proposed_again_is_the_same_proposal(store, allocations):
     assert weak_study(allocations) == weak_study(allocations)
     assert store["allocation_proposals"].count_documents({}) == 1
+
+
+def test_proposals_of_any_age_are_listed_newest_first(http, store, allocations):
+    first = allocations.propose(Wish(ratios={"A": Decimal("0.5")}, by="olga", reason="x"))
+    row = store["allocation_proposals"].find_one({"_id": first.proposal_id})
+    for days in (59, 61, 366, 4000):
+        changes = {"_id": f"p{days}", "proposal_id": f"p{days}"}
+        proposed_at = first.proposed_at - timedelta(days=days)
+        store["allocation_proposals"].insert_one({**row, **changes, "proposed_at": proposed_at})
+    newest = [first.proposal_id, "p59", "p61", "p366", "p4000"]
+    for limit in range(1, 7):
+        found = http.get(PROPOSALS, params={"limit": limit, "status": "OPEN"}).json()
+        assert [each["proposal_id"] for each in found] == newest[:limit]
 
 
 def test_of_two_approvals_at_once_one_holds(store, allocations):

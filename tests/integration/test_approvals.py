@@ -8,11 +8,11 @@ import pytest
 
 from scripts.decisions import again
 from services.cerebro.approvals import Watch
-from services.cerebro.store import AWAITS_APPROVAL, CerebroStore
+from services.cerebro.store import CerebroStore
 from services.common.approvals import AlreadyAnswered, answer_approval, approval
 from services.common.clock import utc_now
 from services.common.signed import Signed
-from services.domain.approvals import ApprovalAnswer, ApprovalStatus
+from services.domain.approvals import AWAITS_APPROVAL, ApprovalAnswer, ApprovalStatus
 from services.domain.errors import ConfigurationError, TransientError
 from tests.support.cerebro import make_cerebro
 from tests.support.rows import (
@@ -262,6 +262,51 @@ def test_a_waiting_entry_is_no_gap_for_the_next(store, cerebro):
     watch(store, cerebro)
     assert decided(store, "one")["outcome"] == "APPROVED"
     assert store["incidents"].count_documents({}) == 0
+
+
+def test_a_request_that_breaks_is_told_once_tried_seldom_and_closes_when_it_is_decided(
+    store, cerebro, monkeypatch, caplog
+):
+    now, tries, broken = utc_now(), [], True
+
+    def decide(batch):
+        if broken and batch == [{"signal_id": "s1"}]:
+            tries.append(now)
+            raise KeyError("no such thing")
+        cerebro.on_signals(batch)
+
+    def watched():
+        return Watch(store, CerebroStore(store, reference_seconds=0), decide)
+
+    monkeypatch.setattr("services.cerebro.approvals.utc_now", lambda: now)
+    ask(store, cerebro)
+    ask(store, cerebro, "s2")
+    for name in ("s1", "s2"):
+        answer_approval(store, name, ApprovalAnswer.APPROVE, OLGA)
+    looking, began = watched(), now
+    for _ in range(240):  # two minutes of looks, twice a second
+        looking.look()
+        now += timedelta(seconds=0.5)
+    # The other one was not kept waiting, and this one was tried after 1, 3, 7, 15, 31 and 63 s.
+    assert decided(store, "s2")["outcome"] == "APPROVED"
+    assert [(each - began).total_seconds() for each in tries] == [0, 1, 3, 7, 15, 31, 63]
+    (incident,) = store["incidents"].find()
+    assert (incident["kind"], incident["key"], incident["status"], incident["count"]) == (
+        "APPROVAL_STUCK",
+        "s1",
+        "OPEN",
+        7,
+    )
+    told = [each for each in caplog.records if "incident APPROVAL_STUCK" in each.message]
+    assert len([each for each in told if each.levelname == "ERROR"]) == 1
+    # Mended, by a process that was started anew: decided once, and the incident is closed.
+    broken = False
+    looking = watched()
+    looking.look()
+    looking.look()
+    assert decided(store)["outcome"] == "APPROVED"
+    assert store["incidents"].find_one()["status"] == "CLEARED"
+    assert store["orders"].count_documents({}) == 2
 
 
 def test_an_answer_needs_a_request_and_a_reason(store, cerebro):

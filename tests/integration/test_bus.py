@@ -4,8 +4,10 @@ import threading
 import time
 
 import pytest
+from google.pubsub_v1 import SubscriberClient
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from services.common.bus import Publisher, Ring, create_topology
+from services.common.bus import Publisher, Ring, create_topology, insecure_channel
 from services.common.clock import utc_now
 from services.common.dead_letters import discard_letter, replay_letter
 from services.common.settings import CommonSettings
@@ -284,3 +286,16 @@ def test_a_dead_letter_is_handled_again_when_a_person_wants_it(settings, store, 
     lines = list(store["audit_log"].find({"by": "olga"}))
     assert [line["what"] for line in lines] == ["DEAD_LETTER_REPLAYING"] * 2
     assert lines[0]["facts"]["before"] == {"status": "DEAD"}
+
+
+def test_what_a_bus_has_forgotten_is_made_again(settings, store, publisher):
+    channel = insecure_channel(settings.pubsub_host)
+    forgotten = f"projects/{settings.project_id}/subscriptions/{CEREBRO_SIGNALS.name}"
+    with Consumer(settings, store, lambda _: None) as consumer:
+        with SubscriberClient(transport=SubscriberGrpcTransport(channel=channel)) as client:
+            client.delete_subscription(request={"subscription": forgotten})
+        wait_for(lambda: consumer.deaths)  # its process ends, and is started again
+        assert "ended: 404" in consumer.deaths.pop()
+    with Consumer(settings, store, lambda _: None) as restarted:
+        ring(publisher, "after")
+        wait_for(lambda: restarted.given == ["after"])

@@ -52,7 +52,9 @@ def resting(symbol):
 
 
 def test_every_point_has_a_test():
-    assert {*MARKET, *UNANSWERED, *CANCEL, *CHILDREN, *KILL} == set(FailPoint)
+    """Those of Cerebro and of acts are in test_crash_points_of_cerebro and test_repeated_acts."""
+    here = {each for each in FailPoint if each.startswith("execution.")}
+    assert {*MARKET, *UNANSWERED, *CANCEL, *CHILDREN, *KILL} == here
 
 
 @pytest.mark.parametrize("point", MARKET)

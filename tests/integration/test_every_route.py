@@ -60,6 +60,7 @@ RULES = [
     (".*", "POST", r"/api/v1/(whatif|allocations/compare|limits/preview)", Permission.READ),
     ("account_data", "POST", r".*/margin-preview", Permission.READ),
     ("dashboard_creator", "PUT", r"/api/v1/limits/.*", Permission.CONFIGURE),
+    ("dashboard_creator", "POST", r"/api/v1/drill", Permission.ADMINISTER),
     ("dashboard_creator", CHANGES, r"/api/v1/.*", Permission.TRADE),
     ("account_data", CHANGES, r".*/(sync|flows|reverse|settle|confirm)", Permission.TRADE),
     ("account_data", CHANGES, r"/api/v1/.*", Permission.CONFIGURE),

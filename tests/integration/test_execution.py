@@ -69,6 +69,7 @@ def test_the_same_doorbell_again_sends_nothing(store, broker, desk):
 def test_an_order_whose_doorbell_was_lost_is_found(store, broker, desk):
     order_id = add_order(store, make_order())
     wait_for(lambda: stored(store, order_id)["status"] == "FILLED")
+    assert len(broker.sent) == 1
 
 
 def test_the_stream_may_repeat_every_fill(store, broker, desk):
@@ -133,6 +134,10 @@ def test_an_entry_without_an_answer_that_never_arrived_waits_for_a_person(store,
     assert unknown(store)["status"] == "OPEN"
     assert broker.sent == []
     assert store["reservations"].count_documents({}) == 1  # it counts as if it lived
+    assert "--resend or --absent" in unknown(store)["sentence"]
+    # Once its exit wants it canceled, sending it again would be refused.
+    store["orders"].update_one({"_id": order_id}, {"$set": {"cancel_requested_at": utc_now()}})
+    wait_for(lambda: "--resend" not in unknown(store)["sentence"])
 
 
 def unknown(store):

@@ -298,7 +298,7 @@ def test_an_instrument_alone_is_flattened(store, clerk):
 def test_a_rejected_closing_order_is_told_and_not_sent_again(store, clerk):
     hold(clerk, 100)
     clerk.broker.refusal = "market closed"
-    run_id = ask(store, timeout=1)
+    run_id = ask(store, timeout=4)
     run = run_until(clerk, run_id, RunState.INCOMPLETE)
     assert "ended REJECTED: REFUSED: market closed" in reasons(store, run_id)
     clerk.broker.refusal = None

@@ -220,6 +220,8 @@ def test_positions_have_marks_and_say_whether_the_broker_agrees(store: Store, ht
     page = http.get("/api/v1/positions?limit=1", headers=olga).json()
     assert len(rows_of(http, "/api/v1/positions?limit=1", olga)) == 2
     assert page["rows"][0]["mark_age_s"] < 30
+    for asked, found in (("aapl", 2), (instrument.key, 2), ("MSFT", 0)):
+        assert len(rows_of(http, f"/api/v1/positions?instrument={asked}", olga)) == found
 
 
 def test_exports_are_whole_and_harmless(store: Store, http, olga):
@@ -284,7 +286,8 @@ def test_the_system_page_counts_what_waits(store: Store, http, olga, tmp_path: P
     assert {row["name"] for row in page["services"]} >= {"cerebro", "execution", "mongodb"}
     assert {row["state"] for row in page["services"]} <= {"UP", "NOT_READY", "DOWN"}
     (account,) = page["accounts"]
-    assert [check["name"] for check in account["checks"]] == ["broker", "data", "books", "locks"]
+    names = [check["name"] for check in account["checks"]]
+    assert names == ["broker", "data", "books", "locks", "margin"]
     assert page["checks"][0]["name"] == "clock"
 
 

@@ -148,6 +148,13 @@ def test_a_signal_says_why_without_our_numbers(http: httpx.Client):
     assert (page["orders"][0]["filled_quantity"], page["fills"][0]["price"]) == ("17", "150.02")
 
 
+def test_a_line_says_what_the_strategy_was_given(store: Store, http: httpx.Client):
+    step = {"name": "allocation", "limit": Decimal("0.25")}
+    store["signal_store"].update_one({"_id": "sig_1"}, {"$set": {"decision.steps": [step]}})
+    rows = http.get(f"/api/v1/signal-senders/{STRATEGY}/signals").json()["rows"]
+    assert {row["signal_id"]: row["allocation_pct"] for row in rows}["sig_1"] == 25
+
+
 def test_signals_come_page_by_page(store: Store, http: httpx.Client):
     for number in range(5):  # two of one millisecond, which a page ends between
         signal = make_signal(signal_id=f"more_{number}", received_at=after(-1000 * (number // 2)))
@@ -259,6 +266,26 @@ def test_the_report_of_the_evening_is_made_once(store: Store, results: Results, 
     page = http.get("/api/v1/reports/daily").json()
     assert (page["date"], page["text"]) == ("2026-11-20", text)
     assert page["figures"]["denials"][0]["sentence"] == "account Mock-1 has 321 USD of margin left"
+
+
+def test_an_investor_reads_results_of_the_day_and_nothing_else(
+    store: Store, results: Results, http: httpx.Client
+):
+    results.now = NOW.replace(hour=22)
+    assert http.post("/api/v1/reports/daily", params={"date": "2026-11-20"}).status_code == 200
+    mine = as_(store, http, Role.INVESTOR)
+    assert http.get("/api/v1/reports/daily", headers=mine).status_code == 403
+    answer = http.get("/api/v1/investor/daily", headers=mine)
+    assert answer.status_code == 200, answer.text
+    day, whole = answer.json(), http.get("/api/v1/reports/daily").json()["figures"]["figures"]
+    assert day["date"] == "2026-11-20"
+    assert day["day_pct"] == pytest.approx(float(whole["today_ratio"]) * 100)
+    assert day["text"].splitlines()[0] == "Results of 2026-11-20"
+    # No amount, account, strategy, trade or incident.
+    for private in (STRATEGY, ACCOUNT, "AAPL", "102,000", "102000", "USD", "MARGIN_EXCEEDED"):
+        assert private not in answer.text
+    ahead = http.get("/api/v1/investor/daily", params={"date": "2099-01-01"}, headers=mine)
+    assert (ahead.status_code, ahead.json()["code"]) == (422, "REPORT_IN_FUTURE")
 
 
 def test_a_missed_report_is_made_once_after_a_restart(store: Store, results: Results):

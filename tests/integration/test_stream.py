@@ -104,6 +104,30 @@ def test_everybody_hears_only_what_is_theirs(store: Store, olga: dict):
     assert heard == {"o": ["sig_1", "sig_2", "TEST|1"], "d": ["sig_2", "n2"], "i": ["n1"]}
 
 
+def test_a_line_on_which_nothing_happens_says_that_it_lives(store: Store, olga: dict, monkeypatch):
+    monkeypatch.setattr("services.dashboard_creator.stream_api.PING_SECONDS", 0.3)
+    with reading(store) as client:
+        began = time.monotonic()
+        stream = Stream(client, olga)
+        stream.wait(lambda: stream.pings >= 4)
+        # One at once, three after 0.3 s each; and each has the place that one goes on from.
+        assert time.monotonic() - began < _GENEROUS_SECONDS
+        stream.close()
+        insert_signal(store, 1)
+        again = Stream(client, olga, last_id=stream.ids[-1])
+        again.wait(lambda: again.events)
+        assert [event["id"] for _, event in again.events] == ["sig_1"]
+        # While the changes themselves cannot be read, it does not say so.
+        monkeypatch.setattr("services.dashboard_creator.stream.Feed.has_read_within", _never)
+        silent = Stream(client, olga)
+        time.sleep(1)
+        assert silent.pings == 0
+
+
+def _never(*_: object) -> bool:
+    return False
+
+
 def test_a_key_that_is_revoked_ends_its_stream(store: Store, olga: dict):
     with reading(store) as client:
         stream = Stream(client, olga)

@@ -10,6 +10,7 @@ import pytest
 from services.common.approvals import approval
 from services.common.clock import utc_now
 from services.common.controls import controls, set_control
+from services.common.incidents import raise_incident
 from services.common.kills import kill_runs, save_account
 from services.common.notification_channels import start_link
 from services.common.store import to_document
@@ -262,6 +263,64 @@ def test_an_approval_is_answered_with_a_reason(world, commands, operator):
     assert "ended" in pressed(commands, buttons["Reject"])
     pressed(commands, late["Approve"])
     assert "sig_2 was halved by telegram:olga" in typed(commands, "too late")
+
+
+def keyboard(message):
+    return [
+        each for row in message.get("reply_markup", {}).get("inline_keyboard", []) for each in row
+    ]
+
+
+def incident(store):
+    raise_incident(store, kind="EXIT_DENIED", key="sig_9", sentence="nothing to close")
+
+
+def test_an_alert_of_an_approval_is_answered_below_it(world, connection, fake, operator):
+    add_person(world, "rita", "DEVELOPER", (STRATEGY,))
+    with telegram(connection, fake):
+        waits(world)
+        alert = shows(fake, "waits for approval")
+        assert f"BUY 5 MSFT in {ACCOUNT} (PAPER)" in alert
+        assert "UTC: REJECT" in alert
+        pressed_twice = fake.press(CHAT, "Half")
+        shows(fake, "HALF: why?")
+        fake.push_again(pressed_twice)
+        fake.say(CHAT, "earnings tonight")
+        shows(fake, "halved")
+    row = approval(world, "sig_2")
+    assert (row.status, row.answered_by, row.reason) == (
+        ApprovalStatus.HALVED,
+        "telegram:olga",
+        "earnings tonight",
+    )
+    assert acts_of(world, "APPROVAL_ANSWERED") == ["telegram:olga"]
+    assert keyboard(fake.messages[CHAT][0]) == []  # a button works once
+
+
+def test_each_approval_has_its_own_buttons_and_many_are_one_message(
+    world, connection, fake, operator
+):
+    with telegram(connection, fake):
+        waits(world, "sig_2")
+        waits(world, "sig_3")
+        incident(world)
+        wait_for(lambda: len([each for each in fake.messages[CHAT] if keyboard(each)]) == 2)
+        shows(fake, "Incident EXIT_DENIED")
+        late = next(each for each in fake.messages[CHAT] if keyboard(each))
+        offered = keyboard(late)[0]["callback_data"].partition(":")[2]
+        # It works as long as the signal waits, not for a minute; and not for somebody else.
+        question = world["telegram_questions"].find_one({"_id": offered})
+        asked_for = world["approvals"].find_one({"_id": question["facts"]["signal_id"]})
+        assert question["expires_at"] == asked_for["expires_at"]
+        add_person(world, "pete")
+        link(world, "pete", 43)
+        meet(fake, 43)
+        fake.press_data(43, f"a:{offered}")
+        shows(fake, "This question has ended", 43)
+        for number in range(10, 16):
+            waits(world, f"sig_{number}")
+        shows(fake, "6 approvals")
+    assert world["approvals"].count_documents({"status": "WAITING"}) == 8
 
 
 def test_an_answer_may_go_without_a_reason(world, commands, operator):

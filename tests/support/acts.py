@@ -15,10 +15,11 @@ from tests.support.rows import add_operator
 
 
 @contextmanager
-def acts_client(store, name="olga", role="ADMIN", **fields):
-    """A client that sends the key of a person with this role."""
-    key = add_operator(store, name)
-    store["users"].update_one({"_id": name}, {"$set": {"role": role, **fields}})
+def acts_client(store, name="olga", role="ADMIN", *, key=None, **fields):
+    """A client that sends the key of a person with this role; `key` of one who is there."""
+    if key is None:
+        key = add_operator(store, name)
+        store["users"].update_one({"_id": name}, {"$set": {"role": role, **fields}})
     dashboards = Dashboards(
         DashboardStore(store), trading_mode="paper", max_age_seconds=60, refresh_seconds=0
     )

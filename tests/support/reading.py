@@ -56,7 +56,7 @@ class Stream:
     def __init__(self, client: httpx.Client, headers: dict, last_id: str | None = None) -> None:
         self.events: list[tuple[str, dict]] = []
         self.ids: list[str] = []
-        self.comments = 0
+        self.pings = 0
         self.ended = False
         self.status: int | None = None
         self._news = threading.Condition()
@@ -101,8 +101,9 @@ class Stream:
 
     def _take(self, lines: tuple[str, ...]) -> None:
         fields = dict(line.split(": ", 1) for line in lines if not line.startswith(":"))
-        self.comments += sum(line.startswith(":") for line in lines)
         if fields.get("id"):
             self.ids.append(fields["id"])
-        if "event" in fields:
+        if fields.get("event") == "ping":
+            self.pings += 1
+        elif "event" in fields:
             self.events.append((fields["event"], json.loads(fields["data"])))

@@ -186,7 +186,8 @@ class Trade:
         self.kill_all()
         self.start().opens(*self.accounts)
         time.sleep(_SEVERAL_LOOKS_SECONDS)
-        assert _changes(before, self._oracle.snapshot()) == []
+        changed = _changes(before, self._oracle.snapshot())
+        assert not changed, f"the new start has changed {changed}"
         return self.differences(resting=resting, unresolved=unresolved)
 
     def _quiet(self):

@@ -48,6 +48,9 @@ class Recorder:
     def keep_fund(self, account_id: str, *, now: object) -> None:
         """There is one account."""
 
+    def keep_prices(self, told: object, *, at: object) -> None:
+        """Nothing is held."""
+
     def wanting(self, *, since: object) -> set[str]:
         return set()
 

@@ -84,9 +84,47 @@ def test_rows_that_come_in_meanwhile_move_nothing(steps, limit):
 @given(STEPS, st.integers(1, 10), st.integers(0, 2))
 def test_a_filter_and_impatience_lose_nothing(steps, limit, kind):
     rows = Rows(steps)
-    wanted = {"keep": lambda row: row["kind"] == kind, "enough": lambda: True}
+    wanted = {"keep": lambda row: row["kind"] == kind, "patience_seconds": 0.0}
     found = all_pages(rows, limit=limit, **wanted)
     assert found == [row["_id"] for row in rows.in_order() if row["kind"] == kind]
+
+
+def test_what_is_sought_for_long_takes_no_longer_than_a_page_may():
+    # One of 300 belongs into the list; each row takes 0.2 ms, each window 1 ms more.
+    rows = Rows([18_000] * 6000)
+    hours = {}
+    for number, row in enumerate(rows.rows):
+        row["kind"] = number % 300
+        hour = int(row["at"].timestamp() // 3600)
+        hours[hour] = hours.get(hour, 0) + 1
+    clock = [0.0]
+
+    def read(after, until, most):
+        whole = rows.read(after, until, None)
+        clock[0] += 0.001 + 0.0002 * len(whole)
+        return [row for row in whole if row["kind"] == 7][:most]
+
+    before, took, found = None, [], []
+    for _ in range(1000):
+        began = clock[0]
+        asked = Wanted(
+            limit=50,
+            field="at",
+            until=NOW,
+            before=before,
+            hidden=True,
+            patience_seconds=0.05,
+            clock=lambda: clock[0],
+        )
+        page = newest_first(read, asked, Activity(hours, (0, 10**9)))
+        took.append(clock[0] - began)
+        found += page.rows
+        before = page.next
+        if before is None:
+            break
+    assert max(took) < 0.06
+    assert len(found) == 20
+    assert len(took) < 45  # each of them reads what its time is enough for
 
 
 def test_more_rows_in_a_millisecond_than_are_read_at_once():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from services.dashboard_creator.csv_export import cell, lines
 from services.dashboard_creator.frame import oldest, state_in_words, today_pnl
-from services.dashboard_creator.holdings import position_row, summed, told_of
+from services.dashboard_creator.holdings import grouped, line_of, position_row, told_of
 from services.dashboard_creator.latency import BOUNDS, added, counted, percentile
+from services.dashboard_creator.market_days import closed_today, expiring, token_ended
 from services.dashboard_creator.models import View
-from services.dashboard_creator.readiness import account_readiness, clock_check
+from services.dashboard_creator.readiness import Calendar, account_readiness, clock_check
 from services.dashboard_creator.scrub import scrubbed, scrubbed_body
 from services.dashboard_creator.stream_events import Audience, StreamEvent, Told, latest
 from services.domain.risk import Control, Fund, RiskLock
@@ -112,8 +113,11 @@ def test_a_percentile_lies_in_the_bucket_of_the_exact_one(values):
     assert low - 0.05 <= found <= high + 0.05
 
 
+USUAL = {"broker", "data", "books", "locks", "margin"}
+
+
 def ready(account, look=None, locks=()):
-    row = {"_id": "Mock-1", **account}
+    row = {"_id": "Mock-1", "equity": 100, "initial_margin": 10, **account}
     return account_readiness(row, look, locks, now=NOW, max_age_seconds=60)
 
 
@@ -187,7 +191,9 @@ def test_positions_add_up_by_account_and_say_what_differs():
     )
     lines_ = [position_row(row, told, now=NOW) for row in rows]
     assert [line.unrealized_pnl for line in lines_] == [Decimal("10.00"), Decimal("30.00")]
-    (total,) = summed(lines_, "account")
+    assert grouped(reversed(rows), "strategy") == [[rows[0]], [rows[1]]]
+    assert grouped(rows, "account") == grouped(rows, "instrument") == [rows]
+    total = line_of(lines_, "account")
     assert (total.quantity, total.realized_pnl, total.unrealized_pnl) == (40, 4, 40)
     assert (total.strategy_id, total.strategies, total.average_price) == (
         None,
@@ -225,3 +231,84 @@ def test_an_account_that_never_reported_is_the_oldest():
     assert oldest(rows) == ("B", after(-5))
     assert oldest([*rows, {"_id": "C"}]) == ("C", None)
     assert oldest([]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("margin", "equity", "state"),
+    [
+        (79, 100, "GREEN"),
+        (80, 100, "AMBER"),
+        (100, 100, "RED"),
+        (1, 0, "RED"),
+        (None, 100, "AMBER"),
+    ],
+)
+def test_margin_that_leaves_no_room_is_told(margin, equity, state):
+    found = ready({"as_of": NOW, "equity": equity, "initial_margin": margin})
+    (check,) = (each for each in found.checks if each.name == "margin")
+    assert check.state == state
+    assert bool(check.fix) is (state != "GREEN")
+
+
+def test_what_the_calendar_says_is_told_with_what_to_do():
+    def state_of(**said):
+        row = {"_id": "ZE-1", "as_of": NOW, "equity": 100, "initial_margin": 1}
+        found = account_readiness(
+            row, None, (), now=NOW, max_age_seconds=60, calendar=Calendar(**said)
+        )
+        return {each.name: each.state for each in found.checks if each.name not in USUAL}
+
+    assert state_of() == {}
+    assert state_of(token_ended=True) == {"token": "RED"}
+    assert state_of(token_ended=False) == {"token": "GREEN"}
+    assert state_of(closed="the NSE is closed") == {"market": "AMBER"}
+    assert state_of(expiring=[("ES", 3)]) == {"contracts": "AMBER"}
+    assert state_of(expiring=[("ES", -1)]) == {"contracts": "RED"}
+
+
+def utc(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("broker", "at", "word"),
+    [
+        ("IBKR", "2026-11-26T15:00", "Thanksgiving"),
+        ("IBKR", "2026-11-27T02:00", "Thanksgiving"),  # it is still Thursday in New York
+        ("IBKR", "2026-11-25T15:00", None),
+        ("IBKR", "2026-11-22T15:00", "Sunday"),
+        ("ZERODHA", "2026-11-24T05:00", "Guru Nanak"),
+        ("ZERODHA", "2026-11-26T05:00", None),
+        ("MOCK", "2026-11-26T15:00", None),
+    ],
+)
+def test_a_closed_exchange_is_known(broker, at, word):
+    said = closed_today(broker, utc(at))
+    assert (word in said) if word else (said is None)
+
+
+@pytest.mark.parametrize(
+    ("stored", "now", "ended"),
+    [  # six in the morning in India is half past midnight UTC
+        ("2026-11-23T03:00", "2026-11-23T10:00", False),
+        ("2026-11-23T03:00", "2026-11-24T00:29", False),
+        ("2026-11-23T03:00", "2026-11-24T00:30", True),
+        ("2026-11-23T00:10", "2026-11-23T00:40", True),  # stored at 05:40 there, ends at 06:00
+    ],
+)
+def test_a_token_of_kite_ends_at_six_in_india(stored, now, ended):
+    assert token_ended(utc(stored), utc(now)) is ended
+
+
+def test_contracts_that_end_soon_are_told_once_the_soonest_first():
+    rows = [
+        {"instrument": {"symbol": name, "expiry": expiry}}
+        for name, expiry in (
+            ("ES", "2026-11-25"),
+            ("ES", "2026-11-25"),
+            ("NQ", "2026-11-21"),
+            ("CL", "2026-12-20"),
+            ("AAPL", None),
+        )
+    ]
+    assert expiring(rows, date(2026, 11, 22)) == [("NQ", -1), ("ES", 3)]

@@ -132,3 +132,9 @@ def test_env_file_that_is_not_text_is_refused(env_file: Path) -> None:
 def test_env_file_that_is_a_directory_is_refused(env_file: Path) -> None:
     env_file.mkdir()
     assert f"{env_file} cannot be read" in sentence()
+
+
+def test_services_are_here_unless_service_hosts_says_where():
+    settings = CommonSettings(service_hosts="cerebro=cerebro.mt, web = 10.0.0.7")
+    hosts = [settings.host_of(name) for name in ("cerebro", "web", "execution")]
+    assert hosts == ["cerebro.mt", "10.0.0.7", "127.0.0.1"]

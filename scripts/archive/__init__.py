@@ -1,0 +1,1 @@
+"""Backups: what is in one, and how it becomes an instance again."""
