@@ -951,7 +951,9 @@ export interface paths {
         };
         /**
          * Get Stream
-         * @description What changes, as it changes: `event` is the kind, `data` a StreamEvent; or `reset`.
+         * @description What changes, as it changes: `event` is its kind, `data` a StreamEvent; or `reset`.
+         *
+         *     `ping` says in silence that the line lives, and that changes would be told.
          */
         get: operations["get_stream"];
         put?: never;
@@ -1338,6 +1340,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/investor/daily": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Investor Day
+         * @description The results of a day in percent; no amount, account, strategy or trade.
+         */
+        get: operations["get_investor_day"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/orders/{order_id}/cancel": {
         parameters: {
             query?: never;
@@ -1520,6 +1542,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/risk-locks/{lock_id}/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reset Lock
+         * @description Accept a loss: entries go again, and losses are counted anew from the equity of now.
+         */
+        post: operations["reset_lock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/approvals": {
         parameters: {
             query?: never;
@@ -1660,6 +1702,30 @@ export interface paths {
         get: operations["get_evidence"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/drill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Drill
+         * @description The drill that runs, with what it told, and what the last one found.
+         */
+        get: operations["get_drill"];
+        put?: never;
+        /**
+         * Start Drill
+         * @description Begin a drill on the mock broker, in a scratch home and processes of its own.
+         */
+        post: operations["start_drill"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2591,6 +2657,94 @@ export interface components {
             after: components["schemas"]["Answer"];
         };
         /**
+         * Drill
+         * @description What goes on, and what the last one found; `lines`: what it has told so far.
+         */
+        Drill: {
+            /** Running */
+            running: boolean;
+            /** Started By */
+            started_by: string | null;
+            /** Started At */
+            started_at: string | null;
+            size: components["schemas"]["DrillSize"] | null;
+            /** Lines */
+            lines: string[];
+            report: components["schemas"]["DrillReport"] | null;
+        };
+        /**
+         * DrillReport
+         * @description What the last finished drill found.
+         */
+        DrillReport: {
+            /** Clean */
+            clean: boolean;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Machine */
+            machine: string;
+            /** Seed */
+            seed: number;
+            /** Signals */
+            signals: number;
+            /** Rate */
+            rate: number;
+            /** Seconds */
+            seconds: number;
+            /** Accepted */
+            accepted: number;
+            /** Orders */
+            orders: number;
+            /** Fills */
+            fills: number;
+            /** Faults Done */
+            faults_done: number;
+            /** Restarts */
+            restarts: number;
+            /** Rules */
+            rules: components["schemas"]["DrillRule"][];
+            /** Log */
+            log: string[];
+        };
+        /**
+         * DrillRule
+         * @description One thing that must hold, and the first of what breaks it.
+         */
+        DrillRule: {
+            /** Name */
+            name: string;
+            /** Broken */
+            broken: string[];
+            /** Count */
+            count: number;
+        };
+        /**
+         * DrillSize
+         * @description How large a drill is to be; `seed`: left out = one is drawn.
+         */
+        DrillSize: {
+            /** Seed */
+            seed?: number | null;
+            /**
+             * Signals
+             * @default 200
+             */
+            signals: number;
+            /**
+             * Rate
+             * @default 5
+             */
+            rate: number;
+            /**
+             * Faults
+             * @default 20
+             */
+            faults: number;
+        };
+        /**
          * Endpoint
          * @description One thing that can be asked.
          */
@@ -3160,6 +3314,38 @@ export interface components {
          */
         Intent: "ENTRY" | "EXIT" | "SCALE_IN" | "SCALE_OUT" | "CANCEL";
         /**
+         * InvestorDay
+         * @description The results of a day, in percent, from the report of that day; null = not known.
+         *
+         *     Attributes:
+         *         day_is_over: whether they are those of the whole day, by its last look.
+         *         drawdown_pct: below the highest equity.
+         *         text: the same in words.
+         */
+        InvestorDay: {
+            /** Date */
+            date: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Day Is Over */
+            day_is_over: boolean;
+            /** Account Type */
+            account_type: string;
+            /** Day Pct */
+            day_pct: number | null;
+            /** Month Pct */
+            month_pct: number | null;
+            /** Year Pct */
+            year_pct: number | null;
+            /** Drawdown Pct */
+            drawdown_pct: number | null;
+            /** Text */
+            text: string;
+        };
+        /**
          * InvestorMonth
          * @description One row of the monthly table; `months` from January, null where there is no return.
          */
@@ -3614,7 +3800,7 @@ export interface components {
             /** Limits */
             limits: components["schemas"]["LimitSetView"][];
             /** Locks */
-            locks: components["schemas"]["RiskLock"][];
+            locks: components["schemas"]["LockView"][];
         };
         /**
          * LinkCode
@@ -3630,11 +3816,72 @@ export interface components {
             expires_at: string;
         };
         /**
+         * LockIsReset
+         * @description What was reset, and what losses are counted from now.
+         */
+        LockIsReset: {
+            /** Lock Id */
+            lock_id: string;
+            /** Sentence */
+            sentence: string;
+        };
+        /**
+         * LockReset
+         * @description What a person accepts, and why.
+         *
+         *     Attributes:
+         *         locked_at: of the lock that they looked at; another one now is 409.
+         */
+        LockReset: {
+            /**
+             * Locked At
+             * Format: date-time
+             */
+            locked_at: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * LockRule
          * @description What has stopped the entries of a scope until it is reset.
          * @enum {string}
          */
         LockRule: "DAILY_LOSS" | "DRAWDOWN" | "CONSECUTIVE_LOSSES" | "REPEATED_EXECUTION" | "POSITION_MISMATCH" | "EQUITY_JUMP";
+        /**
+         * LockView
+         * @description A lock as it holds.
+         *
+         *     Attributes:
+         *         lock_id: that it is reset by.
+         *         until: when entries go again, in words.
+         *         resettable: a person may accept the loss; the others end when their cause is gone.
+         */
+        LockView: {
+            scope: components["schemas"]["Scope"];
+            /**
+             * Scope Id
+             * @default
+             */
+            scope_id: string;
+            /** Account Id */
+            account_id?: string | null;
+            rule: components["schemas"]["LockRule"];
+            /** Sentence */
+            sentence: string;
+            /**
+             * Locked At
+             * Format: date-time
+             */
+            locked_at: string;
+            /** Expires At */
+            expires_at?: string | null;
+            /** Lock Id */
+            lock_id: string;
+            /** Until */
+            until: string;
+            /** Resettable */
+            resettable: boolean;
+        };
         /**
          * LogInBody
          * @description Who wants to come in; `code` of the authenticator app, or a recovery code.
@@ -4898,34 +5145,6 @@ export interface components {
             return_pct: number | null;
         };
         /**
-         * RiskLock
-         * @description Entries of a scope are stopped because a limit was passed, or books and broker differ.
-         *
-         *     Attributes:
-         *         account_id: it stops them in this account only; None = in every one.
-         *         expires_at: when it ends by itself; None = a person resets it, or what set it.
-         */
-        RiskLock: {
-            scope: components["schemas"]["Scope"];
-            /**
-             * Scope Id
-             * @default
-             */
-            scope_id: string;
-            /** Account Id */
-            account_id?: string | null;
-            rule: components["schemas"]["LockRule"];
-            /** Sentence */
-            sentence: string;
-            /**
-             * Locked At
-             * Format: date-time
-             */
-            locked_at: string;
-            /** Expires At */
-            expires_at?: string | null;
-        };
-        /**
          * Role
          * @description What somebody is here.
          * @enum {string}
@@ -5681,6 +5900,22 @@ export interface components {
             max_ms: number | null;
             /** Histogram */
             histogram: components["schemas"]["Bucket"][];
+        };
+        /**
+         * StartDrill
+         * @description How large it is to be, and why it is run; it takes much of the machine meanwhile.
+         */
+        StartDrill: {
+            /**
+             * @default {
+             *       "signals": 200,
+             *       "rate": 5,
+             *       "faults": 20
+             *     }
+             */
+            size: components["schemas"]["DrillSize"];
+            /** Reason */
+            reason: string;
         };
         /**
          * StepView
@@ -9261,6 +9496,8 @@ export interface operations {
                 open_only?: boolean;
                 strategy_id?: string | null;
                 account_id?: string | null;
+                /** @description its key, or its symbol */
+                instrument?: string | null;
             };
             header?: never;
             path?: never;
@@ -9340,6 +9577,8 @@ export interface operations {
                 open_only?: boolean;
                 strategy_id?: string | null;
                 account_id?: string | null;
+                /** @description its key, or its symbol */
+                instrument?: string | null;
             };
             header?: never;
             path?: never;
@@ -12098,6 +12337,83 @@ export interface operations {
             };
         };
     };
+    get_investor_day: {
+        parameters: {
+            query?: {
+                /** @description UTC; none = the newest */
+                date?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvestorDay"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     cancel_order: {
         parameters: {
             query?: never;
@@ -12870,6 +13186,97 @@ export interface operations {
             };
         };
     };
+    reset_lock: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                lock_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LockReset"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LockIsReset"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_approvals: {
         parameters: {
             query?: {
@@ -13523,6 +13930,167 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_drill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Drill"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_drill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartDrill"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Drill"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

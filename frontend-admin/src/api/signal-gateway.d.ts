@@ -1785,7 +1785,9 @@ export interface operations {
     create_api_v1_strategies__strategy_id__credentials_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
             path: {
                 strategy_id: string;
             };
@@ -1874,7 +1876,9 @@ export interface operations {
     rotate_api_v1_strategies__strategy_id__credentials__credential_id__rotate_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
             path: {
                 strategy_id: string;
                 credential_id: string;
@@ -2048,7 +2052,9 @@ export interface operations {
     replay_signal_api_v1_signals__signal_id__replay_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
             path: {
                 signal_id: string;
             };
@@ -2222,7 +2228,9 @@ export interface operations {
     kill_api_v1_kill_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };

@@ -1,4 +1,4 @@
-import { ActionIcon, Badge, Stack, Tooltip } from '@mantine/core'
+import { ActionIcon, Badge, Stack, Tooltip, VisuallyHidden } from '@mantine/core'
 import { IconChevronsLeft, IconChevronsRight } from '@tabler/icons-react'
 import { Link, useLocation } from 'react-router'
 import { isAt, type Place } from './nav'
@@ -29,7 +29,7 @@ export function Rail({
             to={place.to}
             className={styles.place}
             aria-current={isAt(place, pathname) ? 'page' : undefined}
-            aria-label={nameOf(place, counts[place.to])}
+            aria-label={collapsed ? nameOf(place, counts[place.to]) : undefined}
             onClick={onGo}
           >
             <place.icon size={18} stroke={1.6} aria-hidden />
@@ -60,8 +60,9 @@ function nameOf(place: Place, count: number | undefined): string {
 function Count({ number }: { number: number | undefined }) {
   if (!number) return null
   return (
-    <Badge size="sm" variant="filled" color="red.8" className={styles.count} aria-hidden>
+    <Badge size="sm" variant="filled" color="red.8" className={styles.count}>
       {number > 99 ? '99+' : number}
+      <VisuallyHidden component="span"> waiting</VisuallyHidden>
     </Badge>
   )
 }

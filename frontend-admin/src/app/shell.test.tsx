@@ -83,7 +83,7 @@ test('the top bar says what this is, how trading is, what it is worth', async ()
   expect(screen.getByText('−1,250')).toBeInTheDocument()
   expect(screen.getByRole('button', { name: 'Notifications, 3 unread' })).toBeInTheDocument()
   const rail = screen.getByRole('navigation', { name: 'Pages' })
-  expect(within(rail).getByRole('link', { name: 'Approvals, 2 waiting' })).toBeInTheDocument()
+  expect(within(rail).getByRole('link', { name: 'Approvals 2 waiting' })).toBeInTheDocument()
   expect(within(rail).queryByRole('link', { name: 'My strategies' })).not.toBeInTheDocument()
 })
 

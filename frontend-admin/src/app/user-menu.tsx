@@ -31,9 +31,9 @@ export function UserMenu({ help }: { help: () => void }) {
       await dashboards.POST('/api/v1/auth/logout')
     } finally {
       rememberLetIn(false)
-      queries.clear()
       setCsrfToken('')
-      void navigate('/login')
+      await navigate('/login') // pages that are still shown would ask anew, as nobody
+      queries.clear()
     }
   }
 

@@ -92,6 +92,20 @@ export function CurveCanvas(props: CurveProps) {
 
   useEffect(() => {
     if (!chart) return
+    // A telephone that is turned shows all of it again.
+    const fit = () => chart.timeScale().fitContent()
+    chart.timeScale().subscribeSizeChange(fit)
+    return () => {
+      try {
+        chart.timeScale().unsubscribeSizeChange(fit)
+      } catch {
+        // the chart has gone first
+      }
+    }
+  }, [chart])
+
+  useEffect(() => {
+    if (!chart) return
     const tell = (event: MouseEventParams) => {
       if (legend.current) legend.current.textContent = said(event)
     }

@@ -16,21 +16,37 @@ export interface FillPoint {
   quantity: string
 }
 
+export interface PricePoint {
+  at: string
+  price: string
+}
+
 export interface FillsProps {
   label: string
   fills: FillPoint[]
   /** Prices known besides: what the sender saw, limits, stops. */
   lines: { name: string; price: string }[]
+  /** The market meanwhile, where it is known; without it the fills are joined. */
+  prices?: PricePoint[]
 }
 
+const NOTHING: PricePoint[] = []
+
 /** Where we bought and sold, on the price. */
-export function FillsCanvas({ label, fills, lines }: FillsProps) {
+export function FillsCanvas({ label, fills, lines, prices = NOTHING }: FillsProps) {
   const [place, chart, palette] = useChart()
   useEffect(() => {
     if (!chart) return
     const points = inOrder(fills)
+    const market = chart.addSeries(LineSeries, {
+      color: palette.line,
+      lineWidth: 1,
+      priceLineVisible: false,
+    })
+    market.setData(inOrder(prices).map(([time, { price }]) => ({ time, value: Number(price) })))
     const series = chart.addSeries(LineSeries, {
       color: palette.quiet,
+      lineVisible: prices.length === 0,
       lineWidth: 1,
       lineType: LineType.WithSteps,
       pointMarkersVisible: true,
@@ -60,11 +76,12 @@ export function FillsCanvas({ label, fills, lines }: FillsProps) {
     return () => {
       try {
         chart.removeSeries(series)
+        chart.removeSeries(market)
       } catch {
         // the chart has gone first
       }
     }
-  }, [chart, fills, lines, palette.quiet, palette.up, palette.down])
+  }, [chart, fills, lines, prices, palette])
   return (
     <figure style={{ margin: 0 }} aria-label={label}>
       <div ref={place} style={{ height: 220 }} />

@@ -1,4 +1,4 @@
-import { Button, Group, Text } from '@mantine/core'
+import { Button, Group, Stack, Text } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { csvHref, useFilters } from '@/lib/use-filters'
 import { useFresh } from '@/lib/use-fresh'
@@ -45,12 +45,12 @@ export function ListPage<Row>(props: ListProps<Row>) {
   })
   const fresh = useFresh(head.isPlaceholderData ? undefined : head.data?.rows, keyOf, question)
   return (
-    <>
+    <Stack gap="sm">
       <Group justify="space-between" align="end" wrap="wrap" gap="xs">
         <FilterBar filters={filters} />
         <Group gap="xs">
           <Text fz="xs" c="dimmed" role="status">
-            {head.data && `${rows.length.toLocaleString('en-US')}${complete ? '' : '+'} ${label}`}
+            {head.data && counted(rows.length, complete, label)}
           </Text>
           {csv && (
             <Button variant="default" component="a" href={csvHref(csv, query)} download>
@@ -78,8 +78,14 @@ export function ListPage<Row>(props: ListProps<Row>) {
           )
         }
       </Loaded>
-    </>
+    </Stack>
   )
+}
+
+/** `8 signals`, `1 signal`, `100+ signals`. */
+function counted(number: number, complete: boolean, label: string): string {
+  if (!complete) return `${number.toLocaleString('en-US')}+ ${label}`
+  return `${number.toLocaleString('en-US')} ${number === 1 ? label.replace(/s$/, '') : label}`
 }
 
 /** By the names of the endpoint; days of the viewer's zone as times, the last one whole. */

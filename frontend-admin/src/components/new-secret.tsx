@@ -25,9 +25,9 @@ export function NewSecret({ made, close }: { made: Made; close: () => void }) {
             <CopyBlock label="Webhook URL" value={webhookUrl(made.secret)} />
             <CopyBlock label="Message of a TradingView alert" value={ALERT} />
             <Text fz="xs" c="dimmed">
-              In TradingView: Alert → Notifications → Webhook URL. It posts to port 80 or 443 only,
-              so put your gateway's public address before /webhook. account_equity is the capital in
-              the strategy's properties.
+              In TradingView: Alert → Notifications → Webhook URL. It posts to port 80 or 443 of a
+              public address only: where this page has another one, put yours before /webhook.
+              account_equity is the capital in the strategy's properties.
             </Text>
           </>
         )}
@@ -42,7 +42,7 @@ export function NewSecret({ made, close }: { made: Made; close: () => void }) {
   )
 }
 
-/** Where the gateway can be reached from outside only its operator knows: the host is this one. */
+/** As this page is reached: its port hands /webhook on to the gateway. */
 function webhookUrl(token: string): string {
-  return `https://${globalThis.location.hostname}/webhook/${token}`
+  return `${globalThis.location.origin}/webhook/${token}`
 }

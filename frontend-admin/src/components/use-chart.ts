@@ -12,6 +12,8 @@ import { type RefObject, useEffect, useRef, useState } from 'react'
 
 const CLOCK = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' })
 const TICK_DAY = new Intl.DateTimeFormat('en-GB', { day: '2-digit', month: 'short' })
+const TICK_YEAR = new Intl.DateTimeFormat('en-GB', { year: 'numeric' })
+const TICK_MONTH = new Intl.DateTimeFormat('en-GB', { month: 'short' })
 const TICK_TIME = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
 
 export interface Palette {
@@ -50,6 +52,9 @@ export function clockOf(time: Time): string {
 const LIGHT: Palette = { line: '#2c6298', quiet: '#868e96', up: '#137a4b', down: '#b3261e' }
 const DARK: Palette = { line: '#8ab0d5', quiet: '#a3a8ae', up: '#5fd39b', down: '#ff8f86' }
 
+/** By what changes at a tick: a year, a month, a day; else the time. */
+const TICKS = [TICK_YEAR, TICK_MONTH, TICK_DAY]
+
 const FIXED: DeepPartial<ChartOptions> = {
   handleScroll: { vertTouchDrag: false },
   // The wheel scrolls the page, not the chart.
@@ -60,7 +65,7 @@ const FIXED: DeepPartial<ChartOptions> = {
     borderVisible: false,
     timeVisible: true,
     tickMarkFormatter: (time: Time, kind: number) =>
-      (kind < 3 ? TICK_DAY : TICK_TIME).format(Number(time) * 1000),
+      (TICKS[kind] ?? TICK_TIME).format(Number(time) * 1000),
   },
 }
 

@@ -68,8 +68,10 @@ export function Waterfall({ decision }: { decision: Decision }) {
 
 function Leg({ leg }: { leg: Cascade }) {
   const most = Math.max(...leg.bars.map((bar) => Math.max(bar.before, bar.after)), 1e-9)
-  // The last that bound made the result what it is; those before it only came near.
-  const binding = leg.bars.findLast((bar) => bar.bound)
+  // The last that bound made the result what it is; those before it only came near, and the split
+  // between accounts shares out what caps have left. Cerebro's reason names the same one.
+  const bound = leg.bars.filter((bar) => bar.bound)
+  const binding = bound.findLast((bar) => bar.name !== 'split') ?? bound.at(-1)
   const name = `${leg.account}${leg.leg > 0 ? `, leg ${leg.leg + 1}` : ''}`
   return (
     <Box style={{ overflowX: 'auto' }} tabIndex={0} role="region" aria-label={`waterfall ${name}`}>

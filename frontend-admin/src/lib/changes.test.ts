@@ -7,7 +7,8 @@ test('only what has changed is named, with its way down', () => {
   ])
 })
 
-test('what was not there before is a dash', () => {
-  expect(changesInWords(null, { state: 'HALTED' })).toBe('state – → HALTED')
+test('of what was not there before only what it is', () => {
+  expect(changesInWords(null, { state: 'HALTED', notes: '', parts: [] })).toBe('state HALTED')
+  expect(changesInWords({ reason: null }, { reason: 'test' })).toBe('reason – → test')
   expect(changesInWords('ACTIVE', 'HALTED')).toBe('ACTIVE → HALTED')
 })

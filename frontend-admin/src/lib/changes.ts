@@ -19,12 +19,19 @@ export function changesOf(before: unknown, after: unknown): Change[] {
     .filter((change) => change.before !== change.after)
 }
 
-/** `status ACTIVE → HALTED, reason – → test` */
+/** `status ACTIVE → HALTED, reason – → test`; of what was not there before, only what it is. */
 export function changesInWords(before: unknown, after: unknown): string {
+  const made = before === null || before === undefined
   return changesOf(before, after)
-    .map((change) => `${change.field} ${change.before} → ${change.after}`.trim())
+    .filter((change) => !made || !EMPTY.has(change.after))
+    .map(({ field, before: was, after: is }) =>
+      made ? `${field} ${is}`.trim() : `${field} ${was} → ${is}`.trim(),
+    )
     .join(', ')
 }
+
+/** What a new thing has not been given. */
+const EMPTY = new Set(['', '[]', '{}'])
 
 function fieldsOf(value: unknown, name = ''): Map<string, string> {
   if (value === null || value === undefined) return new Map()

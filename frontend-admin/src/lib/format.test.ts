@@ -12,6 +12,12 @@ test('profit and loss always carry their sign', () => {
   expect(signed('0')).toBe('0.00')
 })
 
+test('what rounds to nothing has no sign', () => {
+  expect(amount('-0.001')).toBe('0.00')
+  expect(signed('-0.001')).toBe('0.00')
+  expect(amount('-12500')).toBe('−12,500.00')
+})
+
 test('booked quantities keep every digit', () => {
   expect(exact('1234567.12345678901234567890')).toBe('1,234,567.12345678901234567890')
   expect(exact('-10')).toBe('−10')

@@ -10,10 +10,12 @@ type Decimal = string | number | null | undefined
 export function amount(value: Decimal, digits = 2): string {
   const number = numberOf(value)
   if (number === null) return NOTHING
-  return number.toLocaleString('en-US', {
+  const text = Math.abs(number).toLocaleString('en-US', {
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   })
+  // What rounds to nothing has no sign.
+  return number < 0 && /[1-9]/.test(text) ? `−${text}` : text
 }
 
 /** With its sign always: `+12.00`, `−3.40`. */
@@ -21,7 +23,8 @@ export function signed(value: Decimal, digits = 2): string {
   const number = numberOf(value)
   if (number === null) return NOTHING
   const text = amount(Math.abs(number), digits)
-  return number > 0 ? `+${text}` : number < 0 ? `−${text}` : text
+  if (!/[1-9]/.test(text)) return text
+  return number > 0 ? `+${text}` : `−${text}`
 }
 
 /** Of a ratio: 0.0534 is `5.34 %`. */
@@ -42,6 +45,12 @@ export function exact(value: string | null | undefined): string {
   const [whole = '', rest] = value.split('.')
   const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ',').replace('-', '−')
   return rest === undefined ? grouped : `${grouped}.${rest}`
+}
+
+/** What 1 has become: `1.042 ×`, `23.44 ×`. */
+export function times(value: Decimal): string {
+  const number = numberOf(value)
+  return number === null ? NOTHING : `${amount(number, Math.abs(number) < 10 ? 3 : 2)} ×`
 }
 
 /** Milliseconds as people say them: `14 ms`, `2.3 s`. */

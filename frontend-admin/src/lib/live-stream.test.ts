@@ -20,6 +20,15 @@ class FakeSource extends EventTarget {
   opens() {
     this.readyState = FakeSource.OPEN
     this.onopen?.()
+    this.pings()
+  }
+  /** As a server in its hang, or a proxy before it: the line is open, and nobody speaks. */
+  opensSilent() {
+    this.readyState = FakeSource.OPEN
+    this.onopen?.()
+  }
+  pings() {
+    this.tells('ping', '{}')
   }
   fails(state: number) {
     this.readyState = state
@@ -96,6 +105,47 @@ test('where the service is down we try again, slower and slower, and then take a
   expect(heard.resets).toBe(1)
 })
 
+test('a line that is silent for two pings is dead, and another one is opened', () => {
+  latest().opens()
+  for (let pings = 0; pings < 5; pings += 1) {
+    vi.advanceTimersByTime(3_000)
+    latest().pings()
+  }
+  expect(FakeSource.made.length).toBe(1)
+  vi.advanceTimersByTime(7_000)
+  expect(heard.states.at(-1)).toBe('connected')
+  vi.advanceTimersByTime(1_000)
+  expect(heard.states.at(-1)).toBe('cut')
+  const dead = latest()
+  vi.advanceTimersByTime(500)
+  expect(dead.readyState).toBe(FakeSource.CLOSED)
+  expect(FakeSource.made.length).toBe(2)
+  latest().opens()
+  expect(heard.states.at(-1)).toBe('connected')
+  expect(heard.resets).toBe(1)
+})
+
+test('a line that opens and says nothing is never called live', () => {
+  latest().opensSilent()
+  expect(heard.states).toEqual([])
+  vi.advanceTimersByTime(9_000)
+  expect(heard.states).toEqual(['cut'])
+  latest().opensSilent()
+  vi.advanceTimersByTime(20_000)
+  expect(new Set(heard.states)).toEqual(new Set(['cut']))
+})
+
+test('a browser that connects again by itself is left to it, unless that hangs', () => {
+  latest().opens()
+  latest().fails(FakeSource.CONNECTING)
+  vi.advanceTimersByTime(6_000)
+  latest().fails(FakeSource.CONNECTING)
+  vi.advanceTimersByTime(6_000)
+  expect(FakeSource.made.length).toBe(1)
+  vi.advanceTimersByTime(3_000)
+  expect(FakeSource.made.length).toBe(2)
+})
+
 test('the server says that events were missed', () => {
   latest().opens()
   latest().tells('reset', '{}')
@@ -107,9 +157,12 @@ test('a tab that nobody sees lets go of its line, and has it again when it is lo
   const state = vi.spyOn(document, 'visibilityState', 'get')
   state.mockReturnValue('hidden')
   document.dispatchEvent(new Event('visibilitychange'))
-  vi.advanceTimersByTime(10_000)
+  vi.advanceTimersByTime(7_000)
+  latest().pings()
+  vi.advanceTimersByTime(7_000)
+  latest().pings()
   expect(latest().readyState).toBe(FakeSource.OPEN)
-  vi.advanceTimersByTime(11_000)
+  vi.advanceTimersByTime(7_000)
   expect(latest().readyState).toBe(FakeSource.CLOSED)
   state.mockReturnValue('visible')
   document.dispatchEvent(new Event('visibilitychange'))

@@ -3,6 +3,8 @@ import { KINDS, type LiveEvent, type LiveState, pause } from './live'
 const URL = '/api/dashboard_creator/v1/stream'
 /** A tab that nobody sees lets go of its line: browsers have six for a whole site. */
 const HIDDEN_MILLISECONDS = 20_000
+/** The server pings every 3 s: two were missed, and a second and more for the way. */
+const SILENT_MILLISECONDS = 8_000
 
 export interface LiveNow {
   state: LiveState
@@ -18,7 +20,8 @@ interface Listener {
 }
 
 /**
- * The stream of changes. Where the line breaks the browser connects again by itself and says which
+ * The stream of changes. A line that is open says nothing of whether anybody speaks on the other
+ * end: it is live when it was heard, and dead when it is silent for too long. Where the line breaks the browser connects again by itself and says which
  * event it saw last; where the answer is no stream, as while the service restarts, we do, and then
  * take everything for old.
  */
@@ -26,6 +29,7 @@ export class LiveStream {
   private source: EventSource | null = null
   private timer: ReturnType<typeof setTimeout> | null = null
   private hiding: ReturnType<typeof setTimeout> | null = null
+  private silence: ReturnType<typeof setTimeout> | null = null
   private tries = 0
   private now: LiveNow = { state: 'connecting', heardAt: null }
 
@@ -45,17 +49,19 @@ export class LiveStream {
   private open(): void {
     const source = new EventSource(URL)
     this.source = source
+    this.listen()
     let isFirst = true
     source.onopen = () => {
       if (isFirst && this.now.heardAt !== null) this.listener.reset()
       isFirst = false
-      this.tries = 0
-      this.heard()
+      this.listen()
     }
     source.onerror = () => {
       this.set({ ...this.now, state: 'cut' })
       if (source.readyState === EventSource.CLOSED) this.again()
+      else this.listen()
     }
+    source.addEventListener('ping', () => this.heard())
     for (const kind of KINDS)
       source.addEventListener(kind, (message) => {
         this.heard()
@@ -71,6 +77,8 @@ export class LiveStream {
   private close(): void {
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
+    if (this.silence !== null) clearTimeout(this.silence)
+    this.silence = null
     this.source?.close()
     this.source = null
   }
@@ -90,7 +98,18 @@ export class LiveStream {
   }
 
   private heard(): void {
+    this.tries = 0
+    this.listen()
     this.set({ state: 'connected', heardAt: Date.now() })
+  }
+
+  /** From now on it may be silent for so long. */
+  private listen(): void {
+    if (this.silence !== null) clearTimeout(this.silence)
+    this.silence = setTimeout(() => {
+      this.set({ ...this.now, state: 'cut' })
+      this.again()
+    }, SILENT_MILLISECONDS)
   }
 
   private set(now: LiveNow): void {

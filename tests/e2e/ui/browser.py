@@ -25,6 +25,17 @@ _ARGUMENTS = (
 #: Chromium notes every answer of 400 and above; these are answers that a page asks for and shows.
 _ASKED_FOR = re.compile(r"/api/\S+/auth/login\b")
 
+#: The router goes where history says; done when the page there has drawn its name.
+_GO = """async (address) => {
+  const name = document.querySelector('main h1')
+  const other = new URL(address, location.href).pathname !== location.pathname
+  history.pushState({}, '', address)
+  dispatchEvent(new PopStateEvent('popstate', {state: {}}))
+  const frame = () => new Promise(requestAnimationFrame)
+  const came = () => !other || (document.querySelector('main h1') ?? name) !== name
+  for (let frames = 0; frames < 3 || (!came() && frames < 300); frames++) await frame()
+}"""
+
 
 def chromium():
     """Where it is; None where there is none."""
@@ -55,12 +66,14 @@ class Tab:
     """One page, as one person has it open.
 
     Attributes:
+        base: of the web.
         page: of playwright.
         faults: what the console said at error level, exceptions, and requests that failed.
     """
 
     def __init__(self, browser, base, *, size=WIDE, **options):
         width, height = size
+        self.base = base
         self.context = browser.new_context(
             base_url=base, viewport={"width": width, "height": height}, **options
         )
@@ -78,7 +91,25 @@ class Tab:
     def close(self):
         """Let go of it, and fail where anything was wrong."""
         self.context.close()
-        assert not self.faults, "\n".join(self.faults)
+        self.check()
+
+    def check(self):
+        """Fail where anything was wrong since the last look."""
+        faults, self.faults = self.faults, []
+        assert not faults, "\n".join(faults)
+
+    def show(self, address):
+        """Go there, and wait until all of it is there; from page to page as a link would."""
+        if self.page.url.startswith(self.base):
+            self.page.evaluate(_GO, address)
+        else:
+            self.page.goto(address)
+        self.page.get_by_role("heading", level=1).first.wait_for()
+        self.settle()
+
+    def resize(self, size):
+        """As on another screen."""
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
 
     def log_in(self, name, password, code=None):
         """By the form, as everybody does."""

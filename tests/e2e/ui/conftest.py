@@ -6,6 +6,7 @@ import pytest
 
 from tests.e2e.instance import Instance
 from tests.e2e.ui.browser import REPOSITORY, Tab, open_browser, why_not
+from tests.e2e.ui.furnish import Operator, furnish
 
 PASSWORD = "a long sentence nobody guesses"
 _ADMIN = re.compile(r"first admin: name (\S+), password (\S+)")
@@ -18,6 +19,7 @@ class WithUi:
         given: password of the first admin, as the start printed it.
         state: cookies of the admin, once somebody has logged in.
         recovery_codes: of the admin, once enrolled.
+        passwords: of others, by name.
     """
 
     def __init__(self, instance, output):
@@ -26,6 +28,7 @@ class WithUi:
         self.name, self.given = _ADMIN.search(output).groups()
         self.password = self.given
         self.recovery_codes = []
+        self.passwords = {}
         self.state = None
 
 
@@ -67,6 +70,45 @@ def admin(browser, with_ui):
     tab = Tab(browser, with_ui.base, storage_state=with_ui.state)
     yield tab
     tab.close()
+
+
+@pytest.fixture(scope="module")
+def desk(browser, with_ui):
+    """One page of the admin for many looks; whoever looks checks it, too."""
+    if with_ui.state is None:
+        enter_first(browser, with_ui)
+    tab = Tab(browser, with_ui.base, storage_state=with_ui.state)
+    yield tab
+    tab.close()
+
+
+@pytest.fixture(scope="session")
+def furnished(with_ui):
+    """What was made so that every page has something to show, by name."""
+    operator = Operator(with_ui.base, with_ui.instance.operator_key)
+    made = furnish(with_ui.instance, operator)
+    with_ui.passwords |= made["passwords"]
+    return made
+
+
+@pytest.fixture
+def guest(browser, with_ui, furnished):
+    """Log a person in who was made by `furnished`; they choose a password the first time."""
+    tabs = []
+
+    def enter(name):
+        tab = Tab(browser, with_ui.base)
+        tabs.append(tab)
+        tab.page.goto("/")
+        tab.log_in(name, with_ui.passwords[name])
+        if with_ui.passwords[name] == furnished["passwords"][name]:
+            with_ui.passwords[name] = f"{PASSWORD}, said the {name}s"[::-1]
+            tab.choose_password(with_ui.passwords[name])
+        return tab
+
+    yield enter
+    for tab in tabs:
+        tab.close()
 
 
 def enter_first(browser, with_ui):

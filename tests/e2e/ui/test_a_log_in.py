@@ -89,7 +89,7 @@ def test_a_developer_sees_only_what_is_theirs(admin, browser, with_ui) -> None:
     page = admin.page
     page.goto("/settings/users")
     page.get_by_role("button", name="New user").click()
-    page.get_by_role("textbox", name="Name", exact=True).fill("dora")
+    page.get_by_role("textbox", name="Name", exact=True).fill("dana")
     page.get_by_role("combobox", name="Role").click()
     page.get_by_role("option", name="Developer").click()
     page.locator("main input").and_(page.get_by_label("Strategies")).first.fill("Forex")
@@ -100,7 +100,7 @@ def test_a_developer_sees_only_what_is_theirs(admin, browser, with_ui) -> None:
 
     theirs = Tab(browser, with_ui.base)
     theirs.page.goto("/")
-    theirs.log_in("dora", password)
+    theirs.log_in("dana", password)
     theirs.choose_password("only she alone can know this")
     theirs.page.wait_for_url("**/developer")
     pages = theirs.page.get_by_role("navigation", name="Pages").get_by_role("link")

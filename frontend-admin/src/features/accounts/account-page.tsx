@@ -45,7 +45,7 @@ function Detail({ account }: { account: Account }) {
         <ModeBadge mode={account.account_type} />
         <AccountBadge row={account} />
         <Text fz="sm" c="dimmed">
-          {account.broker} · {account.account_name} · figures of{' '}
+          {[account.broker, account.account_name].filter(Boolean).join(' · ')} · figures of{' '}
         </Text>
         <AgeText at={account.as_of} stale={account.stale} />
       </Group>

@@ -1,6 +1,6 @@
 import { Stack, Text } from '@mantine/core'
 import { $accounts, $dashboards } from '@/api/client'
-import { Exact, Money, Pnl } from '@/components/money'
+import { Exact, Money, Pnl, Price } from '@/components/money'
 import { Panel } from '@/components/panel'
 import { SmallTable } from '@/components/small-table'
 import { Empty, Loaded } from '@/components/states'
@@ -43,13 +43,13 @@ export function AtBroker({ accountId }: { accountId: string }) {
                     name: 'avg',
                     title: 'Average',
                     numeric: true,
-                    cell: (row) => <Exact value={row.avg_price} />,
+                    cell: (row) => <Price value={row.avg_price} />,
                   },
                   {
                     name: 'mark',
                     title: 'Mark',
                     numeric: true,
-                    cell: (row) => <Exact value={row.current_price} />,
+                    cell: (row) => <Price value={row.current_price} />,
                   },
                   {
                     name: 'value',
@@ -156,7 +156,12 @@ function Reconciliation({ accountId }: { accountId: string }) {
                   name: 'theirs',
                   title: 'Broker',
                   numeric: true,
-                  cell: (row) => <Exact value={row.reconciled?.broker} />,
+                  cell: (row) =>
+                    row.reconciled?.state === 'EQUAL' ? (
+                      'the same'
+                    ) : (
+                      <Exact value={row.reconciled?.broker} />
+                    ),
                 },
                 {
                   name: 'when',

@@ -16,12 +16,12 @@ const SPANS: Record<string, { days: number | null; resolution: 'MINUTE' | 'HOUR'
   '1Y': { days: 366, resolution: 'DAY' },
   All: { days: null, resolution: 'DAY' },
 }
-const WEEK = { days: 7, resolution: 'HOUR' } as const
+const MONTH = { days: 31, resolution: 'DAY' } as const
 
 /** The equity of one account, with what was lost since its peak below. */
 export function EquityPanel({ account }: { account: Account }) {
-  const [span, setSpan] = useUrlState('span', '1W')
-  const { days, resolution } = SPANS[span] ?? WEEK
+  const [span, setSpan] = useUrlState('span', '1M')
+  const { days, resolution } = SPANS[span] ?? MONTH
   const query = $accounts.useQuery('get', '/api/v1/accounts/{account_id}/equity', {
     params: {
       path: { account_id: account.account_id },
@@ -54,7 +54,9 @@ export function EquityPanel({ account }: { account: Account }) {
       <Loaded query={query} what="The curve" rows={10}>
         {() =>
           points.length < 2 ? (
-            <Empty>There is no curve yet: the account is asked every half a minute.</Empty>
+            <Empty>
+              Too short a past for a curve of this range: choose a shorter one, or come back.
+            </Empty>
           ) : (
             <CurveChart
               label={`Equity of ${account.account_id}, ${spoken(points, money)}`}

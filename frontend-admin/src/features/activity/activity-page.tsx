@@ -79,7 +79,7 @@ const COLUMNS: Column<Act>[] = [
     name: 'change',
     title: 'Before → after',
     cell: (act) => {
-      const text = changesInWords(act.before, act.after) || factsInWords(act)
+      const text = wordsOf(act)
       return <span title={text}>{text || '–'}</span>
     },
   },
@@ -95,7 +95,15 @@ const COLUMNS: Column<Act>[] = [
   },
 ]
 
-/** Of an act that changed no value: what it was about. */
+/** What it was about, and what has changed; a hash says nothing to people. */
+function wordsOf(act: Act): string {
+  const plain = [act.before, act.after].some((each) => typeof each === 'string')
+  const changed = plain ? '' : changesInWords(act.before, act.after)
+  const about = changed && !act.facts.of && !act.facts.strategy ? '' : factsInWords(act)
+  return [about, changed].filter(Boolean).join(': ')
+}
+
+/** What an act was about. */
 function factsInWords(act: Act): string {
   return Object.entries(act.facts)
     .filter(([, fact]) => typeof fact !== 'object')

@@ -38,7 +38,9 @@ export function HeatMap({ names, values }: { names: string[]; values: (number | 
 
 function Cell({ value }: { value: number | null }) {
   const color =
-    value === null || value >= 0 ? 'var(--mantine-color-orange-6)' : 'var(--mantine-color-ink-5)'
+    value === null || value >= 0
+      ? 'light-dark(var(--mantine-color-orange-6), var(--mantine-color-orange-9))'
+      : 'light-dark(var(--mantine-color-ink-5), var(--mantine-color-ink-8))'
   const share = value === null ? 0 : Math.round(Math.min(1, Math.abs(value)) * 55)
   return (
     <td

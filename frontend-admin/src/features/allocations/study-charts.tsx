@@ -23,8 +23,10 @@ export function FrontierChart({ choices }: { choices: Schemas['FrontierChoice'][
         ]}
         dataKey={{ x: 'sharpe', y: 'growth' }}
         xAxisLabel="Sharpe"
-        yAxisLabel="Growth"
-        valueFormatter={{ x: (value) => amount(value), y: (value) => amount(value, 3) }}
+        yAxisLabel="Growth a year"
+        xAxisProps={{ domain: ['auto', 'auto'] }}
+        yAxisProps={{ domain: ['auto', 'auto'] }}
+        valueFormatter={{ x: (value) => amount(value), y: (value) => percent(value, 0) }}
       />
     </Box>
   )

@@ -122,6 +122,11 @@ function Head({ study }: { study: Study }) {
   )
 }
 
+/** Of a percentage as it came, without what binary fractions add behind the twelfth digit. */
+function ratioOf(pct: string | number): string {
+  return String(Number((Number(pct) / 100).toFixed(12)))
+}
+
 function Found({ study }: { study: Study }) {
   const { ask, question } = useAsk()
   const refresh = useRefresh()
@@ -129,7 +134,7 @@ function Found({ study }: { study: Study }) {
   const mayConfigure = useMay('CONFIGURE')
   const params = { path: { test_id: study.test_id } }
   const ratios = Object.fromEntries(
-    Object.entries(study.allocations).map(([id, pct]) => [id, String(Number(pct) / 100)]),
+    Object.entries(study.allocations).map(([id, pct]) => [id, ratioOf(pct)]),
   )
   const result = $portfolio.useQuery(
     'get',

@@ -3,7 +3,7 @@ import { lazy, Suspense, useMemo } from 'react'
 import { CurveChart } from '@/components/curve-chart'
 import { Panel } from '@/components/panel'
 import { drawdownOf, spoken } from '@/lib/curves'
-import { amount, percent, signedPercent, words } from '@/lib/format'
+import { amount, percent, signedPercent, times, words } from '@/lib/format'
 import { HeatMap } from './heat-map'
 import type { StudyFigures, StudyResult } from './types'
 
@@ -19,7 +19,7 @@ export function StudyResultView({ result }: { result: StudyResult }) {
     <Stack gap="md">
       <SampleTable result={result} />
       {walked && <OutOfSample result={result} />}
-      <SimpleGrid cols={{ base: 1, md: 2 }}>
+      <SimpleGrid cols={{ base: 1, md: result.proposed.frontier.length > 0 ? 2 : 1 }}>
         {result.proposed.frontier.length > 0 && (
           <Panel title="Frontier">
             <Suspense fallback={<Skeleton h={260} />}>
@@ -77,7 +77,7 @@ function SampleTable({ result }: { result: StudyResult }) {
                 <Table.Td ta="right">{amount(figures?.sharpe)}</Table.Td>
                 <Table.Td ta="right">{percent(figures?.drawdown?.ratio)}</Table.Td>
                 <Table.Td ta="right">{signedPercent(figures?.worst_month_ratio)}</Table.Td>
-                <Table.Td ta="right">{figures?.days ?? '–'}</Table.Td>
+                <Table.Td ta="right">{amount(figures?.days, 0)}</Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>
@@ -91,8 +91,6 @@ function SampleTable({ result }: { result: StudyResult }) {
     </Panel>
   )
 }
-
-const growth = (value: number) => amount(value, 3)
 
 function OutOfSample({ result }: { result: StudyResult }) {
   const points = useMemo(() => {
@@ -111,9 +109,9 @@ function OutOfSample({ result }: { result: StudyResult }) {
   return (
     <Panel title="On days that it had not seen">
       <CurveChart
-        label={`What 1 became out of sample, ${spoken(points, growth)}; equal weight beside it`}
+        label={`What 1 became out of sample, ${spoken(points, times)}; equal weight beside it`}
         points={points}
-        format={growth}
+        format={times}
         besideName="Equal weight"
         belowName="Drawdown"
       />

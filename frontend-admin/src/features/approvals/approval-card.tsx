@@ -63,7 +63,12 @@ export function ApprovalCard({ request, chosen }: { request: Request; chosen: bo
       <Stack gap="sm">
         <Text fz="lg">{request.sentence}</Text>
         <Text fz="xs" c="dimmed">
-          <Anchor component={Link} fz="inherit" to={`/signals/${request.signal_id}`}>
+          <Anchor
+            component={Link}
+            fz="inherit"
+            underline="always"
+            to={`/signals/${request.signal_id}`}
+          >
             {request.strategy_id}
           </Anchor>{' '}
           asked <TimeText at={request.asked_at} />

@@ -28,9 +28,36 @@ export function Documents({ view }: { view: InvestorView }) {
             Returns by month (CSV)
           </Button>
         </Group>
-        {mayRead && <DailyReport />}
+        {mayRead ? <DailyReport /> : <DailyResults />}
       </Stack>
     </Panel>
+  )
+}
+
+/** The same day, results only. */
+function DailyResults() {
+  const [date, setDate] = useUrlState('date')
+  const query = $dashboards.useQuery('get', '/api/v1/investor/daily', {
+    params: { query: date ? { date } : {} },
+  })
+  return (
+    <>
+      <TextInput
+        label="Results of"
+        type="date"
+        value={date || query.data?.date || ''}
+        onChange={(event) => setDate(event.currentTarget.value)}
+        w={160}
+      />
+      <Loaded query={query} what="The results" rows={4}>
+        {(day) => (
+          <Code block style={{ whiteSpace: 'pre-wrap' }} tabIndex={0}>
+            {day.text}
+            {day.day_is_over ? '' : '\nThe day is not over.'}
+          </Code>
+        )}
+      </Loaded>
+    </>
   )
 }
 

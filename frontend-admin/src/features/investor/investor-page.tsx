@@ -13,7 +13,7 @@ import { SmallTable } from '@/components/small-table'
 import { Empty, Loaded } from '@/components/states'
 import { TimeText } from '@/components/time-text'
 import { spoken } from '@/lib/curves'
-import { amount } from '@/lib/format'
+import { amount, percent } from '@/lib/format'
 import { Documents } from './documents'
 
 export type InvestorView = components['schemas']['InvestorView']
@@ -31,8 +31,8 @@ export function InvestorPage() {
   )
 }
 
-const pct = (value: number | null | undefined) =>
-  value === null || value === undefined ? '–' : <Pnl value={value / 100} ratio />
+const fractionOf = (pct: number | null | undefined) => (pct == null ? null : pct / 100)
+const pct = (value: number | null | undefined) => <Pnl value={fractionOf(value)} ratio />
 
 function Results({ view }: { view: InvestorView }) {
   const { performance } = view
@@ -49,7 +49,7 @@ function Results({ view }: { view: InvestorView }) {
           ['Year to date', pct(performance.ytd_return_pct)],
           ['A year', pct(performance.cagr_pct)],
           ['Sharpe', amount(performance.sharpe_ratio)],
-          ['Largest drawdown', pct(performance.max_drawdown_pct)],
+          ['Largest drawdown', percent(fractionOf(performance.max_drawdown_pct))],
         ]}
       />
       <Panel title="Index, from 100, and drawdown">

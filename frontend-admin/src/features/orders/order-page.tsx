@@ -4,6 +4,7 @@ import { Link, useParams } from 'react-router'
 import { $dashboards } from '@/api/client'
 import type { components } from '@/api/dashboard-creator'
 import { CopyBlock } from '@/components/copy-block'
+import { FillsOnPrice } from '@/components/fills-on-price'
 import { KeyFacts } from '@/components/key-facts'
 import { Exact, Price } from '@/components/money'
 import { FillsTable, OrdersTable, orderWords, termsOf } from '@/components/order-tables'
@@ -14,6 +15,7 @@ import { Empty, Loaded } from '@/components/states'
 import { StatusBadge } from '@/components/status-badge'
 import { TimeText } from '@/components/time-text'
 import { duration, words } from '@/lib/format'
+import { instrumentWords } from '@/lib/instrument'
 import { OrderActions } from './order-actions'
 
 type Order = components['schemas']['OrderPage']
@@ -58,6 +60,7 @@ function Whole({ order }: { order: Order }) {
       {order.fills.length > 0 && (
         <Panel title="Fills">
           <FillsTable fills={order.fills} orders={[order]} />
+          <OnPrice order={order} />
         </Panel>
       )}
       {order.children.length > 0 && (
@@ -76,6 +79,29 @@ function Whole({ order }: { order: Order }) {
         )}
       </Panel>
     </Stack>
+  )
+}
+
+function OnPrice({ order }: { order: Order }) {
+  const key = order.fills[0]?.instrument_key
+  if (!key) return null
+  const known: [string, string | null | undefined][] = [
+    ['limit', order.limit_price],
+    ['stop', order.stop_price],
+  ]
+  return (
+    <FillsOnPrice
+      label={`${order.fills.length} fills of ${instrumentWords(order.instrument)} on its price`}
+      accountId={order.account_id}
+      instrumentKey={key}
+      fills={order.fills.map(({ occurred_at, price, side, quantity }) => ({
+        at: occurred_at,
+        price,
+        side,
+        quantity,
+      }))}
+      lines={known.flatMap(([name, price]) => (price ? [{ name, price }] : []))}
+    />
   )
 }
 
@@ -111,10 +137,18 @@ function Events({ order }: { order: Order }) {
   )
 }
 
+function To({ name, at }: { name: string; at: string }) {
+  return (
+    <Anchor component={Link} fz="inherit" to={`/${at}/${encodeURIComponent(name)}`}>
+      {name}
+    </Anchor>
+  )
+}
+
 function factsOf(order: Order): [string, ReactNode][] {
   const facts: [string, ReactNode][] = [
-    ['Account', order.account_id],
-    ['Strategy', order.strategy_id],
+    ['Account', <To key="account" name={order.account_id} at="accounts" />],
+    ['Strategy', <To key="strategy" name={order.strategy_id} at="strategies" />],
     [
       'Signal',
       <Anchor key="signal" component={Link} fz="inherit" to={`/signals/${order.signal_id}`}>

@@ -105,6 +105,11 @@ export function OrdersPage() {
   )
 }
 
+/** What it is for stands before its terms where it is not simply the leg of a signal. */
+function termsInRole(row: Row): string {
+  return row.role === 'LEG' ? termsOf(row) : `${words(row.role)}: ${termsOf(row)}`
+}
+
 const COLUMNS: Column<Row>[] = [
   {
     name: 'what',
@@ -113,8 +118,6 @@ const COLUMNS: Column<Row>[] = [
   },
   { name: 'account', title: 'Account', cell: (row) => row.account_id },
   { name: 'strategy', title: 'Strategy', cell: (row) => row.strategy_id, wide: true },
-  { name: 'role', title: 'For', cell: (row) => words(row.role), wide: true },
-  { name: 'terms', title: 'Terms', cell: termsOf },
   {
     name: 'status',
     title: 'Status',
@@ -129,6 +132,7 @@ const COLUMNS: Column<Row>[] = [
       </>
     ),
   },
+  { name: 'terms', title: 'Terms', cell: termsInRole },
   {
     name: 'filled',
     title: 'Filled',
@@ -141,7 +145,7 @@ const COLUMNS: Column<Row>[] = [
   },
   {
     name: 'price',
-    title: 'Average price',
+    title: 'Price',
     numeric: true,
     cell: (row) => <Price value={row.avg_fill_price} />,
   },

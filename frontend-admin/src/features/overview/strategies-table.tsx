@@ -6,7 +6,7 @@ import { SmallTable } from '@/components/small-table'
 import { Empty } from '@/components/states'
 import { StatusBadge } from '@/components/status-badge'
 import { TimeText } from '@/components/time-text'
-import { percent, words } from '@/lib/format'
+import { numberOf, percent, words } from '@/lib/format'
 
 type Line = components['schemas']['StrategyLine']
 
@@ -25,7 +25,7 @@ export function StrategiesTable({ lines, currency }: { lines: readonly Line[]; c
   return (
     <SmallTable
       label="strategies"
-      rows={lines}
+      rows={[...lines].sort(byShare)}
       keyOf={(line) => line.strategy_id}
       columns={[
         { name: 'name', title: 'Strategy', cell: (line) => <Name line={line} /> },
@@ -60,6 +60,11 @@ export function StrategiesTable({ lines, currency }: { lines: readonly Line[]; c
   )
 }
 
+/** Those that have money first. */
+function byShare(one: Line, other: Line): number {
+  return (numberOf(other.allocation_ratio) ?? 0) - (numberOf(one.allocation_ratio) ?? 0)
+}
+
 function Name({ line }: { line: Line }) {
   return (
     <>
@@ -89,8 +94,8 @@ function OwnPnl({ value, line, currency }: { value: string | null; line: Line; c
 function Verdict({ line }: { line: Line }) {
   if (!line.verdict)
     return (
-      <Text span fz="inherit" c="dimmed">
-        no claim
+      <Text span fz="inherit" c="dimmed" title="No claim, or no record of our own yet">
+        –
       </Text>
     )
   const [color, text] = VERDICTS[line.verdict] ?? ['gray', words(line.verdict)]

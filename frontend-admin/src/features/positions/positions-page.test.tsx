@@ -1,4 +1,4 @@
-import { screen, within } from '@testing-library/react'
+import { screen, waitFor, within } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { beforeEach, expect, test } from 'vitest'
 import type { components } from '@/api/dashboard-creator'
@@ -32,10 +32,14 @@ const ROW: Row = {
 beforeEach(strategies)
 
 function show(environment: string, ...rows: Row[]) {
+  return showAt('/positions', environment, ...rows)
+}
+
+function showAt(address: string, environment: string, ...rows: Row[]) {
   answers('/frame', { environment })
   const asked = answers('/positions', { rows, next: null })
   renderAt(
-    '/positions',
+    address,
     '/positions',
     <AsOperator>
       <PositionsPage />
@@ -83,4 +87,41 @@ test('where money is real, flattening needs the word typed', async () => {
   expect(came).toEqual([
     { ...place, confirm: [{ ...place, side: 'BUY', quantity: '17' }], reason: 'end of day' },
   ])
+})
+
+test('a whole account is flattened as it was seen, and its proof follows', async () => {
+  const came = takes('/positions/flatten', { run_id: 'k1', sentence: 'FLATTEN account Mock-1' })
+  showAt('/positions?account_id=Mock-1', 'PAPER', ROW, {
+    ...ROW,
+    strategy_id: 'Forex',
+    strategies: ['Forex'],
+    quantity: '40.5',
+  })
+  await userEvent.click(await screen.findByRole('button', { name: 'Flatten account Mock-1' }))
+  const dialog = await screen.findByRole('dialog')
+  expect(within(dialog).getByText('BUY 17 AAPL in Mock-1 (SPX)')).toBeInTheDocument()
+  expect(within(dialog).getByText('SELL 40.5 AAPL in Mock-1 (Forex)')).toBeInTheDocument()
+  const act = within(dialog).getByRole('button', { name: 'Flatten 2 positions' })
+  await userEvent.type(within(dialog).getByLabelText(/Reason/), 'fire')
+  expect(act).toBeDisabled()
+  await userEvent.type(within(dialog).getByLabelText(/FLATTEN/), 'FLATTEN')
+  await userEvent.click(act)
+  await waitFor(() => expect(came.length).toBe(1))
+  const place = { account_id: 'Mock-1', instrument_key: 'STOCK:AAPL:USD' }
+  expect(came[0]).toEqual({
+    strategy_id: '',
+    account_id: 'Mock-1',
+    instrument_key: '',
+    confirm: [
+      { ...place, strategy_id: 'SPX', side: 'BUY', quantity: '17' },
+      { ...place, strategy_id: 'Forex', side: 'SELL', quantity: '40.5' },
+    ],
+    reason: 'fire',
+  })
+})
+
+test('without one strategy or one account there is nothing whole to flatten', async () => {
+  showAt('/positions?account_id=Mock-1&strategy_id=SPX', 'PAPER', ROW)
+  await screen.findByRole('button', { name: 'Flatten' })
+  expect(screen.queryByRole('button', { name: /Flatten (account|strategy)/ })).toBeNull()
 })

@@ -8,6 +8,7 @@ import { Empty } from '@/components/states'
 import { useStrategyNames } from '@/lib/use-strategy-names'
 import { useUrlState } from '@/lib/use-url-state'
 import { By, columnsOf, keyOf } from './columns'
+import { FlattenAll } from './flatten-all'
 
 type Query = operations['get_positions']['parameters']['query']
 
@@ -20,12 +21,14 @@ export function PositionsPage() {
   const filters: Filter[] = [
     { name: 'strategy_id', label: 'Strategy', options: strategies },
     { name: 'account_id', label: 'Account', width: 120 },
+    { name: 'instrument', label: 'Instrument' },
   ]
   return (
     <Page
       title="Positions"
       actions={
         <Group gap="sm">
+          <FlattenAll />
           <Switch
             size="xs"
             label="flat ones too"

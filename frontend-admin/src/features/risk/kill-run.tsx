@@ -19,7 +19,8 @@ import {
   totalOf,
 } from './proof'
 
-const WHILE_OPEN = 2000
+/** The stream tells of each step; this is for when it is cut. */
+const WHILE_OPEN = 10_000
 
 /** A run, looked at again while it is open and in sight, until the broker has proven it. */
 export function KillRunPanel({ runId, close }: { runId: string; close: () => void }) {

@@ -8,13 +8,14 @@ import { Empty, Loaded } from '@/components/states'
 import { TimeText } from '@/components/time-text'
 import { UseBar } from '@/components/use-bar'
 import { exact, numberOf, percent } from '@/lib/format'
+import { plain } from '@/lib/instrument'
 import { LIMITS, type LimitName, limitText } from '@/lib/limit-names'
 import { useMay } from '@/lib/session'
 import { useUrlState } from '@/lib/use-url-state'
 import { LimitsEditor } from './limits-editor'
+import { Locks } from './locks'
 
 export type LimitSet = components['schemas']['LimitSetView']
-type Lock = components['schemas']['RiskLock']
 
 /** Limits by scope, how much of each is used, and what they have locked. */
 export function LimitsTab() {
@@ -127,7 +128,7 @@ function LimitRow({ limit, set }: { limit: LimitName; set: LimitSet }) {
             <Group key={use.account_id ?? 'all'} gap="xs" wrap="nowrap">
               <Text fz="xs" w={130} style={{ flexShrink: 0 }}>
                 {use.account_id ?? 'all'}:{' '}
-                {limit.kind === 'ratio' ? percent(use.used) : exact(use.used)}
+                {limit.kind === 'ratio' ? percent(use.used) : exact(use.used && plain(use.used))}
               </Text>
               <div style={{ flex: 1 }}>
                 <UseBar
@@ -150,28 +151,6 @@ function isIdle(set: LimitSet, name: string): boolean {
   if (name === 'drawdown_governor_start_ratio' || name === 'drawdown_governor_floor_ratio')
     return set.drawdown_governor_end_ratio == null
   return false
-}
-
-function Locks({ locks }: { locks: Lock[] }) {
-  if (locks.length === 0) return null
-  return (
-    <Alert color="red" variant="light" title="Entries are locked" role="alert">
-      {locks.map((lock) => (
-        <Text key={`${lock.scope}|${lock.scope_id}|${lock.account_id ?? ''}|${lock.rule}`} fz="sm">
-          {scopeWords(lock.scope, lock.scope_id)}
-          {lock.account_id ? ` in ${lock.account_id}` : ''}: {lock.sentence}, since{' '}
-          <TimeText at={lock.locked_at} />
-          {lock.expires_at ? (
-            <>
-              , until <TimeText at={lock.expires_at} relative={false} />
-            </>
-          ) : (
-            ', until a person resets it (scripts/limits.py reset)'
-          )}
-        </Text>
-      ))}
-    </Alert>
-  )
 }
 
 function NewScope({ open }: { open: (scope: Scope, id: string) => void }) {

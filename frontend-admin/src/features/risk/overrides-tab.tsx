@@ -115,7 +115,7 @@ export function OverridesTab() {
                           variant="default"
                           size="compact-xs"
                           onClick={() => askToClear(row)}
-                          aria-label={`End the override of ${scopeWords(row.scope, row.scope_id)}`}
+                          aria-label={`End it: the override of ${scopeWords(row.scope, row.scope_id)}`}
                         >
                           End it
                         </Button>

@@ -145,3 +145,38 @@ test('a limit is saved only after its effect was seen', async () => {
     expect(saved).toEqual([{ limits: { max_margin_ratio: '0.4' }, version: 2, reason: 'calmer' }]),
   )
 })
+
+test('a lock is reset with a reason, by the one that was looked at', async () => {
+  const lock = {
+    lock_id: 'DRAWDOWN|ACCOUNT|Mock-1',
+    scope: 'ACCOUNT',
+    scope_id: 'Mock-1',
+    account_id: null,
+    rule: 'DRAWDOWN',
+    sentence: 'drawdown is 12%, above 10%',
+    locked_at: '2026-11-22T10:00:00Z',
+    until: 'until reset',
+    resettable: true,
+  }
+  const jump = { ...lock, lock_id: 'j', rule: 'EQUITY_JUMP', resettable: false }
+  const sent: [string, unknown][] = []
+  server.use(
+    http.get(`${D}/limits`, () => HttpResponse.json({ limits: [], locks: [lock, jump] })),
+    http.post(`${D}/risk-locks/:id/reset`, async ({ request, params }) => {
+      sent.push([decodeURIComponent(String(params.id)), await request.json()])
+      return HttpResponse.json({ lock_id: lock.lock_id, sentence: 'counts from 9000' })
+    }),
+  )
+  show('/risk?tab=limits')
+  await userEvent.click(await screen.findByRole('button', { name: /Reset the lock/ }))
+  const dialog = await screen.findByRole('dialog')
+  expect(within(dialog).getByText('drawdown is 12%, above 10%')).toBeVisible()
+  const go = within(dialog).getByRole('button', { name: 'Reset' })
+  expect(go).toBeDisabled()
+  await userEvent.type(within(dialog).getByLabelText(/Reason/), 'accepted')
+  await userEvent.click(go)
+  await waitFor(() =>
+    expect(sent).toEqual([[lock.lock_id, { locked_at: lock.locked_at, reason: 'accepted' }]]),
+  )
+  expect(await screen.findByText('Reset: counts from 9000')).toBeVisible()
+})

@@ -1,8 +1,9 @@
-import { screen, within } from '@testing-library/react'
+import { screen, waitFor, within } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { HttpResponse, http } from 'msw'
 import { expect, test, vi } from 'vitest'
 import type { components } from '@/api/dashboard-creator'
+import type { FillsProps } from '@/components/fills-canvas'
 import { AAPL, answers, order, STEPS, takes } from '@/testing/answers'
 import { AsOperator } from '@/testing/as-operator'
 import { renderAt } from '@/testing/render'
@@ -10,7 +11,11 @@ import { server } from '@/testing/server'
 import { SignalPage } from './signal-page'
 
 vi.mock('@/components/fills-canvas', () => ({
-  FillsCanvas: ({ label }: { label: string }) => <p>{label}</p>,
+  FillsCanvas: ({ label, prices }: FillsProps) => (
+    <p>
+      {label}, {prices?.length ?? 'no'} prices
+    </p>
+  ),
 }))
 
 const AT = '2026-11-22T10:00:00Z'
@@ -84,8 +89,16 @@ const SIGNAL: components['schemas']['SignalPage'] = {
   contention: ['Forex took 1,000 of the margin first'],
 }
 
+const asked: URLSearchParams[] = []
+
 function show() {
   answers('/signals/sig_1', SIGNAL)
+  server.use(
+    http.get('/api/account_data/v1/accounts/Mock-1/prices', ({ request }) => {
+      asked.push(new URL(request.url).searchParams)
+      return HttpResponse.json({ points: [{ at: AT, price: '150' }] })
+    }),
+  )
   renderAt(
     '/signals/sig_1',
     '/signals/:id',
@@ -101,7 +114,14 @@ test('all of a signal is on its page', async () => {
   expect(screen.getByText('Forex took 1,000 of the margin first')).toBeInTheDocument()
   expect(screen.getByText('BUY 17 AAPL in Mock-1')).toHaveAttribute('href', '/orders/MT1')
   expect(within(screen.getByRole('table', { name: 'fills' })).getByText('150.02')).toBeVisible()
-  expect(await screen.findByText('1 fills of AAPL on its price')).toBeInTheDocument()
+  const chart = await screen.findByText(/1 fills of AAPL on its price/)
+  await waitFor(() => expect(chart).toHaveTextContent('1 prices'))
+  // Half an hour before the first fill until half an hour after the last.
+  expect(Object.fromEntries(asked.at(-1) ?? [])).toEqual({
+    instrument_key: 'STOCK:AAPL:USD',
+    from: '2026-11-22T09:30:00.000Z',
+    to: '2026-11-22T10:30:00.000Z',
+  })
   expect(screen.getByText(/"passphrase": "\*\*\*"/)).toBeInTheDocument()
   expect(screen.getByText('Evidence bundle').closest('a')).toHaveAttribute(
     'href',

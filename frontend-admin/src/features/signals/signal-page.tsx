@@ -2,7 +2,7 @@ import { Anchor, Group, Stack, Text } from '@mantine/core'
 import { Link, useParams } from 'react-router'
 import { $dashboards } from '@/api/client'
 import type { components } from '@/api/dashboard-creator'
-import { FillsChart } from '@/components/curve-chart'
+import { FillsOnPrice } from '@/components/fills-on-price'
 import { KeyFacts } from '@/components/key-facts'
 import { Money, Pnl } from '@/components/money'
 import { FillsTable, OrdersTable } from '@/components/order-tables'
@@ -118,6 +118,8 @@ function Prices({ signal, instrument }: { signal: Signal; instrument: string }) 
   const fills = signal.fills
     .filter((fill) => ids.has(fill.client_order_id))
     .map(({ occurred_at, price, side, quantity }) => ({ at: occurred_at, price, side, quantity }))
+  // Of several accounts the price is that of the first one's broker.
+  const first = signal.fills.find((fill) => ids.has(fill.client_order_id))
   const leg = signal.legs.find((each) => nameOf(each.instrument) === instrument)
   const known: [string, string | null | undefined][] = [
     ['sender saw', leg?.reference_price],
@@ -132,7 +134,9 @@ function Prices({ signal, instrument }: { signal: Signal; instrument: string }) 
       <Text fz="sm" fw={600}>
         {instrument}
       </Text>
-      <FillsChart
+      <FillsOnPrice
+        accountId={first?.account_id ?? ''}
+        instrumentKey={first?.instrument_key ?? ''}
         label={`${fills.length} fills of ${instrument} on its price`}
         fills={fills}
         lines={lines}

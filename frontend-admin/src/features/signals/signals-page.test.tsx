@@ -32,7 +32,7 @@ test('a signal is a line: what was asked, how it ended, how fast, and what it ma
   expect(line).toHaveTextContent('14 ms')
   expect(line).toHaveTextContent('▼ −12.50')
   expect(line).toHaveTextContent('Position size bound')
-  expect(screen.getByText('1 signals')).toBeInTheDocument()
+  expect(screen.getByText('1 signal')).toBeInTheDocument()
   expect(line?.querySelector('a')).toHaveAttribute('href', '/signals/AAPL')
 })
 

@@ -10,7 +10,7 @@ import { StatusBadge } from '@/components/status-badge'
 import { TimeText } from '@/components/time-text'
 import { useAsk } from '@/components/use-ask'
 import { spoken } from '@/lib/curves'
-import { amount, percent, signed, signedPercent } from '@/lib/format'
+import { amount, percent, signed, signedPercent, times } from '@/lib/format'
 import { useMay } from '@/lib/session'
 import { day } from '@/lib/time'
 import { useRefresh } from '@/lib/use-refresh'
@@ -80,9 +80,9 @@ function Compared({ found }: { found: Comparison }) {
       )}
       {found.curve.length > 1 ? (
         <CurveChart
-          label={`What 1 became live, ${spoken(points, growth)}; the claim is drawn beside it`}
+          label={`What 1 became live, ${spoken(points, times)}; the claim is drawn beside it`}
           points={points}
-          format={growth}
+          format={times}
           besideName="Claimed"
           height={240}
         />
@@ -105,8 +105,6 @@ function Compared({ found }: { found: Comparison }) {
     </Stack>
   )
 }
-
-const growth = (value: number) => amount(value, 3)
 
 const ROWS: [string, (figures: RecordFigures) => string][] = [
   ['Days', (figures) => String(figures.days)],

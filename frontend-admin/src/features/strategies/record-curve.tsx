@@ -5,7 +5,7 @@ import { CurveChart } from '@/components/curve-chart'
 import { Panel } from '@/components/panel'
 import { Empty, Loaded } from '@/components/states'
 import { curveOf, spoken } from '@/lib/curves'
-import { amount } from '@/lib/format'
+import { times } from '@/lib/format'
 import { useUrlState } from '@/lib/use-url-state'
 import { SOURCES } from './types'
 
@@ -72,15 +72,13 @@ function Drawn({
   )
   return (
     <CurveChart
-      label={`What 1 became by the record of ${strategyId}, ${spoken(points, growth)}`}
+      label={`What 1 became by the record of ${strategyId}, ${spoken(points, times)}`}
       points={points}
-      format={growth}
+      format={times}
       belowName="Drawdown"
     />
   )
 }
-
-const growth = (value: number) => amount(value, 3)
 
 function sinceOf(span: string): string | undefined {
   const days = SPANS[span]

@@ -20,6 +20,7 @@ export const FIELDS = [
   'max_signal_age_seconds',
   'group_policy',
   'square_off',
+  'approval',
   'include_in_optimization',
 ] as const
 
@@ -45,6 +46,7 @@ export const FIELD_NAMES: Record<Field, string> = {
   max_signal_age_seconds: 'Signals expire after',
   group_policy: 'Legs that do not fill',
   square_off: 'Closed every day',
+  approval: 'Entries wait for a person',
   include_in_optimization: 'Part of studies',
 }
 

@@ -13,7 +13,7 @@ import type { ReactNode } from 'react'
 import { Panel } from '@/components/panel'
 import { PercentInput } from '@/components/percent-input'
 import { AccountFields } from './account-fields'
-
+import { ApprovalFields } from './approval-fields'
 import { type Draft, FIELD_NAMES, SIZINGS } from './settings-draft'
 import { SquareOffFields } from './square-off-fields'
 import type { Sizing } from './types'
@@ -93,6 +93,7 @@ export function TradingFields({ value, edit, disabled }: Fields) {
         </Grid>
         <SizingFields value={value} edit={edit} disabled={disabled} />
         <AccountFields value={value} edit={edit} disabled={disabled} />
+        <ApprovalFields value={value} edit={edit} disabled={disabled} />
         <SquareOffFields value={value} edit={edit} disabled={disabled} />
       </Stack>
     </Panel>

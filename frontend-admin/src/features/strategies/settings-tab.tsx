@@ -102,8 +102,14 @@ export function SettingsTab({ strategy }: { strategy: StrategyView }) {
         </Group>
       )}
       <Text fz="xs" c="dimmed">
-        Version {seen.version}, changed by {strategy.updated_by ?? 'nobody'}{' '}
-        <TimeText at={strategy.updated_at} />
+        Version {seen.version}
+        {strategy.updated_by ? (
+          <>
+            , changed by {strategy.updated_by} <TimeText at={strategy.updated_at} />
+          </>
+        ) : (
+          ', never changed'
+        )}
       </Text>
     </Stack>
   )

@@ -1,39 +1,44 @@
-import { Anchor, Code, Stack, Text } from '@mantine/core'
+import { Anchor, Group } from '@mantine/core'
 import { Link } from 'react-router'
-import { Panel } from '@/components/panel'
+import type { components } from '@/api/dashboard-creator'
+import type { Filter } from '@/components/filter-bar'
+import { SignalList } from '@/components/signal-list'
+import { words } from '@/lib/format'
 
-const VIEWS: [string, string][] = [
-  ['All signals', ''],
-  ['Denied, with the reason of each', '&status=DENIED'],
-  ['Working now', '&status=WORKING'],
-  ['Could not be read', '&status=QUARANTINED'],
+const STATUSES: components['schemas']['SignalStatus'][] = [
+  'WORKING',
+  'COMPLETED',
+  'DENIED',
+  'REJECTED',
+  'CANCELED',
+  'EXPIRED',
+  'QUARANTINED',
+]
+const FILTERS: Filter[] = [
+  { name: 'q', label: 'Id or symbol' },
+  {
+    name: 'status',
+    label: 'Status',
+    options: STATUSES.map((value) => ({ value, label: words(value) })),
+  },
+  { name: 'since', label: 'From', type: 'date', width: 130 },
+  { name: 'until', label: 'To', type: 'date', width: 130 },
 ]
 
-/** Where this strategy's signals, orders and positions are. */
+/** The signals of this strategy; its orders and positions are a click away. */
 export function SignalsTab({ strategyId }: { strategyId: string }) {
   const of = `strategy_id=${encodeURIComponent(strategyId)}`
   return (
-    <Panel title="Signals of this strategy">
-      <Stack gap={6}>
-        {VIEWS.map(([title, more]) => (
-          <Anchor key={title} component={Link} to={`/signals?${of}${more}`} fz="sm">
-            {title}
-          </Anchor>
-        ))}
-        <Anchor component={Link} to={`/orders?${of}`} fz="sm">
+    <>
+      <Group gap="md" mb="sm">
+        <Anchor component={Link} to={`/orders?view=all&${of}`} fz="sm">
           Its orders
         </Anchor>
         <Anchor component={Link} to={`/positions?by=strategy&${of}`} fz="sm">
           Its positions
         </Anchor>
-        <Text fz="sm" c="dimmed" mt="xs">
-          To send it a test signal, at a terminal:
-        </Text>
-        <Code block>
-          python3 scripts/send_signal.py docs/examples/entry.json --follow --key &lt;key of{' '}
-          {strategyId}&gt;
-        </Code>
-      </Stack>
-    </Panel>
+      </Group>
+      <SignalList filters={FILTERS} strategyId={strategyId} />
+    </>
   )
 }

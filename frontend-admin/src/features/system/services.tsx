@@ -120,8 +120,8 @@ function Queues({ system }: { system: System }) {
       keyOf={(queue) => queue.name}
       tone={(queue) => (queue.overdue > 0 ? 'var(--mantine-color-yellow-light)' : undefined)}
       columns={[
-        { name: 'name', title: 'Waiting for', cell: (queue) => words(queue.name) },
-        { name: 'waiting', title: 'How many', numeric: true, cell: (queue) => queue.waiting },
+        { name: 'name', title: 'Queue', cell: (queue) => words(queue.name) },
+        { name: 'waiting', title: 'Waiting', numeric: true, cell: (queue) => queue.waiting },
         {
           name: 'overdue',
           title: 'Too long',
@@ -131,7 +131,7 @@ function Queues({ system }: { system: System }) {
         {
           name: 'oldest',
           title: 'Oldest',
-          cell: (queue) => (queue.oldest_at ? <TimeText at={queue.oldest_at} /> : 'none waits'),
+          cell: (queue) => (queue.oldest_at ? <TimeText at={queue.oldest_at} /> : '–'),
         },
       ]}
     />

@@ -1,6 +1,7 @@
 import { screen, within } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { SessionContext } from '@/lib/session'
 import { answers, takes } from '@/testing/answers'
 import { AsOperator } from '@/testing/as-operator'
 import { renderAt } from '@/testing/render'
@@ -137,4 +138,61 @@ test('latency tells percentiles by stage', async () => {
   const line = (await screen.findAllByText('Standardized to decided'))[0]?.closest('tr')
   expect(line).toHaveTextContent('28 ms12 ms14 ms15 ms')
   expect(screen.getByRole('img', { name: /2 signals, from 5 ms to 15 ms/ })).toBeInTheDocument()
+})
+
+const DRILL = {
+  running: false,
+  started_by: 'ada',
+  started_at: AT,
+  size: { seed: null, signals: 200, rate: 5, faults: 20 },
+  lines: ['faults begin'],
+  report: {
+    clean: false,
+    started_at: AT,
+    machine: '2 cores',
+    seed: 7,
+    signals: 200,
+    rate: 5,
+    seconds: 60,
+    accepted: 200,
+    orders: 150,
+    fills: 140,
+    faults_done: 20,
+    restarts: 4,
+    rules: [
+      { name: 'cash are the broker\u2019s', broken: ['Mock-1: ours 5'], count: 1 },
+      { name: 'nothing is reserved', broken: [], count: 0 },
+    ],
+    log: ['1.0 s KILL cerebro'],
+  },
+}
+
+test('the last drill tells what does not hold, and operators start none', async () => {
+  answers('/drill', DRILL)
+  show('/system?tab=drill')
+  expect(await screen.findByText('✗ Something does not hold')).toBeInTheDocument()
+  expect(screen.getByText('Mock-1: ours 5')).toBeInTheDocument()
+  expect(screen.getByText('An admin starts drills.')).toBeInTheDocument()
+  expect(screen.queryByRole('button', { name: 'Start drill' })).not.toBeInTheDocument()
+})
+
+test('an admin starts a drill with a reason', async () => {
+  answers('/drill', { ...DRILL, report: null })
+  const came = takes('/drill', { ...DRILL, running: true })
+  renderAt(
+    '/system?tab=drill',
+    '/system',
+    <SessionContext value={{ name: 'ada', role: 'ADMIN', permissions: ['READ', 'ADMINISTER'] }}>
+      <SystemPage />
+    </SessionContext>,
+  )
+  await userEvent.click(await screen.findByRole('button', { name: 'Start drill' }))
+  const dialog = await screen.findByRole('dialog', { name: 'Start a fault drill' })
+  await userEvent.type(within(dialog).getByLabelText(/Reason/), 'before the audit')
+  await userEvent.click(within(dialog).getByRole('button', { name: 'Start' }))
+  await vi.waitFor(() =>
+    expect(came).toEqual([
+      { size: { signals: 200, faults: 20, rate: 5 }, reason: 'before the audit' },
+    ]),
+  )
 })

@@ -1,6 +1,7 @@
 import { Page } from '@/components/page'
 import { UrlTabs } from '@/components/url-tabs'
 import { DeadLetters } from './dead-letters'
+import { FaultDrill } from './drill'
 import { Incidents } from './incidents'
 import { Latency } from './latency'
 import { Services } from './services'
@@ -16,6 +17,7 @@ export function SystemPage() {
           { value: 'incidents', title: 'Incidents', content: <Incidents /> },
           { value: 'dead-letters', title: 'Dead letters', content: <DeadLetters /> },
           { value: 'latency', title: 'Latency', content: <Latency /> },
+          { value: 'drill', title: 'Fault drill', content: <FaultDrill /> },
         ]}
       />
     </Page>
