@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -17,6 +18,31 @@ from services.domain.errors import TransientError
 
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS: Final = 1.0
+#: What one look may take until the next pause: what waits is there at once, the next one is not.
+_LOOK_SECONDS: Final = 0.005
+
+
+class Pace:
+    """Rests between looks at a stream, so that each brings many changes instead of one.
+
+    A stream answers with the first change that there is: whoever asks again at once asks the store
+    once for every change of all who write. To be called before every change.
+
+    Args:
+        stop: ends a rest.
+        seconds: of a rest; a change is seen so much later at most.
+    """
+
+    def __init__(self, stop: threading.Event, seconds: float) -> None:
+        self._stop = stop
+        self._seconds = seconds
+        self._rested_at = time.monotonic()
+
+    def keep(self) -> None:
+        """Rest, where the last rest is long enough ago."""
+        if time.monotonic() - self._rested_at > _LOOK_SECONDS:
+            self._stop.wait(self._seconds)
+            self._rested_at = time.monotonic()
 
 
 def keep_following(

@@ -33,6 +33,8 @@ _KEEP_MINUTES: Final = timedelta(days=3)
 #: The past is over after so long a silence.
 _SILENT_HOURS: Final = 24 * 45
 _PIECE: Final = timedelta(minutes=10)
+#: Rest after a piece of the past, in lengths of it.
+_REST: Final = 3
 _FIELDS: Final = {"received_at": 1, "stages": 1}
 
 
@@ -51,7 +53,7 @@ class LatencyKeeper:
         store: Store,
         *,
         every_seconds: float = 10.0,
-        work_seconds: float = 1.0,
+        work_seconds: float = 0.25,
         silent_hours: int = _SILENT_HOURS,
     ) -> None:
         self._store = store
@@ -82,10 +84,12 @@ class LatencyKeeper:
             self._make("HOUR", hour, _HOUR)
         done = {**done, "hours_until": last, "hours_from": done.get("hours_from", begun)}
         self._save(done)
-        while not done.get("complete") and time.monotonic() < until:
-            done = self._make_past(done)
-            self._save(done)
-        return bool(done.get("complete"))
+        made = done
+        while not made.get("complete") and time.monotonic() < until:
+            made = self._make_past(made)
+        if made is not done:
+            self._save(made)
+        return bool(made.get("complete"))
 
     def _make_minutes(self, done: Document, now: datetime) -> None:
         last = int((now.timestamp() - _MINUTE_LAG) // _MINUTE)
@@ -94,27 +98,36 @@ class LatencyKeeper:
         done["minutes_until"] = last
 
     def _make_past(self, done: Document) -> Document:
-        hour = done["hours_from"] - 1
-        signals = self._make("HOUR", hour, _HOUR)
-        silent = 0 if signals else done.get("silent_hours", 0) + 1
+        hour, silent = done["hours_from"] - 1, done.get("silent_hours", 0)
+        # Before a silence there is mostly more of it: it is asked for in one piece.
+        signals = self._make("HOUR", hour, _HOUR, piece=timedelta(hours=1) if silent else _PIECE)
+        silent = 0 if signals else silent + 1
         complete = silent >= self._silent_hours
         return {**done, "hours_from": hour, "silent_hours": silent, "complete": complete}
 
-    def _make(self, size: str, number: int, seconds: int, **more: Any) -> int:  # noqa: ANN401
+    def _make(
+        self,
+        size: str,
+        number: int,
+        seconds: int,
+        *,
+        piece: timedelta = _PIECE,
+        **more: Any,  # noqa: ANN401 - fields of the row
+    ) -> int:
         """One bucket; how many signals it has. An empty hour is no row."""
         begins = datetime.fromtimestamp(number * seconds, UTC)
-        signals, counts = counted(self._lives(begins, timedelta(seconds=seconds)))
+        signals, counts = counted(self._lives(begins, timedelta(seconds=seconds), piece))
         row = {"size": size, "number": number, "at": begins, "signals": signals, "counts": counts}
         if signals:
             name = {"_id": f"{size}|{number}"}
             self._store["latency_buckets"].replace_one(name, {**row, **more}, upsert=True)
         return signals
 
-    def _lives(self, begins: datetime, length: timedelta) -> Iterator[Document]:
+    def _lives(self, begins: datetime, length: timedelta, piece: timedelta) -> Iterator[Document]:
         """In pieces: the embedded database holds all that a query matches in memory."""
         at, end = begins, begins + length
         while at < end:
-            until = min(at + _PIECE, end)
+            until = min(at + piece, end)
             query = {"received_at": {"$gte": at, "$lt": until}}
             yield from self._store["signal_store"].find(query, _FIELDS)
             at = until
@@ -130,8 +143,8 @@ class LatencyKeeper:
                 complete = self.look(utc_now())
             except PyMongoError as error:
                 _log.warning("latency is not counted for now: %s", type(error).__name__)
-            # While there is a past to make, half of the time is the store's for others.
-            self._stop.wait(self._every if complete else min(self._every, self._work))
+            # While there is a past to make, most of the time is the store's for others.
+            self._stop.wait(self._every if complete else min(self._every, _REST * self._work))
 
 
 def read_latency(store: Store, *, now: datetime, hours: float) -> LatencyAnswer:

@@ -25,7 +25,7 @@ from typing import Any, Final
 from pymongo.change_stream import ChangeStream
 from pymongo.errors import PyMongoError
 
-from services.common.following import keep_following
+from services.common.following import Pace, keep_following
 from services.common.store import Document, Store
 from services.dashboard_creator.stream_events import (
     KINDS,
@@ -39,6 +39,7 @@ from services.dashboard_creator.stream_events import (
 
 _log = logging.getLogger(__name__)
 _AWAIT_MS: Final = 250
+_REST_SECONDS: Final = 0.05
 #: What a listener may leave waiting, and what is brought up for one that comes back.
 MOST_WAITING: Final = 1000
 _MOST_MISSED: Final = 2000
@@ -207,8 +208,10 @@ class Feed:
             listener.lose()
 
     def _follow(self) -> None:
+        pace = Pace(self._stop, _REST_SECONDS)
         with self._watch(self._resume) as changes:
             while not self._stop.is_set():
+                pace.keep()
                 change = changes.try_next()
                 self._read_at = time.monotonic()
                 self._opened.set()

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pymongo.change_stream import ChangeStream
 
 from services.common.clock import utc_now
-from services.common.following import keep_following
+from services.common.following import Pace, keep_following
 from services.common.leases import Lease
 from services.common.store import Document
 from services.dashboard_creator.summary_store import Key, SummaryStore
@@ -24,6 +24,8 @@ from services.dashboard_creator.summary_store import Key, SummaryStore
 LEASE: Final = "summaries"
 #: Between tokens while nothing changes, so that the history of changes still has them.
 _IDLE_SECONDS: Final = 60.0
+#: Between looks at the stream.
+_REST_SECONDS: Final = 0.5
 #: Changes that are read before rows are made of them.
 _MOST_CHANGES: Final = 2000
 #: A row may take this part of the time: the day of a busy strategy is read less often.
@@ -67,6 +69,7 @@ class Summaries:
         self._changes = Changes()
         self._not_before: dict[Key, float] = {}
         self._stop = threading.Event()
+        self._pace = Pace(self._stop, min(_REST_SECONDS, every_seconds / 2))
         self._thread = threading.Thread(target=self._run, name="summaries", daemon=True)
         self._caught_up = False
         self._saved_at = 0.0
@@ -131,8 +134,10 @@ class Summaries:
             self._save(stream)
 
     def _read(self, stream: ChangeStream[Document]) -> None:
-        """Take changes up, as many as there are, or wait a moment for the next one."""
-        while len(self._changes) < _MOST_CHANGES:
+        """Take changes up: those that there are, or that come until rows are due again."""
+        until = time.monotonic() + max(self._every, _REST_SECONDS)
+        while len(self._changes) < _MOST_CHANGES and time.monotonic() < until:
+            self._pace.keep()
             event = stream.try_next()
             if event is None:
                 return

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pymongo.change_stream import ChangeStream
 
 from services.common.clock import utc_now
-from services.common.following import keep_following
+from services.common.following import Pace, keep_following
 from services.common.leases import Lease
 from services.common.notifications import notify
 from services.common.store import Document, Store
@@ -26,6 +26,10 @@ from services.telegram.sources import Sources
 
 _SAVE_SECONDS: Final = 1.0
 _CATCH_UP_SECONDS: Final = 60.0
+#: Between looks at the stream: people are told a moment later, with one question for many.
+_REST_SECONDS: Final = 0.25
+#: Where changes never end, people are told of those there are so often.
+_GATHER_SECONDS: Final = 0.5
 _MOST_AT_ONCE: Final = 500
 #: What changed before the last saved token is read again so far back.
 _OVERLAP: Final = timedelta(minutes=2)
@@ -43,6 +47,7 @@ class Watcher:
         self._sources = Sources(store)
         self._lease = lease
         self._stop = threading.Event()
+        self._pace = Pace(self._stop, _REST_SECONDS)
         self._thread = threading.Thread(target=self._run, name="watcher")
         self._told: OrderedDict[str, None] = OrderedDict()
         self._telling = threading.Lock()
@@ -128,9 +133,13 @@ class Watcher:
             self._sources.save_checkpoint(stream.resume_token, read_at)
 
     def _changes(self, stream: ChangeStream[Document]) -> tuple[dict[str, dict[Any, None]], bool]:
-        """Ids by collection that the stream has ready, and whether those are all."""
+        """Ids by collection that the stream has, and whether those are all that there are."""
         found: dict[str, dict[Any, None]] = {}
+        until = time.monotonic() + _GATHER_SECONDS
         for _ in range(_MOST_AT_ONCE):
+            if time.monotonic() > until:
+                break
+            self._pace.keep()
             change = stream.try_next()
             if change is None:
                 return found, True
