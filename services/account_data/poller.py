@@ -7,6 +7,7 @@ asked: the schedule, a trade, a person, the broker itself; after a failure it is
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -35,6 +36,8 @@ MINIMUM_GAP_SECONDS = 2.0
 #: After a failure: an account is stale soon, and its entries are denied.
 RETRY_SECONDS = 5.0
 PRICE_LOOK_SECONDS = 0.5
+#: Between writes of the prices of all that is held: charts keep one of each minute.
+PRICE_POINT_GAP_SECONDS = 20.0
 #: Cerebro wants a price again as long as a signal waits for it; what it has left alone is over.
 WANTED_FOR = timedelta(seconds=30)
 T = TypeVar("T")
@@ -68,6 +71,7 @@ class Poller:
         self._broker: Broker | None = None
         self._bucket: Bucket | None = None
         self._as_of: datetime | None = None
+        self._priced_at = -math.inf
         self._trouble: str | None = None
         self._failures = 0
         #: None until the first answer: an earlier process may have left an incident open.
@@ -317,7 +321,9 @@ class Poller:
             self._store.clear_unreachable(self.account.account_id)
             self._incident_open = False
         self._store.keep_fund(self.account.account_id, now=now)
-        self._store.keep_prices(told, at=now)
+        if time.monotonic() - self._priced_at >= PRICE_POINT_GAP_SECONDS:
+            self._store.keep_prices(told, at=now)
+            self._priced_at = time.monotonic()
 
     def _failed(self, sentence: str) -> None:
         self._failures += 1

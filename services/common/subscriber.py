@@ -43,7 +43,7 @@ MAX_FAILURES = 5
 _BATCH = 32
 _OUTSTANDING = 256
 _STOP_SECONDS = 5
-_REPLAY_SECONDS = 1.0
+_REPLAY_SECONDS = 2.0
 
 #: Takes the fields of the doorbells that are waiting, oldest first; returning means all are done,
 #: and `PartlyDone` that all but some are. Any other error says what is to become of them, one by
