@@ -4,7 +4,8 @@
     .venv/bin/python scripts/bench_gateway.py [--seconds 15] [--connections 8] [--json FILE]
 
 Database, gateway and client are three processes on this machine; the gateway is pinned to one core
-and the others to the rest. Every stored signal is counted in the database afterwards.
+and the others to the rest. Every stored signal is counted in the database afterwards. The last line
+is of gateways without a database, one and two: how far they scale where it is not the limit.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if __name__ == "__main__":
 import psutil
 
 from scripts.bench.embedded import WAIT_SECONDS, embedded_database, until_works
+from scripts.bench.gateway_alone import signals_per_second
 from scripts.bench.measure import percentiles
 from services.common.credentials import create_key
 from services.common.settings import GatewaySettings, load
@@ -76,7 +78,15 @@ def main() -> int:
                 bench.closed_loop("lists of 100", 2, arguments.seconds, batch=100),
                 bench.open_loop("100/s, one by one", 100, arguments.seconds),
             ]
+        alone = {
+            processes: signals_per_second(processes, seconds=arguments.seconds, strategy=_STRATEGY)
+            for processes in (1, 2)
+        }
     _print(rows)
+    print(
+        f"\nwithout a database: {alone[1]:.0f} signals/s by one process, {alone[2]:.0f} by two, "
+        f"x {alone[2] / alone[1]:.2f}"
+    )
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=2))
     return 0 if all(row.stored == row.signals for row in rows) else 1
