@@ -4,6 +4,8 @@
     .venv/bin/python scripts/bench_pipeline.py --rate 50 --duration 30 --strategies 10 --accounts 4
     .venv/bin/python scripts/bench_pipeline.py --rate 20 --broker ibkr
 
+A soak is a long run: `--rate 5 --duration 1800`; the column "growth %" tells what memory did.
+
 Starts an instance of its own in a scratch MT_HOME, loads it, prints what it measured and writes the
 same as JSON. The load generator shares the machine with the system. Numbers, no verdict.
 """
@@ -192,9 +194,9 @@ def _print(result: dict[str, Any]) -> None:
         print(
             f"{name:<28}" + "".join(f"{row.get(p, '-'):>9}" for p in ("p50", "p95", "p99", "max"))
         )
-    print(f"\n{'process':<28}{'CPU %':>9}{'RSS MB':>9}")
+    print(f"\n{'process':<28}{'CPU %':>9}{'RSS MB':>9}{'growth %':>9}")
     for name, row in result["processes"].items():
-        print(f"{name:<28}{row['cpu_pct']:>9}{row['rss_mb']:>9}")
+        print(f"{name:<28}{row['cpu_pct']:>9}{row['rss_mb']:>9}{row['growth_pct']:>9}")
     print()
     for name in (
         "accepted",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import psutil
@@ -116,6 +117,7 @@ class Processes:
         self._cpu_at_start: dict[str, float] = {}
         self._begun = 0.0
         self.backlog: list[int] = []
+        self._memory: dict[str, list[float]] = {name: [] for name in pids}
 
     def start(self) -> None:
         """Begin measuring."""
@@ -124,7 +126,11 @@ class Processes:
         self._thread.start()
 
     def stop(self) -> dict[str, dict[str, float]]:
-        """CPU percent of one core and resident megabytes of each process, and in all."""
+        """CPU percent of one core, resident megabytes and their growth, of each process and in all.
+
+        Growth is from the second tenth of the time, when everything has been used once, to the
+        last one, in percent; of a short run it says nothing.
+        """
         self._stop.set()
         self._thread.join()
         seconds = time.perf_counter() - self._begun
@@ -138,11 +144,25 @@ class Processes:
         rows["all"] = {
             key: round(sum(row[key] for row in rows.values()), 1) for key in ("cpu_pct", "rss_mb")
         }
+        in_all = [sum(moment) for moment in zip(*self._memory.values(), strict=False)]
+        for name, samples in {**self._memory, "all": in_all}.items():
+            rows[name]["growth_pct"] = growth_percent(samples)
         return rows
 
     def _sample(self) -> None:
         while not self._stop.wait(5.0):
             self.backlog.append(unfinished(self._store))
+            for name, process in self._processes.items():
+                self._memory[name].append(process.memory_info().rss / 1e6)
+
+
+def growth_percent(samples: Sequence[float]) -> float:
+    """From the mean of the second tenth of the samples to that of the last; 0 of fewer than 20."""
+    tenth = len(samples) // 10
+    if tenth < 2:
+        return 0.0
+    before, after = fmean(samples[tenth : 2 * tenth]), fmean(samples[-tenth:])
+    return round(100 * (after / before - 1), 1)
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
