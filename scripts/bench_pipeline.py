@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,8 @@ _ASKED = ("broker", "rate", "duration", "strategies", "accounts")
 def main() -> int:
     """Run the benchmark; exit code 1 where a signal was lost or doubled."""
     arguments = _arguments()
+    # Told to end, it takes its instance with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="mt-bench-") as home:
         os.environ["MT_HOME"] = home
         os.environ["MT_PORT_OFFSET"] = str(arguments.port_offset)

@@ -16,6 +16,7 @@ import json
 import logging
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -33,6 +34,8 @@ from scripts.drill.run import Asked, run
 def main() -> int:
     """Run one drill; exit code 1 where anything does not hold."""
     arguments = _arguments()
+    # Told to end, it takes its instance with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # What our own clients say of a bus or database that was just killed is no news here.
     logging.getLogger("services").addHandler(logging.NullHandler())
     home = Path(tempfile.mkdtemp(prefix="mt-drill-"))

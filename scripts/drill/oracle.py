@@ -67,6 +67,10 @@ class Oracle:
                 found[f"{name} are the broker's, to the cent"].append(f"{account_id}: {sentence}")
         return found
 
+    def undecided(self) -> int:
+        """Signals that Cerebro still has to decide."""
+        return self._store["signal_store"].count_documents({"undecided": True})
+
     def _signals(self, accepted: set[str], orders: Rows) -> Iterator[str]:
         texts: dict[str, list[str]] = {}
         for row in orders.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -136,13 +137,19 @@ def _judge(story: Story, seconds: dict[str, float], tell: Callable[[str], None])
 
 
 def _quiet(judge: Oracle, person: Person, story: Story) -> dict[str, list[str]]:
-    """Ask until all holds, or until it has had time enough."""
-    until = time.monotonic() + _QUIET_PATIENCE_SECONDS
+    """Ask until all holds, or until it has had time enough since the last signal was decided."""
+    until, fewest = time.monotonic() + _QUIET_PATIENCE_SECONDS, math.inf
     rules: dict[str, list[str]] = {"database and broker answer": ["they never did"]}
     while True:
         try:
+            undecided = judge.undecided()
+            if undecided < fewest:
+                until, fewest = time.monotonic() + _QUIET_PATIENCE_SECONDS, undecided
             person.look()
-            rules = judge.differences(story.driver.accepted)
+            if undecided:  # far from quiet: everything is compared once it can be
+                rules = {"every signal has been decided": [f"{undecided} are not"]}
+            else:
+                rules = judge.differences(story.driver.accepted)
         except (PyMongoError, TransientError, urllib3.exceptions.HTTPError) as error:
             rules = {"database and broker answer": [f"{type(error).__name__}: {error}"]}
         if not any(rules.values()) or time.monotonic() > until:
