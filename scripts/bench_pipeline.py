@@ -32,14 +32,16 @@ import urllib3
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[0] = str(REPOSITORY)
 
+from scripts import seed_history
 from scripts.bench import measure, venues
+from scripts.bench.embedded import embedded_database
 from scripts.bench.load import OpenLoop
 from services.common.clock import utc_now
 from services.common.credentials import create_key
 from services.common.settings import PORTS, CommonSettings, load
 from services.common.store import Store
 
-_ASKED = ("broker", "rate", "duration", "strategies", "accounts")
+_ASKED = ("broker", "rate", "duration", "strategies", "accounts", "stored")
 
 
 def main() -> int:
@@ -51,6 +53,8 @@ def main() -> int:
         os.environ["MT_HOME"] = home
         os.environ["MT_PORT_OFFSET"] = str(arguments.port_offset)
         os.environ |= {"RATE_LIMIT_STRATEGY_PER_MIN": "0", "RATE_LIMIT_ADDRESS_PER_MIN": "0"}
+        if arguments.stored:
+            _store_past(arguments.stored)
         with venues.running(arguments.broker, Path(home), arguments.accounts) as venue:
             _script("start.py", "--no-ui", *venue.start_options)
             try:
@@ -71,10 +75,21 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--warm-up", type=float, default=5, help="seconds before (%(default)s)")
     parser.add_argument("--strategies", type=int, default=10, help="(%(default)s)")
     parser.add_argument("--accounts", type=int, default=4, help="(%(default)s)")
+    parser.add_argument("--stored", type=int, default=0, help="signals of the past, put in before")
     parser.add_argument("--drain", type=float, default=60, help="seconds to wait afterwards")
     parser.add_argument("--port-offset", type=int, default=21000, help="(%(default)s)")
     parser.add_argument("--json", type=Path, help="file to write the numbers to")
     return parser.parse_args()
+
+
+def _store_past(signals: int) -> None:
+    """Signals that ended long ago, with their orders and fills, in the instance to come."""
+    settings = load(CommonSettings)
+    with embedded_database(settings):
+        store = Store.connect(settings)
+        store.create_indexes()
+        seed_history.fill(store, signals, events=3 * signals, days=250)
+        store.close()
 
 
 def _script(name: str, *options: str) -> None:
@@ -191,7 +206,10 @@ def _drain(store: Store, seconds: float) -> float:
 def _print(result: dict[str, Any]) -> None:
     asked = result["asked"]
     print(f"{result['machine']}; {asked['rate']:g} signals/s for {asked['duration']:g} s, ", end="")
-    print(f"{asked['strategies']} strategies, {asked['accounts']} accounts at {asked['broker']}")
+    print(
+        f"{asked['strategies']} strategies, {asked['accounts']} accounts at {asked['broker']}, "
+        f"{asked['stored']:,} signals stored before"
+    )
     print(f"\n{'milliseconds':<28}{'p50':>9}{'p95':>9}{'p99':>9}{'max':>9}")
     for name, row in result["latency_ms"].items():
         print(
