@@ -63,6 +63,9 @@ class Driver:
         until = time.monotonic() + _PATIENCE_SECONDS
         name = sending.body["signalID"]
         while time.monotonic() < until:
+            if sending.reused and name not in self.accepted:  # nobody has used the id yet
+                time.sleep(_AGAIN_SECONDS)
+                continue
             status, said = self._post(sending)
             if status in {200, 202, 400, 409, 422}:
                 self._judge(sending, status, said)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from pymongo import DeleteOne, ReplaceOne, UpdateOne
+from pymongo import ASCENDING, DeleteOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 
 from services.cerebro.contention import Squeezed
@@ -45,6 +45,8 @@ _GUARD_SECONDS = 600.0
 #: A strategy's daily record changes once a day.
 _RECORD_SECONDS = 60.0
 _RECORD_DAYS = 120
+#: Entries that share an account's margin at once; what comes after them has its turn next.
+_MOST_RIVALS = 200
 
 
 class CerebroStore:
@@ -138,7 +140,10 @@ class CerebroStore:
         return [from_document(Reservation, document) for document in found]
 
     def undecided_of(self, account_ids: Collection[str], session: ClientSession) -> list[Document]:
-        """Undecided signals of the strategies that trade in these accounts, oldest first."""
+        """Undecided signals of the strategies that trade in these accounts, oldest first.
+
+        Of a backlog the oldest only: they are decided in one transaction.
+        """
         trading = self._store["strategies"].find(
             {"accounts.account_id": {"$in": list(account_ids)}}, {"_id": 1}
         )
@@ -146,7 +151,7 @@ class CerebroStore:
         # Those that wait for a person want no margin yet, and are not among them.
         query = {"undecided": True, "strategy_id": {"$in": names}}
         found = self._store["signal_store"].find(query, session=session)
-        return sorted(found, key=lambda life: life["received_at"])
+        return list(found.sort("received_at", ASCENDING).limit(_MOST_RIVALS))
 
     def find_entry(self, signal: Signal, session: ClientSession) -> Document | None:
         """The signal that `entry_reference` means: `$PREVIOUS`, our id, or the sender's own."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -19,10 +20,21 @@ from pymongo.errors import PyMongoError
 
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
-from services.common.store import Store
+from services.common.store import Document, Store
 
 _log = logging.getLogger(__name__)
 _BATCH = 500
+#: So many that wait are a backlog: most of their doorbells wait in the bus, and more of them only
+#: keep whoever works it off from doing so.
+_BACKLOG = 50
+_LONGEST_SECONDS = 30.0
+
+
+class _Rung(NamedTuple):
+    """When a row was rung for, and how long until it is again; `time.monotonic`, seconds."""
+
+    at: float
+    wait: float
 
 
 class Pending(NamedTuple):
@@ -44,7 +56,11 @@ class Pending(NamedTuple):
 
 
 class Sweeper:
-    """Rings again for what has waited longer than `patience_seconds`."""
+    """Rings again for what has waited longer than `patience_seconds`.
+
+    Of a backlog each row is rung for less and less often. That is kept in memory only: a process
+    that has forgotten it rings once too often.
+    """
 
     def __init__(
         self, store: Store, publisher: Publisher, pending: Pending, *, patience_seconds: float = 3.0
@@ -53,6 +69,7 @@ class Sweeper:
         self._publisher = publisher
         self._pending = pending
         self._patience = timedelta(seconds=patience_seconds)
+        self._rung: dict[Any, _Rung] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name=f"sweep-{pending.topic}", daemon=True
@@ -68,7 +85,7 @@ class Sweeper:
         self._thread.join(timeout=10)
 
     def sweep(self) -> int:
-        """Ring for everything that waits too long; how many there were."""
+        """Ring for what waits too long, and was not rung for just now; how many there were."""
         pending = self._pending
         query = {**pending.query, pending.age_field: {"$lt": utc_now() - self._patience}}
         fields = {pending.id_field: 1, pending.key_field: 1}
@@ -78,6 +95,7 @@ class Sweeper:
             .sort(pending.age_field)
             .limit(_BATCH)
         )
+        rows = self._due(rows)
         names = (pending.id_field, pending.key_field)
         self._publisher.ring(
             pending.topic,
@@ -86,6 +104,24 @@ class Sweeper:
         if rows:
             _log.warning("published %s on %s again: no successor yet", len(rows), pending.topic)
         return len(rows)
+
+    def _due(self, rows: list[Document]) -> list[Document]:
+        """Those to ring for now: all, or of a backlog those not rung for of late."""
+        if len(rows) < _BACKLOG:
+            self._rung.clear()
+            return rows
+        now, rung, due = time.monotonic(), {}, []
+        for row in rows:
+            last = self._rung.get(row["_id"])
+            if last is None:
+                last = _Rung(now, self._patience.total_seconds())
+                due.append(row)
+            elif now - last.at >= last.wait:
+                last = _Rung(now, min(2 * last.wait, _LONGEST_SECONDS))
+                due.append(row)
+            rung[row["_id"]] = last
+        self._rung = rung
+        return due
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -252,6 +252,21 @@ def test_the_sweeper_rings_for_what_has_no_successor(store):
     assert publisher.rung == [(STANDARDIZED_SIGNALS, "S", fields)]
 
 
+def test_of_a_backlog_nobody_is_rung_for_again_and_again(store):
+    old = utc_now().replace(year=2025)
+    names = [f"S{number:03}" for number in range(120)]
+    row = {"strategy_id": "S", "undecided": True, "received_at": old}
+    store["signal_store"].insert_many([{"_id": name, "signal_id": name, **row} for name in names])
+    publisher = SilentPublisher()
+    query, topic = {"undecided": True}, STANDARDIZED_SIGNALS
+    pending = Pending("signal_store", query, "received_at", topic, "signal_id", "strategy_id")
+    sweeper = Sweeper(store, publisher, pending)
+    assert [sweeper.sweep(), sweeper.sweep()] == [120, 0]
+    store["signal_store"].update_many({"_id": {"$in": names[10:]}}, {"$unset": {"undecided": ""}})
+    assert [sweeper.sweep(), sweeper.sweep()] == [10, 10]  # few: each time, as they may be lost
+    assert {fields["signal_id"] for _, _, fields in publisher.rung} == set(names)
+
+
 def test_a_dead_letter_is_handled_again_when_a_person_wants_it(settings, store, publisher):
     cured = threading.Event()
     signed = Signed("olga", "the code is mended")
