@@ -28,7 +28,7 @@ _IDLE_SECONDS: Final = 60.0
 _REST_SECONDS: Final = 0.5
 #: Changes that are read before rows are made of them.
 _MOST_CHANGES: Final = 2000
-#: A row may take this part of the time: the day of a busy strategy is read less often.
+#: All rows together may take this part of the time: busy days are read less often, quiet ones not.
 _DUTY: Final = 0.05
 
 
@@ -171,7 +171,8 @@ class Summaries:
         begun = time.monotonic()
         self._store.remake(key)
         took = time.monotonic() - begun
-        self._not_before[key] = begun + took / _DUTY
+        busy = sum(1 for at in self._not_before.values() if at > begun)
+        self._not_before[key] = begun + took * (busy + 1) / _DUTY
 
     def _save(self, stream: ChangeStream[Document], *, idle: bool = False) -> None:
         """Store how far changes are read; now and then, too, while nothing of ours changes."""
