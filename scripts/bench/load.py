@@ -13,6 +13,8 @@ import urllib3
 
 _WORKERS = 24
 _TIMEOUT_SECONDS = 10.0
+#: Of so many signals of a strategy the last tenth closes what the others have opened.
+_CYCLE = 50
 
 
 @dataclass
@@ -31,7 +33,11 @@ class LoadResult:
 
 
 class OpenLoop:
-    """Sends `rate` signals a second for `duration` seconds over the given strategies."""
+    """Sends `rate` signals a second for `duration` seconds over the given strategies.
+
+    Entries, and now and then the exit of an instrument: who only enters holds more lots with every
+    signal, which no strategy does.
+    """
 
     def __init__(
         self,
@@ -48,7 +54,10 @@ class OpenLoop:
         self._leg_of = leg_of
         self._pool = urllib3.PoolManager(maxsize=_WORKERS, retries=False)
         self._lock = threading.Lock()
-        self._due: queue.SimpleQueue[tuple[float, int] | None] = queue.SimpleQueue()
+        self._due: queue.SimpleQueue[tuple[float, str, Mapping[str, object]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._held: set[tuple[str, str]] = set()
         self._result = LoadResult()
 
     def run(self, *, rate: float, duration: float) -> LoadResult:
@@ -62,7 +71,7 @@ class OpenLoop:
             pause = due - time.perf_counter()
             if pause > 0:
                 time.sleep(pause)
-            self._due.put((due, number))
+            self._due.put((due, *self._made(number)))
         for _ in threads:
             self._due.put(None)
         for thread in threads:
@@ -73,20 +82,28 @@ class OpenLoop:
 
     def _work(self) -> None:
         while (task := self._due.get()) is not None:
-            due, number = task
+            due, key, body = task
             if time.perf_counter() - due > 0.05:
                 with self._lock:
                     self._result.late += 1
-            self._send(due, number)
+            self._send(due, key, body)
 
-    def _send(self, due: float, number: int) -> None:
-        strategy, key = self._strategies[number % len(self._strategies)]
+    def _made(self, number: int) -> tuple[str, Mapping[str, object]]:
+        """The key and the body of signal n."""
+        turn, place = divmod(number, len(self._strategies))
+        strategy, key = self._strategies[place]
+        leg = self._leg_of(number)
+        held = (strategy, leg["instrument"])
+        exits = held in self._held and turn % _CYCLE >= 0.9 * _CYCLE
+        (self._held.discard if exits else self._held.add)(held)
+        return key, _signal(strategy, f"{self._run_id}-{number}", leg, exits=exits)
+
+    def _send(self, due: float, key: str, body: Mapping[str, object]) -> None:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        name = f"{self._run_id}-{number}"
-        body = json.dumps(_signal(strategy, name, self._leg_of(number))).encode()
+        content = json.dumps(body).encode()
         try:
             answer = self._pool.request(
-                "POST", self._url, body=body, headers=headers, timeout=_TIMEOUT_SECONDS
+                "POST", self._url, body=content, headers=headers, timeout=_TIMEOUT_SECONDS
             )
             taken = (time.perf_counter() - due) * 1000
             said = answer.json()
@@ -99,18 +116,20 @@ class OpenLoop:
                 self._result.refused.append(str(said.get("code")))
 
 
-def _signal(strategy: str, external_id: str, leg: Mapping[str, str]) -> dict[str, object]:
-    """A small market order: 1 share at 10.00, sized 1.5 → 1 by `account_equity`."""
+def _signal(
+    strategy: str, external_id: str, leg: Mapping[str, str], *, exits: bool
+) -> dict[str, object]:
+    """A small market order: 1 share at 10.00, sized 1.5 → 1 by `account_equity`; or all out."""
     return {
         "strategy_name": strategy,
         "signalID": external_id,
-        "signal_type": "ENTRY",
+        "signal_type": "EXIT" if exits else "ENTRY",
         "account_equity": 1000,
         "signal_legs": [
             {
                 **leg,
                 "instrument_type": "STOCK",
-                "action": "BUY",
+                "action": "SELL" if exits else "BUY",
                 "direction": "LONG",
                 "quantity": 0.015,
                 "order_type": "MARKET",
