@@ -46,7 +46,8 @@ from services.common.account_setup import (
     remove_account,
     setup_of,
 )
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.common.vault import Vault
 from services.domain.errors import ConfigurationError

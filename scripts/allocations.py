@@ -31,7 +31,8 @@ if __name__ == "__main__":
 
 
 from scripts.tool import add_signature, operate, print_json, ratio_of
-from services.common.settings import PortfolioSettings, load
+from services.common.settings import PortfolioSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.domain.errors import ConfigurationError
 from services.portfolio_builder.allocation_service import Allocations, Compared

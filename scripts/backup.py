@@ -44,7 +44,8 @@ from scripts.launcher.errors import ScriptError
 from scripts.launcher.home import Home
 from services.common.clock import utc_now
 from services.common.migrations import plan_of
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.domain.errors import ConfigurationError, TraderError
 
 #: Of an instance: what opens its secrets, and its settings.

@@ -41,7 +41,8 @@ from scripts.bench.embedded import WAIT_SECONDS, embedded_database, until_works
 from scripts.bench.measure import percentiles
 from services.common.bus import create_topology
 from services.common.credentials import CredentialKind, create_credential
-from services.common.settings import AccountDataSettings, load
+from services.common.settings import AccountDataSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.domain.instruments import Instrument
 from services.domain.words import InstrumentType

@@ -37,7 +37,8 @@ from services.cerebro.service import Cerebro, Patience
 from services.cerebro.store import CerebroStore
 from services.common.bus import Ring
 from services.common.clock import utc_now
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.common.store import Document, Store, to_document
 from services.decision.decide import decide
 from services.domain.accounts import RiskLimits

@@ -45,7 +45,8 @@ from scripts.bench.processes import CpuShares, running
 from services.common.bootstrap import prepare
 from services.common.clock import utc_now
 from services.common.orders import order_document
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.domain.orders import Order
 from services.domain.words import OrderStatus, OrderType
 

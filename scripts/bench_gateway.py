@@ -36,7 +36,8 @@ from scripts.bench.embedded import WAIT_SECONDS, embedded_database, until_works
 from scripts.bench.gateway_alone import signals_per_second
 from scripts.bench.measure import percentiles
 from services.common.credentials import create_key
-from services.common.settings import GatewaySettings, load
+from services.common.settings import GatewaySettings
+from services.common.settings_file import load
 from services.common.store import Store
 
 _STRATEGY = "bench"

@@ -38,7 +38,8 @@ from scripts.bench.embedded import embedded_database
 from scripts.bench.load import OpenLoop
 from services.common.clock import utc_now
 from services.common.credentials import create_key
-from services.common.settings import PORTS, CommonSettings, load
+from services.common.settings import PORTS, CommonSettings
+from services.common.settings_file import load
 from services.common.store import Store
 
 _ASKED = ("broker", "rate", "duration", "strategies", "accounts", "stored")
@@ -101,18 +102,18 @@ def _measure(
     settings: CommonSettings, arguments: argparse.Namespace, venue: venues.Venue
 ) -> dict[str, Any]:
     store = Store.connect(settings)
-    keys = _seed(store, venue, arguments.strategies)
-    _wait_for_accounts(settings, store, venue.accounts)
+    keys = seed(store, venue, arguments.strategies)
+    wait_for_accounts(settings, store, venue.accounts)
     url = f"http://127.0.0.1:{settings.port('signal_gateway')}"
     warm = OpenLoop(url, keys, run_id=f"warm-{uuid.uuid4().hex[:6]}", leg_of=venue.leg_of)
     warm.run(rate=arguments.rate, duration=arguments.warm_up)
-    _drain(store, arguments.drain)
+    drain(store, arguments.drain)
     processes = measure.Processes(_pids(settings), store)
     processes.start()
     load_ = OpenLoop(url, keys, run_id=uuid.uuid4().hex[:8], leg_of=venue.leg_of)
     sent = load_.run(rate=arguments.rate, duration=arguments.duration)
     used = processes.stop()
-    drained_in = _drain(store, arguments.drain)
+    drained_in = drain(store, arguments.drain)
     broker = venue.orders(settings)
     outcomes = measure.outcomes(store, sent.accepted)
     stages = measure.stage_latencies(store, sent.accepted, broker)
@@ -139,7 +140,7 @@ def _measure(
     }
 
 
-def _seed(store: Store, venue: venues.Venue, strategies: int) -> dict[str, str]:
+def seed(store: Store, venue: venues.Venue, strategies: int) -> dict[str, str]:
     """Accounts and strategies for the run; strategy → key."""
     accounts = venue.accounts
     for account_id in accounts:
@@ -172,7 +173,7 @@ def _seed(store: Store, venue: venues.Venue, strategies: int) -> dict[str, str]:
     return keys
 
 
-def _wait_for_accounts(settings: CommonSettings, store: Store, accounts: list[str]) -> None:
+def wait_for_accounts(settings: CommonSettings, store: Store, accounts: list[str]) -> None:
     """Until every account has been polled and every desk trades."""
     health = f"http://127.0.0.1:{settings.port('execution')}/health"
     until = time.monotonic() + 60
@@ -195,7 +196,7 @@ def _pids(settings: CommonSettings) -> dict[str, int]:
     return found
 
 
-def _drain(store: Store, seconds: float) -> float:
+def drain(store: Store, seconds: float) -> float:
     """Seconds until nothing is unfinished any more, at most `seconds`."""
     begin = time.monotonic()
     while measure.unfinished(store) and time.monotonic() - begin < seconds:

@@ -40,7 +40,8 @@ from services.account_data.recording import Payment, Signed
 from services.account_data.states import States
 from services.common.clock import utc_now
 from services.common.scopes import faults_of
-from services.common.settings import AccountDataSettings, load
+from services.common.settings import AccountDataSettings
+from services.common.settings_file import load
 from services.common.store import Store, from_document
 from services.domain.capital import CapitalFlow
 from services.domain.errors import ConfigurationError

@@ -31,7 +31,8 @@ from scripts.broker_report import BrokerReport, Examination, in_words
 from scripts.tool import operate
 from services.common.broker_accounts import BrokerAccounts
 from services.common.broker_secrets import secret_places
-from services.common.settings import ExecutionSettings, load
+from services.common.settings import ExecutionSettings
+from services.common.settings_file import load
 from services.common.store import Document, Store
 from services.common.vault import Vault
 from services.domain.errors import ConfigurationError

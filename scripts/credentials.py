@@ -36,7 +36,8 @@ if __name__ == "__main__":
 from services.common.credentials import CredentialKind
 from services.common.passwords import Passwords
 from services.common.problems import Refusal
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.common.users import Signature, reset_password
 from services.common.vault import Vault

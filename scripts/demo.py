@@ -23,7 +23,8 @@ from pymongo.errors import DuplicateKeyError
 
 from services.common.clock import utc_now
 from services.common.credentials import create_key
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.common.store import Document, Store
 from services.domain.errors import TraderError
 

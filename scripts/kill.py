@@ -50,7 +50,8 @@ from services.common.kills import (
     request_kill,
 )
 from services.common.scopes import plain_scope_id
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.domain.errors import ConfigurationError
 from services.domain.kills import KillRun, KillStage, RunState

@@ -22,7 +22,8 @@ if __name__ == "__main__":
     venv.enter_existing()
 
 from services.common.bootstrap import prepare
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.common.users import FIRST_ADMIN
 from services.domain.errors import TraderError
 

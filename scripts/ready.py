@@ -25,7 +25,8 @@ if __name__ == "__main__":
 
 from scripts.tool import operate
 from services.common.controls import controls
-from services.common.settings import DashboardSettings, load
+from services.common.settings import DashboardSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.dashboard_creator.readiness import Check
 from services.dashboard_creator.system_models import ServiceRow, System

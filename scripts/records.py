@@ -29,7 +29,8 @@ if __name__ == "__main__":
 
 
 from scripts.tool import add_signature, operate
-from services.common.settings import PortfolioSettings, load
+from services.common.settings import PortfolioSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.domain.errors import ConfigurationError
 from services.portfolio_builder.live_records import LiveRecords

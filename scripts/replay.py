@@ -20,7 +20,8 @@ if __name__ == "__main__":
     venv.enter_existing()
 
 from services.common.problems import Refusal
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.domain.errors import TraderError
 from services.signal_gateway.replay import replay

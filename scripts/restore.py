@@ -40,7 +40,8 @@ from scripts.launcher.home import Home
 from services.common.audit import audit
 from services.common.controls import set_control
 from services.common.migrations import LAYOUT, migrate, refuse_services, take_over
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.domain.errors import ConfigurationError, TraderError
 from services.domain.words import Scope, TradingState

@@ -26,7 +26,8 @@ if __name__ == "__main__":
 from scripts.tool import add_signature, operate
 from services.common.audit import audit
 from services.common.resealing import reseal
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.common.vault import Vault
 from services.domain.errors import TransientError

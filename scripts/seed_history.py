@@ -34,7 +34,8 @@ from scripts.bench.embedded import embedded_database
 from scripts.bench.history import make_day, trading_days
 from scripts.bench.surroundings import surroundings
 from services.common.clock import utc_now
-from services.common.settings import REPOSITORY, CommonSettings, load
+from services.common.settings import REPOSITORY, CommonSettings
+from services.common.settings_file import load
 from services.common.store import Document, Store
 from services.dashboard_creator.latency import counted
 from services.domain.errors import ConfigurationError

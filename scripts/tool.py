@@ -14,7 +14,8 @@ from pymongo.errors import PyMongoError
 
 from services.common.problems import Refusal
 from services.common.scopes import faults_of
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.domain.errors import ConfigurationError, TraderError
 from services.domain.signals import plain

@@ -34,7 +34,8 @@ from brokers.zerodha.times import INDIA, token_ends
 from scripts.tool import add_signature, operate
 from services.common.broker_accounts import BrokerAccounts
 from services.common.broker_secrets import environment_name, secrets_of, store_secret
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.common.vault import Vault
 from services.domain.errors import ConfigurationError

@@ -15,7 +15,8 @@ from typing import Any
 
 from services.common.credentials import create_key
 from services.common.ops import Health
-from services.common.settings import GatewaySettings, load
+from services.common.settings import GatewaySettings
+from services.common.settings_file import load
 from services.common.store import Document, Store
 from services.common.vault import Vault
 from services.signal_gateway.api import create_app

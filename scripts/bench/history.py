@@ -147,21 +147,43 @@ class _Trade(NamedTuple):
 
 
 def _add_order(made: Day, life: Document, trade: _Trade, chance: random.Random) -> Document:
+    sent = life["received_at"] + timedelta(milliseconds=chance.randrange(8, 25))
+    filled = sent + timedelta(milliseconds=min(60_000, int(chance.expovariate(1 / 40)) + 2))
+    rejected = chance.random() < 0.01
+    row = _order_row(life, trade, sent=sent, ended=filled, rejected=rejected)
+    made.orders.append(row)
+    stages = {"submitted_at": sent, "completed_at": filled}
+    if not rejected:
+        stages["first_fill_at"] = filled
+        parts = 2 if chance.random() < 0.1 and trade.quantity > 1 else 1
+        made.fills.extend(_fills(row, trade.instrument, parts, chance))
+    outcome, code = (
+        ("RESIZED", "LIMIT_POSITION_SIZE") if chance.random() < 0.2 else ("APPROVED", "")
+    )
+    return {
+        "status": "REJECTED" if rejected else "COMPLETED",
+        "outcome": outcome,
+        "code": code,
+        "stages": stages,
+    }
+
+
+def _order_row(
+    life: Document, trade: _Trade, *, sent: datetime, ended: datetime, rejected: bool
+) -> Document:
+    """A row of `orders` as execution leaves it."""
     account_id, instrument, side, quantity, price = trade
     at: datetime = life["received_at"]
     order_id = client_order_id_for(life["_id"], 0, account_id, 1)
-    sent = at + timedelta(milliseconds=chance.randrange(8, 25))
-    filled = sent + timedelta(milliseconds=min(60_000, int(chance.expovariate(1 / 40)) + 2))
-    rejected = chance.random() < 0.01
     end = "REJECTED" if rejected else "FILLED"
-    moments = (("PENDING", at), ("SUBMITTING", sent), ("SUBMITTED", sent), (end, filled))
+    moments = (("PENDING", at), ("SUBMITTING", sent), ("SUBMITTED", sent), (end, ended))
     order = {
         "client_order_id": order_id,
         "signal_id": life["_id"],
         "strategy_id": life["strategy_id"],
         "account_id": account_id,
     }
-    row: Document = {
+    return {
         "_id": order_id,
         **order,
         "instrument_key": instrument.key,
@@ -190,23 +212,8 @@ def _add_order(made: Day, life: Document, trade: _Trade, chance: random.Random) 
             for status, moment in moments
         ],
         "created_at": at,
-        "updated_at": filled,
+        "updated_at": ended,
         "sent_at": sent,
-    }
-    made.orders.append(row)
-    stages = {"submitted_at": sent, "completed_at": filled}
-    if not rejected:
-        stages["first_fill_at"] = filled
-        parts = 2 if chance.random() < 0.1 and quantity > 1 else 1
-        made.fills.extend(_fills(row, instrument, parts, chance))
-    outcome, code = (
-        ("RESIZED", "LIMIT_POSITION_SIZE") if chance.random() < 0.2 else ("APPROVED", "")
-    )
-    return {
-        "status": "REJECTED" if rejected else "COMPLETED",
-        "outcome": outcome,
-        "code": code,
-        "stages": stages,
     }
 
 

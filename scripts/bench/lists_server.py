@@ -15,7 +15,8 @@ from services.common.daemon import Process, main
 from services.common.http import serve_http
 from services.common.operators import KEY_SECONDS, Operators
 from services.common.ops import Health
-from services.common.settings import AccountDataSettings, DashboardSettings, load
+from services.common.settings import AccountDataSettings, DashboardSettings
+from services.common.settings_file import load
 from services.common.store import Store
 from services.common.vault import Vault
 from services.dashboard_creator.acts_api import add_act_routes

@@ -14,7 +14,8 @@ from scripts.launcher.home import Home
 from scripts.launcher.incidents import StoredIncidents
 from scripts.launcher.report import Reporter
 from scripts.launcher.supervisor import Stage, Supervisor
-from services.common.settings import ALL_SETTINGS, CommonSettings, ExecutionSettings, load
+from services.common.settings import ALL_SETTINGS, CommonSettings, ExecutionSettings
+from services.common.settings_file import load
 from services.domain.errors import ConfigurationError, TransientError
 
 

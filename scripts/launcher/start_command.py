@@ -17,7 +17,8 @@ from scripts.launcher.home import REPOSITORY, Home
 from scripts.launcher.instance import Instance, Options, add_arguments, options_of
 from scripts.launcher.report import Reporter
 from scripts.launcher.table import ORDER
-from services.common.settings import WebSettings, load
+from services.common.settings import WebSettings
+from services.common.settings_file import load
 
 _EXIT_INTERRUPTED = 130
 

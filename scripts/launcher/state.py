@@ -14,7 +14,8 @@ from scripts.launcher.home import Home
 from scripts.launcher.identity import Identity
 from scripts.launcher.record import ProcessRecord
 from scripts.launcher.table import ORDER
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.domain.errors import ConfigurationError
 
 _LOOK_S = 3.0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from scripts.launcher.home import REPOSITORY
-from services.common.settings import known_names
+from services.common.settings_file import known_names
 
 _BIN = Path(sys.executable).parent
 _FAST = ("unit", "contract")

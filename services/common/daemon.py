@@ -17,7 +17,8 @@ from typing import Generic, Protocol, TypeVar
 
 from services.common import clock, logs
 from services.common.ops import Health, OpsServer
-from services.common.settings import CommonSettings, load
+from services.common.settings import CommonSettings
+from services.common.settings_file import load
 from services.domain.errors import ConfigurationError
 
 _log = logging.getLogger(__name__)

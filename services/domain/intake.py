@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from services.domain.drafts import drafts_of
 from services.domain.errors import InvalidSignal
 from services.domain.fields import Fields
 from services.domain.payloads import Payload
 from services.domain.signals import Signal, signal_id_for
-from services.domain.standardize import Identity, drafts_of, standardize
+from services.domain.standardize import Identity, standardize
 
 _TIMES = ("timestamp", "bar_time")
 #: What two sendings of one signal may differ in.

@@ -1,21 +1,20 @@
-"""From a payload to standardised signals: pure, exact, and with a name for each error.
+"""From a draft to a standardised signal: pure, exact, and with a name for each error.
 
 The gateway runs it to answer the sender at once, ingestion runs it to make the stored signal, so
-that both say the same. Formats: DESIGN §8 and docs/signal-format.md.
+that both say the same. How a payload becomes drafts is `drafts.py`. Formats: DESIGN §8 and
+docs/signal-format.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from services.domain.errors import InvalidSignal
+from services.domain.drafts import TELLING_ACTIONS, Draft, previous_position, sign_of
 from services.domain.fields import Fields, shown, upper
 from services.domain.leg_orders import ORDER_TYPES, order_of
-from services.domain.payloads import Payload
-from services.domain.signals import Leg, PreviousPosition, Signal, wrong_guard
+from services.domain.signals import Leg, Signal, wrong_guard
 from services.domain.symbols import instrument_of, type_word
 from services.domain.words import (
     Environment,
@@ -27,30 +26,9 @@ from services.domain.words import (
     Side,
 )
 
-MAX_LEGS: Final = 20
-
-_INTENTS: Final = {
-    "OPEN": "ENTRY",
-    "CLOSE": "EXIT",
-    "FLAT": "EXIT",
-    "FLATTEN": "EXIT",
-    "ADD": "SCALE_IN",
-    "REDUCE": "SCALE_OUT",
-    "CANCELLED": "CANCEL",
-}
-#: An action that says why instead of what: the side follows from direction or from the position.
-_TELLING_ACTIONS: Final = {
-    "ENTRY": Intent.ENTRY,
-    "EXIT": Intent.EXIT,
-    "CLOSE": Intent.EXIT,
-    "SELL_ALL": Intent.EXIT,
-    "CANCEL": Intent.CANCEL,
-}
 _OPTION_ACTIONS: Final = {
     f"{side}_{word}": (side, word[0]) for side in ("BUY", "SELL") for word in ("CALL", "PUT")
 }
-Sign = Literal[-1, 0, 1]
-_SIGNS: Final[Mapping[str, Sign]] = {"LONG": 1, "FLAT": 0, "SHORT": -1}
 _ALL_OF_IT: Final = frozenset({Intent.EXIT, Intent.CANCEL})
 _PARTS: Final = frozenset({Intent.EXIT, Intent.SCALE_OUT})
 _WHOLE_PERCENT: Final = Decimal(100)
@@ -64,179 +42,6 @@ class Identity(NamedTuple):
     strategy_id: str
     received_at: datetime
     sent_at: datetime | None = None
-
-
-class Draft(NamedTuple):
-    """A signal that still needs its identity: the sender's fields, and what they mean together.
-
-    A reversal in one alert (long to short) is two drafts, the exit first.
-    """
-
-    head: Fields
-    legs: tuple[Payload, ...]
-    at: tuple[str, ...]
-    package: Fields | None
-    intent: Intent | None
-    warnings: tuple[str, ...] = ()
-    quantity: Decimal | None = None
-    previous: PreviousPosition | None = None
-
-
-def drafts_of(payload: Payload, defaults: Payload | None = None) -> tuple[Draft, ...]:
-    """What a payload asks for: one signal, or two where it turns a position around.
-
-    Args:
-        payload: what the sender posted, numbers exact.
-        defaults: what holds for this strategy where the sender left a field out.
-
-    Raises:
-        InvalidSignal: with code, sentence and the field that is wrong.
-    """
-    name, legs = _raw_legs(payload)
-    head = Fields(_head(payload, legs), defaults=defaults)
-    if head.raw("trigger") is not None:
-        raise head.error(
-            "CONDITION_UNSUPPORTED",
-            "trigger",
-            "is a condition, and conditions are not watched here: send the signal when it is true",
-        )
-    package = None
-    if len(legs) == 1 and isinstance(legs[0].get("legs"), list):
-        at = f"{name}[0]." if name else ""
-        package = Fields(legs[0], at=at, defaults=defaults)
-        name = f"{at}legs"
-        legs = _objects(legs[0]["legs"], name)
-    places = tuple(f"{name}[{index}]." if name else "" for index in range(len(legs)))
-    draft = Draft(head, tuple(legs), places, package, _intent(head, legs))
-    if draft.intent is not None:
-        return (draft,)
-    return _by_position(draft)
-
-
-def _raw_legs(payload: Payload) -> tuple[str, list[Payload]]:
-    """The field that holds the legs, and they; no field where the payload itself is the leg."""
-    for name in ("signal_legs", "signal"):
-        found = payload.get(name)
-        if isinstance(found, Mapping):
-            found = [found]
-        if found is not None:
-            return name, _objects(found, name)
-    if any(payload.get(name) for name in ("instrument", "ticker", "symbol", "legs", "action")):
-        return "", [payload]
-    raise InvalidSignal(
-        "MISSING_FIELD",
-        "signal_legs is missing: send a list with one object for each instrument",
-        field="signal_legs",
-    )
-
-
-def _objects(found: Any, name: str) -> list[Payload]:  # noqa: ANN401 - whatever was sent
-    if not isinstance(found, list) or not all(isinstance(leg, Mapping) for leg in found):
-        raise InvalidSignal(
-            "UNKNOWN_VALUE", f"{name} must be a list of legs, was {shown(found)}", field=name
-        )
-    if not 1 <= len(found) <= MAX_LEGS:
-        raise InvalidSignal(
-            "TOO_MANY_LEGS" if found else "MISSING_FIELD",
-            f"{name} must have 1 to {MAX_LEGS} legs, had {len(found)}",
-            field=name,
-        )
-    return found
-
-
-def _head(payload: Payload, legs: list[Payload]) -> Payload:
-    """The envelope; what it lacks and all legs agree on comes from them (older formats)."""
-    first = legs[0]
-    if first is payload:
-        return payload
-    agreed = {
-        name: value
-        for name, value in first.items()
-        if payload.get(name) in (None, "") and all(leg.get(name) == value for leg in legs)
-    }
-    for leg in legs:
-        if payload.get("environment") is None and leg.get("environment") != first.get(
-            "environment"
-        ):
-            raise InvalidSignal(
-                "CONTRADICTION", "the legs name different environments", field="environment"
-            )
-    return {**payload, **agreed}
-
-
-def _intent(head: Fields, legs: list[Payload]) -> Intent | None:
-    """What the sender said it is for; None where that has to be inferred."""
-    said = head.choice("signal_type", Intent, _INTENTS)
-    if said is None and head.raw("type") is not None:
-        word = upper(head.raw("type"))
-        word = _INTENTS.get(word, word)
-        said = Intent(word) if word in Intent.__members__ else None
-    if said is not None:
-        return said
-    told = {_TELLING_ACTIONS.get(upper(leg.get("action"))) for leg in legs if leg.get("action")}
-    return told.pop() if len(told) == 1 else None
-
-
-def _by_position(draft: Draft) -> tuple[Draft, ...]:
-    """Intent from the positions that a charting strategy reports before and after its order."""
-    head = draft.head
-    after, before = _sign(head, "market_position"), _previous(head)
-    if after == 0:
-        return (draft._replace(intent=Intent.EXIT),)
-    if after is None or before is None:
-        return (draft,)
-    if before.sign == 0:
-        return (draft._replace(intent=Intent.ENTRY),)
-    if before.sign == after:
-        size = head.number("market_position_size")
-        if size is None or before.size is None:
-            return (draft,)
-        grows = size > before.size
-        return (draft._replace(intent=Intent.SCALE_IN if grows else Intent.SCALE_OUT),)
-    return _reversal(draft, before, head.number("market_position_size"))
-
-
-def _reversal(draft: Draft, before: PreviousPosition, size: Decimal | None) -> tuple[Draft, ...]:
-    if len(draft.legs) != 1 or size is None or before.size is None:
-        raise draft.head.error(
-            "MISSING_FIELD",
-            "market_position_size",
-            "and prev_market_position_size are needed to turn a position around: it is read as an "
-            "exit and an entry",
-        )
-    warning = f"a reversal: read as EXIT of {before.size} and ENTRY of {size}"
-    both = draft._replace(warnings=(warning,))
-    flat = PreviousPosition(sign=0, size=Decimal(0))
-    return (
-        both._replace(intent=Intent.EXIT, quantity=before.size, previous=before),
-        both._replace(intent=Intent.ENTRY, quantity=size, previous=flat),
-    )
-
-
-def _sign(head: Fields, name: str) -> Sign | None:
-    value = head.raw(name)
-    if value is None:
-        return None
-    word = upper(value)
-    if word not in _SIGNS:
-        raise head.error("UNKNOWN_VALUE", name, f"must be long, short or flat, was {shown(value)}")
-    return _SIGNS[word]
-
-
-def _previous(head: Fields) -> PreviousPosition | None:
-    """What the sender held before: a signed number or a word, or the two fields of TradingView."""
-    value = head.raw("prev_position")
-    name = "prev_position"
-    if value is None:
-        name = "prev_market_position"
-    elif upper(value) not in _SIGNS:
-        held = head.signed(name) or Decimal(0)
-        return PreviousPosition(sign=1 if held > 0 else -1 if held else 0, size=abs(held))
-    sign = _sign(head, name)
-    if sign is None:
-        return None
-    size = head.number("prev_market_position_size")
-    return PreviousPosition(sign=sign, size=size if sign else Decimal(0))
 
 
 def standardize(draft: Draft, identity: Identity) -> Signal:
@@ -261,7 +66,7 @@ def standardize(draft: Draft, identity: Identity) -> Signal:
         group_policy=head.choice("group_policy", GroupPolicy),
         # One message has one number; of a reversal the entry has it, which a gap would hold.
         sequence=None if draft.previous and draft.previous.sign else head.whole("sequence"),
-        previous_position=draft.previous or _previous(head),
+        previous_position=draft.previous or previous_position(head),
         occurred_at=(
             head.moment("timestamp") or head.moment("signal_sent_EPOCH") or identity.sent_at
         ),
@@ -344,7 +149,7 @@ def _quantity(leg: Fields, draft: Draft) -> Decimal | None:
     quantity = draft.quantity or leg.number("quantity")
     if draft.quantity is None and draft.intent is Intent.EXIT:
         # A sender who is flat afterwards closes all, however many units their order says.
-        quantity = None if _sign(draft.head, "market_position") == 0 else quantity
+        quantity = None if sign_of(draft.head, "market_position") == 0 else quantity
     if quantity is None:
         if draft.intent in _ALL_OF_IT:
             return None
@@ -387,8 +192,8 @@ def _side(leg: Fields, draft: Draft) -> Side | None:
             "UNKNOWN_VALUE", "direction", f"must be LONG or SHORT, was {shown(direction)}"
         )
     opening = {"LONG": Side.BUY, "SHORT": Side.SELL}.get(direction)
-    if word in _TELLING_ACTIONS:
-        if _TELLING_ACTIONS[word] is not intent:
+    if word in TELLING_ACTIONS:
+        if TELLING_ACTIONS[word] is not intent:
             raise leg.error("CONTRADICTION", "action", f"is {word}, but signal_type is {intent}")
         word = "SELL" if word == "SELL_ALL" else ""
     if not word:

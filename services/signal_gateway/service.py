@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import NamedTuple, TypeVar
+from datetime import datetime
+from typing import TypeVar
 
 import pymongo
 from pymongo.errors import PyMongoError
@@ -18,7 +18,7 @@ from services.common.logs import road
 from services.common.problems import Refusal
 from services.common.store import Document
 from services.domain.errors import InvalidSignal
-from services.domain.intake import Intake, moment_key, strategy_name_of, take_in
+from services.domain.intake import moment_key, strategy_name_of, take_in
 from services.domain.payloads import (
     READERS,
     Payload,
@@ -36,23 +36,12 @@ from services.signal_gateway.arrivals import Door, Receipt, content_hash_of, raw
 from services.signal_gateway.authentication import Authenticator, Caller, Claim
 from services.signal_gateway.limits import RateLimits
 from services.signal_gateway.lint import LintReport, lint
+from services.signal_gateway.preparing import REPEAT_SECONDS, Preparation, Prepared
 from services.signal_gateway.store import GatewayStore
 
 _log = logging.getLogger(__name__)
 
-#: A signal with neither id nor time is a repeat while the same came within this time.
-REPEAT_SECONDS = 60
-_NO_IDENTITY = (
-    f"neither signalID nor a time was sent: the same content within {REPEAT_SECONDS} s counts as "
-    "a repeat"
-)
 R = TypeVar("R")
-
-
-class _Prepared(NamedTuple):
-    raw: Document
-    intake: Intake
-    warnings: tuple[str, ...]
 
 
 class GatewayService:
@@ -70,6 +59,7 @@ class GatewayService:
         self._store = store
         self._authenticator = authenticator
         self._limits = limits
+        self._preparation = Preparation(store, limits)
 
     def post(self, body: bytes, claim: Claim, *, remote: str) -> list[Receipt | Refusal] | Receipt:
         """Take one signal, or an array of them, from code.
@@ -160,14 +150,14 @@ class GatewayService:
     def _receive_batch(
         self, found: Sequence[dict[str, object] | InvalidSignal], caller: Caller | None, door: Door
     ) -> list[Receipt | Refusal]:
-        prepared: list[_Prepared | Refusal] = []
+        prepared: list[Prepared | Refusal] = []
         for item in found:
             try:
                 if isinstance(item, InvalidSignal):
                     raise item
                 of_item = caller or self._by_passphrase(secret_of(item), door)
                 text = to_json(without_secrets(item))
-                prepared.append(self._prepare(item, text, of_item, door))
+                prepared.append(self._preparation.prepare(item, text, of_item, door))
             except InvalidSignal as error:
                 prepared.append(_refusal(error))
             except Refusal as refusal:
@@ -191,84 +181,22 @@ class GatewayService:
             raise
 
     def _receive(self, payload: Payload, text: str, caller: Caller, door: Door) -> Receipt:
-        (answer,) = self._store_all([self._prepare(payload, text, caller, door)])
+        (answer,) = self._store_all([self._preparation.prepare(payload, text, caller, door)])
         if isinstance(answer, Refusal):
             raise answer
         return answer
 
-    def _prepare(self, payload: Payload, text: str, caller: Caller, door: Door) -> _Prepared:
-        self._check_name(strategy_name_of(payload), caller)
-        sent_at = _signed_at(caller) or door.sent_at
-        intake = take_in(
-            payload,
-            strategy_id=caller.strategy_id,
-            received_at=door.received_at,
-            defaults=caller.signal_defaults,
-            sent_at=sent_at,
-        )
-        if any(each.intent is None or not each.intent.reduces_risk for each in intake.signals):
-            self._spend(caller, door)
-        warnings = tuple(dict.fromkeys(each for one in intake.signals for each in one.warnings))
-        if not intake.key:
-            intake = intake.keyed(self._key_without_identity(intake, caller, door))
-            warnings = (*warnings, _NO_IDENTITY)
-        raw = raw_document(caller, door, key=intake.key, body=stored_text(text, payload))
-        raw |= {
-            "sent_at": sent_at,
-            "content_hash": intake.content_hash,
-            "signal_ids": [signal.signal_id for signal in intake.signals],
-        }
-        return _Prepared(raw, intake, warnings)
-
-    def _spend(self, caller: Caller, door: Door) -> None:
-        try:
-            self._limits.spend("strategy", caller.strategy_id)
-        except Refusal as refusal:
-            if door.source == "webhook":  # a charting tool does not send again after a 429
-                raise_incident(
-                    self._store.plain,
-                    kind="RATE_LIMITED",
-                    key=caller.strategy_id,
-                    sentence=f"an alert of {caller.strategy_id} was refused: {refusal}",
-                )
-            raise
-
-    def _check_name(self, named: str | None, caller: Caller) -> None:
-        if named is None or named == caller.strategy_id:
-            return
-        if self._store.strategy_exists(named):
-            raise Refusal(
-                403, "STRATEGY_MISMATCH", f"this key does not belong to strategy {named!r}"
-            )
-        raise Refusal(
-            404, "UNKNOWN_STRATEGY", f"there is no strategy {named!r}", field="strategy_name"
-        )
-
-    def _key_without_identity(self, intake: Intake, caller: Caller, door: Door) -> str:
-        """What a repeat is known by where the sender gave nothing for it."""
-        if door.repeat_key:
-            return door.repeat_key
-        # What was signed says when: then a replay, however late, falls into the same minute.
-        moment = _signed_at(caller) or door.received_at
-        before = moment_key(intake.content_hash, moment, seconds=REPEAT_SECONDS, back=1)
-        earlier = self._store.find_raw(caller.strategy_id, before)
-        if earlier is not None:
-            age = (moment - (earlier.get("sent_at") or earlier["received_at"])).total_seconds()
-            if age < REPEAT_SECONDS:
-                return before
-        return moment_key(intake.content_hash, moment, seconds=REPEAT_SECONDS)
-
-    def _store_all(self, prepared: Sequence[_Prepared | Refusal]) -> list[Receipt | Refusal]:
+    def _store_all(self, prepared: Sequence[Prepared | Refusal]) -> list[Receipt | Refusal]:
         """Store what is sound, in one write; each with its answer, in order."""
         stored = iter(
-            self._store.insert_raw([each.raw for each in prepared if isinstance(each, _Prepared)])
+            self._store.insert_raw([each.raw for each in prepared if isinstance(each, Prepared)])
         )
         return [
             each if isinstance(each, Refusal) else self._answer(each, next(stored))
             for each in prepared
         ]
 
-    def _answer(self, prepared: _Prepared, earlier: Document | None) -> Receipt | Refusal:
+    def _answer(self, prepared: Prepared, earlier: Document | None) -> Receipt | Refusal:
         raw, intake = prepared.raw, prepared.intake
         source = raw["source"]
         *before, last = raw["signal_ids"]
@@ -343,7 +271,7 @@ class GatewayService:
             owner = caller.strategy_id if caller else named or "(of the key)"
             if caller is not None:
                 try:
-                    self._check_name(named, caller)
+                    self._preparation.check_name(named, caller)
                 except Refusal as refusal:
                     raise InvalidSignal(
                         refusal.code, str(refusal), field="strategy_name"
@@ -393,10 +321,6 @@ class GatewayService:
             )
         except PyMongoError as error:
             _log.warning("an audit line could not be stored: %s", type(error).__name__)
-
-
-def _signed_at(caller: Caller) -> datetime | None:
-    return None if caller.signed_at is None else datetime.fromtimestamp(caller.signed_at, UTC)
 
 
 def _refusal(error: InvalidSignal) -> Refusal:

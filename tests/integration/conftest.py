@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from services.common.settings import CommonSettings, known_names
+from services.common.settings import CommonSettings
+from services.common.settings_file import known_names
 from services.common.store import Store
 from tests.support.databases import EmptiedDatabases
 from tests.support.execution_process import BrokerBooks

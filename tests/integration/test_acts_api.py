@@ -21,11 +21,10 @@ from tests.support.documents import make_order_document
 from tests.support.rows import (
     ACCOUNT,
     STRATEGY,
-    add_account,
     add_operator,
     add_signal,
     add_strategy,
-    allow_trading,
+    ready_to_trade,
 )
 
 pytestmark = pytest.mark.servers
@@ -35,9 +34,7 @@ LIMITS = f"/api/v1/limits/STRATEGY/{STRATEGY}"
 
 @pytest.fixture
 def http(store):
-    allow_trading(store)
-    add_account(store)
-    add_strategy(store)
+    ready_to_trade(store)
     with acts_client(store) as client:
         yield client
 

@@ -19,7 +19,8 @@ from scripts.launcher.home import Home
 from services.common.clock import utc_now
 from services.common.controls import GLOBAL_CONTROL, set_control
 from services.common.migrations import LAYOUT, check_layout, migrate, plan_of, refuse_services
-from services.common.settings import CommonSettings, known_names
+from services.common.settings import CommonSettings
+from services.common.settings_file import known_names
 from services.common.vault import Vault
 from services.domain.errors import ConfigurationError
 from services.domain.words import Scope, TradingState

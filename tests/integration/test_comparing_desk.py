@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from scripts import books as tool
-from services.common.settings import known_names
+from services.common.settings_file import known_names
 from services.domain.orders import UNATTRIBUTED
 from services.domain.words import Intent, Side
 from tests.fakes.booked import BookedBroker

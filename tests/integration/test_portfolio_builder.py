@@ -16,11 +16,9 @@ from tests.support.http import http_client
 from tests.support.rows import (
     ACCOUNT,
     STRATEGY,
-    add_account,
     add_operator,
     add_signal,
-    add_strategy,
-    allow_trading,
+    ready_to_trade,
 )
 
 pytestmark = pytest.mark.servers
@@ -38,9 +36,7 @@ def http(store: Store) -> Iterator[httpx.Client]:
 @pytest.fixture
 def traded(store: Store) -> Store:
     """Three entries of 10 shares, and a signal that waits for its decision."""
-    add_strategy(store)
-    add_account(store)
-    allow_trading(store)
+    ready_to_trade(store)
     cerebro = make_cerebro(store)
     for number in range(3):
         add_signal(store, f"s{number}")

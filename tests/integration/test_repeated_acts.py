@@ -29,11 +29,9 @@ from tests.support.gateway import gateway
 from tests.support.rows import (
     ACCOUNT,
     STRATEGY,
-    add_account,
     add_operator,
     add_signal,
-    add_strategy,
-    allow_trading,
+    ready_to_trade,
 )
 from tests.support.servers import REPOSITORY
 
@@ -43,9 +41,7 @@ ACTS_OF_A_PERSON = {"by": "olga"}
 
 @pytest.fixture
 def key(store):
-    allow_trading(store)
-    add_account(store)
-    add_strategy(store)
+    ready_to_trade(store)
     terms = {"required": True, "timeout_s": Decimal(300), "on_timeout": "REJECT"}
     store["strategies"].update_one({"_id": STRATEGY}, {"$set": {"approval": terms}})
     made = add_operator(store, "olga")

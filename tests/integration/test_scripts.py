@@ -23,7 +23,8 @@ import pytest
 
 from scripts.launcher import drain, identity, ports
 from scripts.launcher.home import REPOSITORY, Home
-from services.common.settings import PORTS, known_names
+from services.common.settings import PORTS
+from services.common.settings_file import known_names
 from tests.support.servers import Server, free_port
 
 pytestmark = pytest.mark.servers

@@ -75,6 +75,13 @@ def allow_trading(store: Store, state: str = "ACTIVE"):
     store["controls"].update_one({"_id": "global"}, {"$set": {"trading_state": state}}, upsert=True)
 
 
+def ready_to_trade(store: Store) -> None:
+    """The account, its strategy, and the kill switch on ACTIVE."""
+    allow_trading(store)
+    add_account(store)
+    add_strategy(store)
+
+
 def envelope(signal_id: str = "e1", **changes):
     """A signal as developers post it: BUY 10 AAPL at 150 for a 500,000 account."""
     leg = {

@@ -16,7 +16,8 @@ from dockerfile_parse import DockerfileParser
 from scripts import make_deploy
 from scripts.launcher.home import REPOSITORY
 from services.common import bus, topology
-from services.common.settings import PORTS, known_names
+from services.common.settings import PORTS
+from services.common.settings_file import known_names
 
 DEPLOY = REPOSITORY / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from services.common.settings import ALL_SETTINGS, REPOSITORY, known_names, load
+from services.common.settings import ALL_SETTINGS, REPOSITORY
+from services.common.settings_file import known_names, load
 
 SAMPLE = REPOSITORY / ".env.sample"
 LINES = SAMPLE.read_text(encoding="utf-8").splitlines()

@@ -7,13 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.common.settings import (
-    CerebroSettings,
-    CommonSettings,
-    ExecutionSettings,
-    known_names,
-    load,
-)
+from services.common.settings import CerebroSettings, CommonSettings, ExecutionSettings
+from services.common.settings_file import known_names, load
 from services.domain.errors import ConfigurationError
 
 

@@ -20,7 +20,8 @@ from pydantic import JsonValue
 from pymongo.errors import PyMongoError
 
 from services.common import logs
-from services.common.settings import PortfolioSettings, load
+from services.common.settings import PortfolioSettings
+from services.common.settings_file import load
 from services.common.store import Store, to_document
 from services.domain.errors import ConfigurationError, TraderError, TransientError
 from services.portfolio_builder.jobs.documents import FileName, JobStatus, StudyJob, Summary

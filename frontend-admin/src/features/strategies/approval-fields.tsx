@@ -1,4 +1,5 @@
-import { Group, Select, Stack, Switch, TextInput } from '@mantine/core'
+import { Select, TextInput } from '@mantine/core'
+import { OptionalTerms } from './optional-terms'
 import type { Draft } from './settings-draft'
 
 /** Whether entries wait for a person, and what it counts as that nobody answers. */
@@ -15,21 +16,20 @@ export function ApprovalFields({
   const set = (change: Partial<NonNullable<Draft['approval']>>) =>
     terms && edit({ approval: { ...terms, ...change } })
   return (
-    <Stack gap={6}>
-      <Switch
-        label="Entries wait for a person"
-        checked={terms !== null}
-        disabled={disabled}
-        onChange={(event) =>
-          edit({
-            approval: event.currentTarget.checked
-              ? { required: true, timeout_s: '300', on_timeout: 'REJECT', above_notional: null }
-              : null,
-          })
-        }
-      />
+    <OptionalTerms
+      label="Entries wait for a person"
+      on={terms !== null}
+      turn={(on) =>
+        edit({
+          approval: on
+            ? { required: true, timeout_s: '300', on_timeout: 'REJECT', above_notional: null }
+            : null,
+        })
+      }
+      disabled={disabled}
+    >
       {terms && (
-        <Group gap="xs" align="end">
+        <>
           <TextInput
             label="For, seconds"
             inputMode="numeric"
@@ -59,8 +59,8 @@ export function ApprovalFields({
             disabled={disabled}
             onChange={(event) => set({ above_notional: event.currentTarget.value || null })}
           />
-        </Group>
+        </>
       )}
-    </Stack>
+    </OptionalTerms>
   )
 }

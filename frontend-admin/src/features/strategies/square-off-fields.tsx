@@ -1,4 +1,5 @@
-import { Chip, Group, Stack, Switch, TextInput } from '@mantine/core'
+import { Chip, Group, TextInput } from '@mantine/core'
+import { OptionalTerms } from './optional-terms'
 import type { Draft } from './settings-draft'
 
 const WEEK = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']
@@ -15,21 +16,20 @@ export function SquareOffFields({
 }) {
   const at = value.square_off ?? null
   return (
-    <Stack gap={6}>
-      <Switch
-        label="Closed every day at a time"
-        checked={at !== null}
-        disabled={disabled}
-        onChange={(event) =>
-          edit({
-            square_off: event.currentTarget.checked
-              ? { timezone: 'America/New_York', at: '15:50', days: [1, 2, 3, 4, 5] }
-              : null,
-          })
-        }
-      />
+    <OptionalTerms
+      label="Closed every day at a time"
+      on={at !== null}
+      turn={(on) =>
+        edit({
+          square_off: on
+            ? { timezone: 'America/New_York', at: '15:50', days: [1, 2, 3, 4, 5] }
+            : null,
+        })
+      }
+      disabled={disabled}
+    >
       {at && (
-        <Group gap="xs" align="end">
+        <>
           <TextInput
             label="Time"
             type="time"
@@ -60,8 +60,8 @@ export function SquareOffFields({
               ))}
             </Group>
           </Chip.Group>
-        </Group>
+        </>
       )}
-    </Stack>
+    </OptionalTerms>
   )
 }
