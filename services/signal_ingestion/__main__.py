@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.common.bell import Bell
 from services.common.bus import Publisher
 from services.common.daemon import Process, main
 from services.common.leases import Lease
@@ -29,9 +30,10 @@ def build(process: Process[IngestionSettings]) -> None:
     process.on_exit(store.close)
     publisher = Publisher(settings)
     lease = Lease(store, "signal_ingestion", ttl_seconds=settings.lease_ttl_s)
+    bell = Bell(publisher)
     ingestion = Ingestion(
         store,
-        publisher,
+        bell,
         lease,
         overlap_seconds=settings.ingestion_overlap_s,
         catch_up_seconds=settings.ingestion_catch_up_s,
@@ -39,6 +41,7 @@ def build(process: Process[IngestionSettings]) -> None:
     process.health.add("mongodb", store.state)
     process.health.add("stream", ingestion.state)
     process.add(lease)
+    process.add(bell)
     process.add(ingestion)
     process.add(Sweeper(store, publisher, UNDECIDED))
     process.serve_ops()

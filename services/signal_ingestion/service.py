@@ -13,7 +13,8 @@ from bson import ObjectId
 from pymongo.change_stream import ChangeStream
 from pymongo.errors import OperationFailure, PyMongoError
 
-from services.common.bus import Publisher, Ring
+from services.common.bell import Rings
+from services.common.bus import Ring
 from services.common.clock import utc_now
 from services.common.incidents import raise_incident
 from services.common.leases import Lease
@@ -41,7 +42,7 @@ class Ingestion:
     def __init__(
         self,
         store: Store,
-        publisher: Publisher,
+        publisher: Rings,
         lease: Lease,
         *,
         overlap_seconds: float,
