@@ -104,14 +104,14 @@ def test_files_that_are_named_are_there(name):
 def everything_written() -> str:
     """All code and configuration of the repository."""
     listed = subprocess.run(
-        ["git", "ls-files", *FOLDERS, ".env.sample", ".ci"],
+        ["git", "ls-files", "-co", "--exclude-standard", "--", *FOLDERS, ".env.sample", ".ci"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
-    files = [each for each in listed if each.endswith(CODE) or "." not in each]
-    return "\n".join((REPOSITORY / each).read_text(encoding="utf-8") for each in files)
+    files = [REPOSITORY / each for each in listed if each.endswith(CODE) or "." not in each]
+    return "\n".join(each.read_text(encoding="utf-8") for each in files if each.is_file())
 
 
 @pytest.mark.parametrize("name", TEXTS)
