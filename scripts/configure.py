@@ -7,7 +7,8 @@
         'sizing={"policy": "RISK_PER_TRADE", "ratio": "0.005"}'
     python3 scripts/configure.py strategy SPX_1-D_Opt group_policy=UNWIND \\
         'square_off=Asia/Kolkata 15:20 1-5' --reason "flat overnight"
-    python3 scripts/configure.py account IB-1 previews_margin=true margin_model=PORTFOLIO
+    python3 scripts/configure.py account IB-1 previews_margin=true margin_model=PORTFOLIO \\
+        --reason "portfolio margin"
 
 Values are JSON, or plain words; `null` takes one back to its default. What would not be valid is
 refused and changes nothing; what is changed holds for the next signal within a second, and is in

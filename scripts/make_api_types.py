@@ -20,6 +20,9 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(REPOSITORY)
+    from scripts.launcher import venv
+
+    venv.enter_existing()
 
 from fastapi import FastAPI
 

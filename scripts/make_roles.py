@@ -17,7 +17,7 @@ import argparse
 import ast
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,9 @@ from typing import Any, Final
 REPOSITORY = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(REPOSITORY)
+    from scripts.launcher import venv
+
+    venv.enter_existing()
 
 from scripts.launcher.table import SERVICES
 from services.common.indexes import INDEXES
@@ -84,8 +87,19 @@ def files() -> dict[Path, str]:
 def uses_of(service: str) -> tuple[set[str], set[str]]:
     """Collections that a service may read, and those that it may write (and read)."""
     modules = modules_of(f"services.{service}")
-    connects = "services.common.store" in modules
-    reads: set[str] = {"layout"} if connects else set()
+    reads, writes = _uses_of_all(modules)
+    return reads | ({"layout"} if "services.common.store" in modules else set()), writes
+
+
+@cache
+def own_uses_of(service: str) -> tuple[set[str], set[str]]:
+    """The same of its own modules only, without the plumbing that services share."""
+    package = f"services.{service}"
+    return _uses_of_all(name for name in _all_modules() if name.startswith(f"{package}."))
+
+
+def _uses_of_all(modules: Iterable[str]) -> tuple[set[str], set[str]]:
+    reads: set[str] = set()
     writes: set[str] = set()
     for module in modules:
         read, written = uses_in(_source(module))
@@ -110,6 +124,22 @@ def modules_of(package: str) -> frozenset[str]:
             found.add(name)
             waiting += _imports(name)
     return frozenset(found)
+
+
+def imports_between(packages: Collection[str]) -> set[tuple[str, str]]:
+    """Which of these packages imports which. What is wired by a `__main__` alone does not count."""
+
+    def of(module: str) -> str:
+        found = (each for each in packages if f"{module}.".startswith(f"{each}."))
+        return next(found, "")
+
+    pairs = {
+        (of(name), of(imported))
+        for name in _all_modules()
+        if not name.endswith(".__main__")
+        for imported in _imports(name)
+    }
+    return {(importer, imported) for importer, imported in pairs if importer and imported}
 
 
 @cache
@@ -201,7 +231,21 @@ def _all_modules() -> dict[str, Path]:
 @cache
 def _nodes(source: str) -> tuple[ast.AST, ...]:
     """All that a module says; walked once, for there are very many."""
-    return tuple(ast.walk(ast.parse(source)))
+    module = ast.parse(source)
+    words = dict(_constants(module))
+    nodes = tuple(ast.walk(module))
+    for node in nodes:  # `store[_ORDERS]`, with `_ORDERS: Final = "orders"` above
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name):
+            node.slice = words.get(node.slice.id, node.slice)
+    return nodes
+
+
+def _constants(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """`_ORDERS: Final = "orders"`, with or without the type."""
+    for each in module.body:
+        if isinstance(each, ast.Assign | ast.AnnAssign) and isinstance(each.value, ast.Constant):
+            targets = each.targets if isinstance(each, ast.Assign) else [each.target]
+            yield from ((target.id, each.value) for target in targets if hasattr(target, "id"))
 
 
 @cache

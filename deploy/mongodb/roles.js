@@ -135,21 +135,22 @@ const SERVICES = {
   },
   "account_data": {
     "read": [
+      "cash_flows",
+      "execution_confirmations",
       "foreign_orders",
       "layout",
       "orders",
+      "positions",
       "strategies"
     ],
     "write": [
       "account_positions",
       "audit_log",
       "capital_flows",
-      "cash_flows",
       "daily_marks",
       "dead_letters",
       "equity_history",
       "equity_points",
-      "execution_confirmations",
       "fund_history",
       "fund_points",
       "funds",
@@ -157,7 +158,6 @@ const SERVICES = {
       "incidents",
       "margin_previews",
       "market_prices",
-      "positions",
       "price_points",
       "risk_locks",
       "sessions",

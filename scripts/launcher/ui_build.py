@@ -89,7 +89,7 @@ def install(ui: Path, tools: Node, say: Say, *, log: Path | None = None) -> None
     """
     if is_installed(ui):
         return
-    say("installing the packages of the web UI (about half a minute, once)")
+    say("installing the packages of the web UI (about a minute, once)")
     run((tools.npm, "ci"), ui, tools, log=log, seconds=_INSTALL_S)
 
 
