@@ -86,6 +86,8 @@ class World:
         self._current = None
         self._rounds = []
         self._kinds = {}
+        #: By process: how wrong the clock of its machine is.
+        self._skews = {}
         self._sessions = 0
         self.faults = 0
         self.steps = 0
@@ -93,7 +95,8 @@ class World:
         self.bus = Bus(self.clock, self.touch, self._chance)
         self.store = Store(self.memory, "simulation")
         self.receipts = {}
-        self.refused = 0
+        #: Orders that the broker has filled after a reject, or for more than was asked.
+        self.surprised = set()
 
     # --- what the services ask of the world
 
@@ -196,10 +199,11 @@ class World:
     @contextmanager
     def _as(self, process):
         before, self._current = self._current, process
+        skew, self.clock.skew = self.clock.skew, 0.0 if process is None else process.skew
         try:
             yield
         finally:
-            self._current = before
+            self._current, self.clock.skew = before, skew
 
     def add_round(self, process, name, step, due, bell=None):
         """A thread begins."""
@@ -210,6 +214,7 @@ class World:
 
     def _start(self, name, kind):
         process = kind(name, self)
+        process.skew = self._skews.setdefault(name, self.script.skew_of(name))
         self._kinds[name] = kind
         for named, step in process.rounds:
             self.add_round(process, named, step, self.clock.seconds + self._chance.random())
