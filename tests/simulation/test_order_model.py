@@ -1,13 +1,14 @@
 """The life of one order against a simple model: what the broker has, and what of it was delivered.
 
-The real rows, moves, bookings and reservations on the store in memory. The model knows one order at
-the broker and every report that was ever made of it; those come late, again, in another order, and
-by an owner who has lost the account. Hand-overs, cancels, changes and proofs of absence come between.
+The real rows, moves, bookings and reservations on the store in memory. The model knows one order
+at the broker and every report ever made of it; those come late, again, in another order, and by an
+owner who has lost the account. Hand-overs, cancels and proofs of absence come between.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import settings
@@ -259,7 +260,7 @@ class OrderLife(RuleBasedStateMachine):
     @invariant()
     def every_move_is_a_legal_one(self):
         statuses = [OrderStatus(each["status"]) for each in self._row()["events"]]
-        for before, after in zip(statuses, statuses[1:], strict=False):
+        for before, after in pairwise(statuses):
             assert before is after or after in TRANSITIONS[before], (before, after)
 
     @invariant()
