@@ -188,13 +188,15 @@ def _text(told: object) -> str:
 
 
 def _day(told: object) -> date | None:
-    if told == "" or type(told) is date:
-        return told or None
+    if type(told) is date:
+        return told
+    if told == "":
+        return None
     raise ValueError(f"an expiry must be a day, was {told!r}")
 
 
 def _stored(row: list[Any]) -> Listing:
     exchange, symbol, name, kind, expiry, strike, tick, lot = row
     day = None if expiry is None else date.fromisoformat(expiry)
-    texts = map(_text, (exchange, symbol, name, kind))
-    return Listing(*texts, day, exact(strike), exact(tick), int(lot))
+    exchange, symbol, name, kind = map(_text, (exchange, symbol, name, kind))
+    return Listing(exchange, symbol, name, kind, day, exact(strike), exact(tick), int(lot))
