@@ -63,7 +63,8 @@ class SimulatedBroker(Broker):
 
     Attributes:
         on_answer: called between what happened at the broker and its answer.
-        surprised: orders that it filled after a reject, or for more than was asked.
+        surprised: orders that it filled after a reject, or for more than was asked, or may fill
+            although it has said that they are canceled.
     """
 
     def __init__(self, account_id, exchange, touch, capabilities, surprised):
@@ -141,9 +142,13 @@ class SimulatedBroker(Broker):
 
     def cancel_order(self, order):
         name = order.client_order_id
-        found = self._send(
-            "cancel", lambda twist: self._exchange.cancel(self.account_id, name, twist=twist)
-        )
+
+        def carry_out(twist):
+            if twist.only_says is OrderStatus.CANCELED:
+                self.surprised.add(name)
+            return self._exchange.cancel(self.account_id, name, twist=twist)
+
+        found = self._send("cancel", carry_out)
         return _only(name, found, OrderStateUnknown) or _raise_unknown(name)
 
     def find_order(self, client_order_id):

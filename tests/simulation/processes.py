@@ -234,7 +234,8 @@ class Executing(Process):
 
         broker.on_answer = between
         self.desks[desk.account_id] = desk
-        self._world.add_round(self, "desk", work, now, bell=desk._bell)
-        self._world.add_round(self, "stream", stream, now)
+        hand = f"{self.name} {desk.account_id}"
+        self._world.add_round(self, "desk", work, now, bell=desk._bell, hand=hand)
+        self._world.add_round(self, "stream", stream, now, hand=hand)
         lease_round = self.rounds.pop()
         self._world.add_round(self, *lease_round, now)
