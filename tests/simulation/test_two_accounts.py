@@ -24,7 +24,6 @@ def test_a_signal_that_ends_in_both_accounts_at_once_has_ended():
     def touch(kind, _name):
         if kind == "commit" and crossing:
             crossing.pop()()
-        return None
 
     with clock.rules():
         store = Store(Memory(clock, touch), "two")
