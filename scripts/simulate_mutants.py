@@ -113,6 +113,26 @@ MUTANTS = {
         '            reservations.delete_many({"_id": {"$in": ended}}, session=session)',
         "            pass",
     ),
+    "siblings-end-unseen": (
+        "services/execution/posting.py",
+        '                update["$inc"] = {"bookings": 1}',
+        "                pass",
+    ),
+    "ended-orders-work-on": (
+        "services/execution/reconciler.py",
+        'if not row.get("working")])',
+        "if False])",
+    ),
+    "scan-trusts-the-clocks": (
+        "services/signal_ingestion/service.py",
+        "self._overlap.total_seconds() / 2",
+        "1e9",
+    ),
+    "overfill-is-always-news": (
+        "services/execution/lifecycle.py",
+        "    if fresh and filled > state.order.quantity:",
+        "    if filled > state.order.quantity:",
+    ),
     "fills-booked-apart": (
         "services/execution/ledger.py",
         "        self._rows.bulk_write(writes, ordered=False, session=session)\n"

@@ -248,9 +248,16 @@ def status_of(track: Track, part: Part) -> OrderStatus:
 
 
 def add_execution(track: Track, contract: Contract, told: Execution, now: float) -> Fill | None:
-    """Keep a fill; None where it was known, or is the sum of a combo's legs."""
+    """Keep a fill; None where it was known, or is the sum of a combo's legs.
+
+    Raises:
+        ValueError: its size or price is no number: nobody knows what has filled.
+    """
     if track.is_combo and contract.secType == BAG:
         return None
+    size = decimal_of(told.shares)
+    if size is None or size < 0 or decimal_of(told.price) is None:
+        raise ValueError(f"execution {told.execId}: {told.shares} shares at {told.price}")
     execution_id, raw = split_exec_id(told.execId)
     before = track.fills.setdefault(execution_id, [])
     if any(each.exec_id == told.execId for each in before):

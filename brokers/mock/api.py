@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Body, FastAPI, Query, Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
@@ -44,6 +45,7 @@ class Bracket(BaseModel):
 
 def add_routes(app: FastAPI, exchange: Exchange, calls: Calls) -> None:
     """The broker's interface."""
+    app.add_exception_handler(RequestValidationError, _unreadable)
     _add_placing(app, exchange, calls)
     _add_changing(app, exchange, calls)
     _add_orders(app, exchange, calls)
@@ -224,6 +226,12 @@ def _add_prices(app: FastAPI, exchange: Exchange, calls: Calls) -> None:
             return raw(found.model_dump_json() if found else "null")
 
         return calls.run(account_id, Step.QUERY, carry_out)
+
+
+def _unreadable(_request: Request, error: Exception) -> Response:
+    """FastAPI's own answer shows what was sent, and breaks where that is no text."""
+    words = in_words(error) if isinstance(error, RequestValidationError) else str(error)
+    return problem("BAD_REQUEST", words, 422)
 
 
 def _refused(reports: Sequence[OrderReport]) -> Response | None:

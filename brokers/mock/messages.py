@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -146,7 +146,14 @@ def by_id(answer: bytes) -> dict[str, OrderReport]:
     return found
 
 
-def in_words(error: ValidationError) -> str:
+class Faulty(Protocol):
+    """What a model, or a request, does not fit."""
+
+    def errors(self) -> Sequence[Any]:
+        """Each with `loc` and `msg`."""
+
+
+def in_words(error: Faulty) -> str:
     """What cannot be read, field by field, on one line."""
     return "; ".join(
         f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}" for each in error.errors()

@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -31,6 +30,15 @@ _log = logging.getLogger(__name__)
 
 #: A list that could not be had is asked for again after so long, where there is an older one.
 _AGAIN_AFTER: Final = timedelta(minutes=1)
+#: What comes of a list that is none, or whose rows are not what they should be.
+_UNREADABLE: Final = (
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 class _Kite(Protocol):
@@ -128,12 +136,12 @@ class Instruments:
             return [_stored(row) for row in json.loads(file.read_text(encoding="utf-8"))]
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, *_UNREADABLE) as error:
             _log.warning("%s cannot be read and is fetched again: %s", file, error)
         rows = self._kite.ask(lambda kite: kite.instruments(exchange))
         try:
             listings = [_read(row) for row in rows]
-        except (LookupError, ValueError, ArithmeticError) as error:
+        except _UNREADABLE as error:
             raise BrokerUnavailable(f"Kite's list of {exchange} cannot be read: {error}") from error
         if not listings:
             raise BrokerUnavailable(f"Kite's list of {exchange} is empty")
@@ -162,18 +170,33 @@ def _details(instrument: Instrument) -> str:
 def _read(row: Mapping[str, Any]) -> Listing:
     """A row as the library parses it."""
     return Listing(
-        exchange=row["exchange"],
-        tradingsymbol=row["tradingsymbol"],
-        name=row["name"],
-        kind=row["instrument_type"],
-        expiry=row["expiry"] or None,
+        exchange=_text(row["exchange"]),
+        tradingsymbol=_text(row["tradingsymbol"]),
+        name=_text(row["name"]),
+        kind=_text(row["instrument_type"]),
+        expiry=_day(row["expiry"]),
         strike=exact(row["strike"]),
         tick=exact(row["tick_size"]),
         lot=int(row["lot_size"]),
     )
 
 
+def _text(told: object) -> str:
+    if not isinstance(told, str):
+        raise ValueError(f"a text was expected, found {told!r}")
+    return told
+
+
+def _day(told: object) -> date | None:
+    if type(told) is date:
+        return told
+    if told == "":
+        return None
+    raise ValueError(f"an expiry must be a day, was {told!r}")
+
+
 def _stored(row: list[Any]) -> Listing:
     exchange, symbol, name, kind, expiry, strike, tick, lot = row
     day = None if expiry is None else date.fromisoformat(expiry)
-    return Listing(exchange, symbol, name, kind, day, Decimal(strike), Decimal(tick), lot)
+    exchange, symbol, name, kind = map(_text, (exchange, symbol, name, kind))
+    return Listing(exchange, symbol, name, kind, day, exact(strike), exact(tick), int(lot))

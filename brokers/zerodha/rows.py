@@ -100,9 +100,9 @@ def _each(name: str, told: object) -> Iterable[Any]:
 def _reading(name: str, row: Any, read: Any) -> Any:  # noqa: ANN401 - of either kind
     try:
         return read(row)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise BrokerUnavailable(
-            f"an {name} of Kite's book cannot be read: {type(error).__name__}: {error}"
+            f"a row of Kite's {name} book cannot be read: {type(error).__name__}: {error}"
         ) from error
 
 
@@ -114,25 +114,52 @@ def _order_row(row: Mapping[str, Any]) -> OrderRow:
     moments = [
         instant(row.get(name)) for name in ("exchange_timestamp", "exchange_update_timestamp")
     ]
+    order_id = _id(row, "order_id")
     return OrderRow(
-        order_id=str(row["order_id"]),
+        order_id=order_id,
         client_order_id=next((each for each in tags if has_our_form(each)), ""),
-        parent=_parent(str(row["order_id"]), row.get("parent_order_id"), tags),
-        status=str(row["status"]).upper(),
+        parent=_parent(order_id, row.get("parent_order_id"), tags),
+        status=_text(row, "status").upper(),
         message=str(row.get("status_message") or ""),
-        exchange=row["exchange"],
-        tradingsymbol=row["tradingsymbol"],
+        exchange=_text(row, "exchange"),
+        tradingsymbol=_text(row, "tradingsymbol"),
         side=Side(row["transaction_type"]),
         order_type=_ORDER_TYPES[row["order_type"]],
         kite_type=row["order_type"],
-        variety=row["variety"],
-        quantity=exact(row["quantity"]),
-        filled=exact(row["filled_quantity"]),
-        price=exact(row["price"] or 0),
-        trigger=exact(row["trigger_price"] or 0),
+        variety=_text(row, "variety"),
+        quantity=_positive(row, "quantity"),
+        filled=_not_negative(row, "filled_quantity"),
+        price=_not_negative(row, "price"),
+        trigger=_not_negative(row, "trigger_price"),
         placed_at=placed_at,
         updated_at=max([placed_at, *(each for each in moments if each is not None)]),
     )
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    found = row[name]
+    if not isinstance(found, str) or not found:
+        raise ValueError(f"{name} must be a text, was {found!r}")
+    return found
+
+
+def _id(row: Mapping[str, Any], name: str) -> str:
+    found = row[name]
+    return str(found) if type(found) is int else _text(row, name)
+
+
+def _positive(row: Mapping[str, Any], name: str) -> Decimal:
+    number = exact(row[name])
+    if number <= 0:
+        raise ValueError(f"{name} must be above 0, was {number:f}")
+    return number
+
+
+def _not_negative(row: Mapping[str, Any], name: str) -> Decimal:
+    number = exact(row[name] or 0)
+    if number < 0:
+        raise ValueError(f"{name} must not be below 0, was {number:f}")
+    return number
 
 
 def _parent(order_id: str, parent_order_id: object, tags: Iterable[str]) -> str:
@@ -145,13 +172,13 @@ def _trade(row: Mapping[str, Any]) -> Trade:
     if filled_at is None:
         raise ValueError("a trade has no fill_timestamp")
     return Trade(
-        exchange=row["exchange"],
-        trade_id=str(row["trade_id"]),
-        order_id=str(row["order_id"]),
-        tradingsymbol=row["tradingsymbol"],
+        exchange=_text(row, "exchange"),
+        trade_id=_id(row, "trade_id"),
+        order_id=_id(row, "order_id"),
+        tradingsymbol=_text(row, "tradingsymbol"),
         side=Side(row["transaction_type"]),
-        product=row["product"],
-        quantity=exact(row["quantity"]),
-        price=exact(row["average_price"]),
+        product=_text(row, "product"),
+        quantity=_positive(row, "quantity"),
+        price=_positive(row, "average_price"),
         filled_at=filled_at,
     )

@@ -123,6 +123,6 @@ def _is_of_order(frame: str) -> bool:
     """Whether it tells of an order; what cannot be read may."""
     try:
         told = json.loads(frame)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     return not isinstance(told, dict) or told.get("type") in {"order", "error", None}

@@ -184,7 +184,11 @@ class IngestionSettings(CommonSettings):
     """signal_ingestion."""
 
     ingestion_overlap_s: float = Field(
-        120, ge=1, le=86400, description="seconds before the last token that catch-up reads again"
+        120,
+        ge=1,
+        le=86400,
+        description="seconds before the last token that catch-up reads again, and twice what a "
+        "gateway's clock may be slow",
     )
     ingestion_catch_up_s: float = Field(
         15, ge=1, le=3600, description="seconds between catch-up scans behind the change stream"

@@ -75,6 +75,7 @@ CRITICAL_INCIDENTS: Final = frozenset(
         "KILL_INCOMPLETE",
         "ORDER_DOUBLED",
         "ORDER_MISSING_AT_BROKER",
+        "ORDER_STILL_WORKING",
         "ORDER_UNKNOWN",
         "POSITION_MISMATCH",
         "PROCESS_DIES",

@@ -69,7 +69,7 @@ def advance(
         incidents.append(_late(state, late))
     if _differs(fresh, replaced):
         incidents.append(_corrected(state, filled))
-    if filled > state.order.quantity:
+    if fresh and filled > state.order.quantity:  # told again it is no news
         incidents.append(_overfill(state, filled))
     try:
         if status is not state.status:

@@ -45,6 +45,7 @@ from services.execution.reconcile import (
     told_since,
     with_payments,
 )
+from services.execution.remnants import Remnants
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -172,6 +173,7 @@ class Reconciler:
         self._every = every_seconds
         self._settle = timedelta(seconds=settle_seconds)
         self._differences = Differences(store, account_id)
+        self._remnants = Remnants(store, broker, account_id, asked)
         self._next = 0.0
         self._next_look = 0.0
 
@@ -214,9 +216,7 @@ class Reconciler:
             self._book(news.reports)
         self._differences.tell_strays(news.told.strays)
         foreign = self._book_foreign(news.told.foreign)
-        foreign_orders = self._differences.keep_foreign_orders(
-            self._strange(answers.open_orders), now
-        )
+        foreign_orders, rest = self._open_orders(answers.open_orders, now)
         held = self._ours.open_positions()
         meanwhile = changed(answers.books, quantities(held)) - news.keys
         moving = answers.moving | news.moving | meanwhile
@@ -241,6 +241,7 @@ class Reconciler:
             differences=tuple(differences),
             cash=cash,
             unsettled=bool(news.moving)
+            or rest
             or base is None
             or any(not each.confirmed for each in differences)
             or (cash is not None and cash.since is not None and not cash.confirmed),
@@ -301,11 +302,16 @@ class Reconciler:
         query = {"_id": {"$in": sorted(client_order_ids)}, "account_id": self._account_id}
         return {row["_id"]: row for row in self._store["orders"].find(query)}
 
-    def _strange(self, open_orders: Sequence[OpenOrder]) -> list[OpenOrder]:
+    def _open_orders(self, open_orders: Sequence[OpenOrder], now: datetime) -> tuple[int, bool]:
+        """How many are none of ours, and whether some of ours have ended in our books."""
         ids = {each.report.client_order_id for each in open_orders} - {""}
         working = {"working": True, "account_id": self._account_id}
         known = {row["_id"] for row in self._store["orders"].find(working, {"_id": 1})}
-        return strange(open_orders, known | self._orders(ids - known).keys())
+        ended = self._orders(ids - known)
+        foreign = strange(open_orders, known | ended.keys())
+        resting = [row for row in ended.values() if now - row["updated_at"] >= _RESTING]
+        rest = self._remnants.end([row for row in resting if not row.get("working")])
+        return self._differences.keep_foreign_orders(foreign, now), rest
 
     def _book_foreign(self, executions: Sequence[Execution]) -> int:
         for start in range(0, len(executions), _AT_ONCE):

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from services.pubsub_local import wire
-from services.pubsub_local.errors import Refused, unimplemented
+from services.pubsub_local.errors import Refused, invalid, unimplemented
 from services.pubsub_local.exchange import Exchange
 from services.pubsub_local.journal import Journal
 from services.pubsub_local.publisher_api import PublisherApi
@@ -165,42 +166,53 @@ def _one_of(waiting: threading.Semaphore) -> Iterator[None]:
         waiting.release()
 
 
+def _read(request: ProtoMessage, body: bytes) -> ProtoMessage:
+    """A message of the wire. Raises: Refused; what grpc itself reads would end as INTERNAL."""
+    try:
+        return request.FromString(body)
+    except DecodeError as error:
+        name = request.DESCRIPTOR.name
+        raise invalid(f"the {name} of {len(body)} bytes cannot be read: {error}") from error
+
+
 def _unary(answer: Callable[[ProtoMessage], ProtoMessage], request: str) -> RpcHandler:
-    def handle(message: ProtoMessage, context: grpc.ServicerContext) -> bytes:
+    expected = wire.message_class(request)
+
+    def handle(body: bytes, context: grpc.ServicerContext) -> bytes:
         try:
-            return bytes(answer(message).SerializeToString())
+            return bytes(answer(_read(expected, body)).SerializeToString())
         except Refused as refused:
             _abort(context, refused)
 
-    return grpc.unary_unary_rpc_method_handler(
-        handle, request_deserializer=wire.message_class(request).FromString
-    )
+    return grpc.unary_unary_rpc_method_handler(handle)
 
 
 def _pull(subscriber: SubscriberApi, waiting: threading.Semaphore) -> RpcHandler:
-    def handle(message: ProtoMessage, context: grpc.ServicerContext) -> bytes:
+    expected = wire.message_class("PullRequest")
+
+    def handle(body: bytes, context: grpc.ServicerContext) -> bytes:
         try:
+            request = _read(expected, body)
             with _one_of(waiting):
-                return subscriber.pull(message, context)
+                return subscriber.pull(request, context)
         except Refused as refused:
             _abort(context, refused)
 
-    return grpc.unary_unary_rpc_method_handler(
-        handle, request_deserializer=wire.message_class("PullRequest").FromString
-    )
+    return grpc.unary_unary_rpc_method_handler(handle)
 
 
 def _streaming_pull(stream: StreamingPull, waiting: threading.Semaphore) -> RpcHandler:
-    def handle(requests: Iterator[ProtoMessage], context: grpc.ServicerContext) -> Iterator[bytes]:
+    expected = wire.message_class("StreamingPullRequest")
+
+    def handle(bodies: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        requests = (_read(expected, body) for body in bodies)
         try:
             with _one_of(waiting):
                 yield from stream.serve(requests, context)
         except Refused as refused:
             _abort(context, refused)
 
-    return grpc.stream_stream_rpc_method_handler(
-        handle, request_deserializer=wire.message_class("StreamingPullRequest").FromString
-    )
+    return grpc.stream_stream_rpc_method_handler(handle)
 
 
 def _missing(name: str) -> RpcHandler:

@@ -28,6 +28,8 @@ MAX_MAIL_BYTES: Final = 512 * 1024
 #: Real headers have a few hundred bytes; the parser takes quadratic time on endless ones.
 _MAX_HEADER_BYTES: Final = 4096
 _MAX_PARTS: Final = 50
+#: Lines that may begin a part: the parser takes seconds for tens of thousands of them.
+_MAX_DASHES: Final = 500
 _MAX_MESSAGE_ID: Final = 120
 
 _READ_HEADER = re.compile(
@@ -122,6 +124,8 @@ def _check_size(raw: bytes) -> None:
         raise _bad(f"the mail has a header with more than {_MAX_HEADER_BYTES} bytes")
     if raw.lower().count(b"boundary=") > _MAX_PARTS:
         raise _bad(f"the mail has more than {_MAX_PARTS} nested parts")
+    if raw.count(b"\n--") > _MAX_DASHES:
+        raise _bad(f"the mail has more than {_MAX_DASHES} lines that begin with --, as parts do")
 
 
 def _header(message: EmailMessage, name: str) -> str:

@@ -33,7 +33,7 @@ from services.signal_ingestion.store import IngestionStore, signal_document
 _log = logging.getLogger(__name__)
 _SAVE_TOKEN_SECONDS = 1.0
 _PAUSE_SECONDS = 1.0
-_SCAN_OVERLAP = timedelta(seconds=5)
+_OVERLAP = timedelta(seconds=5)
 
 
 class Ingestion:
@@ -112,6 +112,7 @@ class Ingestion:
 
     def _follow(self, stream: ChangeStream[Document]) -> Iterator[None]:
         saved, scanned = 0.0, time.monotonic()
+        looked_back = scanned
         scanned_at = read_at = utc_now()
         while not self._stop.is_set() and self._lease.held():
             event = stream.try_next()
@@ -124,7 +125,10 @@ class Ingestion:
                 self._store.save_checkpoint(stream.resume_token, read_at=read_at)
                 saved = now
             if now - scanned > self._catch_up_seconds:
-                found = self.catch_up(scanned_at - _SCAN_OVERLAP)
+                # What the stream has lost is found by the time in its id: of the gateway's clock.
+                is_time = now - looked_back > self._overlap.total_seconds() / 2
+                back, looked_back = (self._overlap, now) if is_time else (_OVERLAP, looked_back)
+                found = self.catch_up(scanned_at - back)
                 scanned, scanned_at = now, utc_now()
                 if found:
                     _log.warning("the scan found %s signals that the stream had not", found)

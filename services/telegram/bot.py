@@ -210,6 +210,9 @@ class TelegramBot:
             except PyMongoError as error:
                 _log.warning("commands wait for the database: %s", type(error).__name__)
                 pause = _BROKEN_PAUSE
+            except Exception as error:  # noqa: BLE001 - an update that the library cannot read
+                # Its words may have the token in them. It is asked for again until it is gone.
+                pause = await asyncio.to_thread(self._broken, type(error).__name__)
             await asyncio.sleep(pause)
 
     async def _session(self) -> None:

@@ -200,6 +200,30 @@ def test_a_correction_and_a_bust_of_a_trade_by_hand_follow_it(store, broker, boo
     assert (outcome.differences, outcome.cash.gap) == ((), 0)
 
 
+def test_what_the_broker_said_was_canceled_and_works_on_is_canceled_again(store, broker, books):
+    order = make_order()
+    row = order_document(order, at=utc_now() - LATER)
+    store["orders"].insert_one(row | {"status": OrderStatus.CANCELED, "working": False})
+    broker.rest_by_hand(APPLE, client_order_id=order.client_order_id)
+    outcome = books.run(utc_now())
+    assert [each.client_order_id for each in broker.canceled] == [order.client_order_id]
+    assert incidents(store) == ["ORDER_STILL_WORKING"]
+    assert (outcome.unsettled, outcome.foreign_orders) == (True, 0)
+    broker.resting.clear()
+    books.run(utc_now())
+    assert len(broker.canceled) == 1
+    assert incidents(store, "CLEARED") == ["ORDER_STILL_WORKING"]
+
+
+def test_an_order_that_has_just_ended_is_left_to_its_desk(store, broker, books):
+    order = make_order()
+    row = order_document(order, at=utc_now())
+    store["orders"].insert_one(row | {"status": OrderStatus.CANCELED, "working": False})
+    broker.rest_by_hand(APPLE, client_order_id=order.client_order_id)
+    books.run(utc_now())
+    assert (broker.canceled, incidents(store)) == ([], [])
+
+
 def test_a_second_look_at_the_same_answers_changes_nothing(store, broker, books):
     sent(store, broker)
     broker.trade_by_hand(OTHER, 5)

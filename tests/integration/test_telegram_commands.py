@@ -373,3 +373,21 @@ def test_flatten_over_the_bot_with_its_proof(world, connection, fake, operator):
     assert len(kill_runs(world)) == 1
     assert not any("reply_markup" in each for each in fake.messages[CHAT])  # buttons went
     assert all(text.startswith("PAPER · ") for text in fake.texts(CHAT))
+
+
+@pytest.mark.parametrize(
+    "broken", [{"message": 5}, {"message": {"chat": {}}}, {"callback_query": []}]
+)
+def test_an_update_that_cannot_be_read_does_not_end_the_bot(
+    world, connection, fake, operator, broken
+):
+    with telegram(connection, fake) as process:
+        with fake._changed:
+            fake._add(broken)
+        bot = next(part for part in process.parts if hasattr(part, "_trouble"))
+        wait_for(lambda: "not reached" in bot._trouble)
+        with fake._changed:
+            fake._updates.clear()
+        wait_for(lambda: not bot._trouble)
+        fake.say(CHAT, "/help")
+        assert "/status" in shows(fake, "/status")

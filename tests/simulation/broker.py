@@ -20,16 +20,21 @@ from services.domain.words import OrderStatus
 
 CASH = Decimal(1_000_000)
 _REPORTS_AT_ONCE = 3
+_REJECTED = Refusal("REJECTED_ON_COMMAND", "rejected on command")
+_PLACINGS = frozenset({"hide", "fill_after_reject", "overfill"})
 #: What the broker itself does otherwise than asked, by the name of the fault.
 _TWISTS = {
-    "reject": Twist(refusal=Refusal("REJECTED_ON_COMMAND", "rejected on command")),
+    "reject": Twist(refusal=_REJECTED),
     "tell_twice": Twist(telling=Telling.TWICE),
     "reorder": Twist(telling=Telling.REORDERED),
     "fill_after_cancel": Twist(after=twists.fill_the_rest),
     "cancel_ignored": Twist(only_says=OrderStatus.CANCELED),
+    "cancel_unheard": Twist(only_says=OrderStatus.SUBMITTED),
     "cancel_late": Twist(only_says=OrderStatus.SUBMITTED, done_after_seconds=2.0),
     "correct": Twist(after=twists.correct_the_fill),
     "bust": Twist(after=twists.bust_the_fill),
+    "fill_after_reject": Twist(refusal=_REJECTED, after=twists.fill_the_rest),
+    "overfill": Twist(after=twists.fill_too_much),
     "hide": Twist(hide_seconds=1.5),
 }
 
@@ -58,13 +63,16 @@ class SimulatedBroker(Broker):
 
     Attributes:
         on_answer: called between what happened at the broker and its answer.
+        surprised: orders that it filled after a reject, or for more than was asked, or may fill
+            although it has said that they are canceled.
     """
 
-    def __init__(self, account_id, exchange, touch, capabilities):
+    def __init__(self, account_id, exchange, touch, capabilities, surprised):
         super().__init__(account_id)
         self._exchange = exchange
         self._touch = touch
         self.capabilities = capabilities
+        self.surprised = surprised
         self._connected = False
         self._handler = None
         self._cursor = 0
@@ -85,7 +93,9 @@ class SimulatedBroker(Broker):
     def place_order(self, order):
         self.capabilities.require(order)
         (report,) = self._place(
-            "place", lambda twist: [self._exchange.place(self.account_id, order, twist=twist)]
+            "place",
+            order,
+            lambda twist: [self._exchange.place(self.account_id, order, twist=twist)],
         )
         return report
 
@@ -94,6 +104,7 @@ class SimulatedBroker(Broker):
             self.capabilities.require(order)
         return self._place(
             "bracket",
+            entry,
             lambda twist: self._exchange.place_bracket(self.account_id, entry, guards, twist=twist),
         )
 
@@ -101,11 +112,18 @@ class SimulatedBroker(Broker):
         for order in legs:
             self.capabilities.require(order)
         return self._place(
-            "combo", lambda twist: self._exchange.place_combo(self.account_id, legs, twist=twist)
+            "combo",
+            legs[0],
+            lambda twist: self._exchange.place_combo(self.account_id, legs, twist=twist),
         )
 
-    def _place(self, step, carry_out):
-        reports = self._send(step, carry_out)
+    def _place(self, step, first, carry_out):
+        def carry_out_and_note(twist):
+            if twist.after in {twists.fill_the_rest, twists.fill_too_much}:
+                self.surprised.add(first.client_order_id)
+            return carry_out(twist)
+
+        reports = self._send(step, carry_out_and_note)
         if reports[0].status is OrderStatus.REJECTED:
             code, _, text = reports[0].text.partition(": ")
             raise OrderRejected(code, text)
@@ -124,9 +142,13 @@ class SimulatedBroker(Broker):
 
     def cancel_order(self, order):
         name = order.client_order_id
-        found = self._send(
-            "cancel", lambda twist: self._exchange.cancel(self.account_id, name, twist=twist)
-        )
+
+        def carry_out(twist):
+            if twist.only_says is OrderStatus.CANCELED:
+                self.surprised.add(name)
+            return self._exchange.cancel(self.account_id, name, twist=twist)
+
+        found = self._send("cancel", carry_out)
         return _only(name, found, OrderStateUnknown) or _raise_unknown(name)
 
     def find_order(self, client_order_id):
@@ -202,6 +224,8 @@ class SimulatedBroker(Broker):
     def _send(self, step, carry_out):
         """Once; what goes wrong with it is the broker's, or the line's before or after."""
         action = self._touch("send", step)
+        if action is None and step == "cancel":
+            action = self._touch("cancel", step)
         if action == "refuse":
             self._connected = False
             raise BrokerUnavailable(f"{step}: connection refused")
@@ -209,9 +233,7 @@ class SimulatedBroker(Broker):
             self._connected = False
             raise OrderStateUnknown(f"{step}: no answer, it was lost on its way")
         twist = _TWISTS.get(action, PLAIN)
-        if step != "cancel" and action in {"fill_after_cancel", "cancel_ignored", "cancel_late"}:
-            twist = PLAIN
-        if step in {"cancel", "modify"} and action in {"reject", "hide"}:
+        if step in {"cancel", "modify"} and action in _PLACINGS | {"reject"}:
             twist = PLAIN
         done = carry_out(twist)
         self._connected = True

@@ -12,10 +12,15 @@ BEGINNING = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
 
 
 class VirtualClock:
-    """Seconds since the beginning."""
+    """Seconds since the beginning.
+
+    Attributes:
+        skew: how wrong the wall clock of whoever asks now is, in seconds.
+    """
 
     def __init__(self):
         self.seconds = 0.0
+        self.skew = 0.0
 
     def advance(self, seconds):
         """Let time pass."""
@@ -26,11 +31,11 @@ class VirtualClock:
         return 1000.0 + self.seconds
 
     def time(self):
-        """As `time.time`."""
-        return BEGINNING.timestamp() + self.seconds
+        """As `time.time`, with the skew."""
+        return BEGINNING.timestamp() + self.seconds + self.skew
 
     def now(self):
-        """As `datetime.now(UTC)`."""
+        """As `datetime.now(UTC)` where clocks are right: at the broker."""
         return BEGINNING + timedelta(seconds=self.seconds)
 
     @contextmanager
@@ -43,11 +48,16 @@ class VirtualClock:
             def now(cls, tz=None):
                 return clock.now() if tz is UTC else clock.now().astimezone(tz)
 
+        class Skewed(datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return Datetime.now(tz) + timedelta(seconds=clock.skew)
+
         with (
             mock.patch.object(time, "monotonic", self.monotonic),
             mock.patch.object(time, "time", self.time),
-            mock.patch.multiple("services.common.clock", datetime=Datetime),
-            mock.patch.multiple("services.signal_gateway.limits", datetime=Datetime),
+            mock.patch.multiple("services.common.clock", datetime=Skewed),
+            mock.patch.multiple("services.signal_gateway.limits", datetime=Skewed),
             mock.patch.multiple("brokers.mock.books", datetime=Datetime),
             mock.patch.multiple("brokers.mock.engine", datetime=Datetime),
             mock.patch.multiple("brokers.mock.exchange", datetime=Datetime),

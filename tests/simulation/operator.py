@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.common.order_requests import Resolution, request_cancel, resolve
 from services.common.signed import Signed
-from services.domain.errors import ConfigurationError
+from services.domain.errors import ConfigurationError, TransientError
 from tests.simulation.script import STORM_SECONDS
 
 _AT_BROKER = ("SUBMITTED", "PARTIALLY_FILLED")
@@ -34,7 +34,10 @@ class Operator:
 
     def _cancel(self, row):
         if row["status"] in _AT_BROKER and not row.get("cancel_requested_at"):
-            request_cancel(self._world.store, row["_id"], _SIGNED)
+            try:
+                request_cancel(self._world.store, row["_id"], _SIGNED)
+            except TransientError:  # somebody moves it just now: at the next look
+                return
             self._world.note(f"operator cancels {row['_id']}")
 
     def _decide(self, order_id):
@@ -44,7 +47,7 @@ class Operator:
             return
         try:
             resolve(world.store, order_id, Resolution.ABSENT, _SIGNED)
-        except ConfigurationError as error:
+        except (ConfigurationError, TransientError) as error:
             world.note(f"operator: {error}")
         else:
             world.note(f"operator gives up {order_id}")

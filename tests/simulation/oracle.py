@@ -9,7 +9,7 @@ from brokers.mock.messages import EXECUTIONS
 from services.domain.orders import TERMINAL
 from services.domain.words import SignalStatus
 from tests.simulation.broker import CASH
-from tests.simulation.script import RATIO
+from tests.simulation.script import PRICES, RATIO
 from tests.support.oracle import _bare, booked_fills
 
 _ENDED = {
@@ -38,6 +38,8 @@ _OURS = {
     "REPEATED_EXECUTION",
     "SIGNAL_QUARANTINED",
 }
+#: What is said of an order that the broker has filled as it should not.
+_SURPRISES = {"FILL_AFTER_END", "OVERFILL"}
 _BOOKS = ("orders", "execution_confirmations", "positions", "reservations", "signal_store")
 #: Fills may cost more than was reserved: the market moves by 1.5 %, limits are 1 % away.
 _TOLERANCE = Decimal("1.03")
@@ -62,6 +64,7 @@ class Oracle:
             *self._letters(),
             *self._incidents(rows),
             *(each for name in self._world.script.accounts for each in self._account(name)),
+            *(each for name in self._world.script.accounts for each in self._resting(name, rows)),
         ]
 
     def _closed_accounts(self):
@@ -156,8 +159,16 @@ class Oracle:
         return asked + [
             f"incident {row['kind']}: {row['sentence']}"
             for row in self._rows("incidents")
-            if row["kind"] in _OURS
-            or (row["kind"] == "FILL_AFTER_END" and "ended as CANCELED" not in row["sentence"])
+            if not (row["kind"] in _SURPRISES and row["key"] in self._world.surprised)
+            and (row["kind"] in _OURS or _fills_after_end(row))
+        ]
+
+    def _resting(self, account_id, rows):
+        """Orders that work at the broker and have ended in our books."""
+        return [
+            f"order {order.client_order_id} works at the broker and is {row['status']}"
+            for order, _ in self._world.exchange.orders(account_id, open_only=True)
+            if not (row := rows.get(order.client_order_id, {"status": "not there"})).get("working")
         ]
 
     def _account(self, account_id):
@@ -215,8 +226,16 @@ class Oracle:
         for row in looked_at[1].values():
             used[row["strategy_id"], row["account_id"]] += row["capital"]
         most = CASH * RATIO * _TOLERANCE
-        over = {place: str(each) for place, each in used.items() if each > most}
-        return f"more than {most} is held or reserved: {over}" if over else ""
+        over = {place: each for place, each in used.items() if each > most}
+        if over and self._world.surprised:
+            over = {place: each for place, each in over.items() if each > most + self._extra(place)}
+        return f"more than {most} is held or reserved: {_in_words(over)}" if over else ""
+
+    def _extra(self, place):
+        """What the broker has filled of orders that had ended: nothing was reserved for it."""
+        rows = map(self._world.memory["orders"].documents.get, self._world.surprised)
+        orders = [row["order"] for row in rows if (row["strategy_id"], row["account_id"]) == place]
+        return sum(each["quantity"] * PRICES[each["instrument"]["symbol"]] for each in orders)
 
     def snapshot(self):
         """All books but for the time stamps."""
@@ -233,11 +252,19 @@ class Oracle:
         ]
 
 
+def _in_words(amounts):
+    return {place: str(each) for place, each in amounts.items()}
+
+
 def _reason(life, rows):
     if life["status"] == SignalStatus.QUARANTINED:
         return life["quarantine"]["sentence"]
     said = [life.get("decision", {}).get("reason"), *(row["text"] for row in rows)]
     return any(said)
+
+
+def _fills_after_end(row):
+    return row["kind"] == "FILL_AFTER_END" and "ended as CANCELED" not in row["sentence"]
 
 
 def _explained(error):

@@ -58,7 +58,10 @@ class Process:
         subscribers: by subscription.
         rounds: of each thread: its name, a step that returns seconds until the next, and when the
             first is due.
+        skew: how wrong its clock is, in seconds.
     """
+
+    skew = 0.0
 
     def __init__(self, name, world):
         self.name = name
@@ -183,7 +186,11 @@ class Executing(Process):
 
         def open_desk(account, _others):
             broker = SimulatedBroker(
-                account.account_id, world.exchange, world.touch, world.script.capabilities
+                account.account_id,
+                world.exchange,
+                world.touch,
+                world.script.capabilities,
+                world.surprised,
             )
             books = _SteppedBooks(account.account_id, self.store, self.publisher)
             counter = Counter(
@@ -227,7 +234,8 @@ class Executing(Process):
 
         broker.on_answer = between
         self.desks[desk.account_id] = desk
-        self._world.add_round(self, "desk", work, now, bell=desk._bell)
-        self._world.add_round(self, "stream", stream, now)
+        hand = f"{self.name} {desk.account_id}"
+        self._world.add_round(self, "desk", work, now, bell=desk._bell, hand=hand)
+        self._world.add_round(self, "stream", stream, now, hand=hand)
         lease_round = self.rounds.pop()
         self._world.add_round(self, *lease_round, now)

@@ -39,6 +39,12 @@ class Script:
         self.market = Market(depth=depth, levels=2, spread_bps=Decimal(2))
         self.sendings = sorted(_Sender(chance).all(signals), key=lambda each: each.at)
         self.rates = _rates(chance)
+        self._clocks = random.Random(f"clocks {seed}")  # noqa: S311
+        self._skews = self._clocks.choice(_SKEWS)
+
+    def skew_of(self, _name):
+        """How wrong the clock of the next process to start is, in seconds."""
+        return self._clocks.choice(self._skews)
 
 
 class _Sender:
@@ -106,7 +112,9 @@ class _Sender:
     def _after(self, entry):
         """What is sent for an entry later: out of it, a part of it, or never mind."""
         chance = self._chance
-        kind = chance.choice(("EXIT", "EXIT", "EXIT", "SCALE_OUT", "CANCEL"))
+        rests = any(leg["order_type"] == "LIMIT" for leg in entry.body["signal_legs"])
+        kinds = ("EXIT", "SCALE_OUT", "CANCEL") if rests else ("EXIT", "EXIT", "EXIT", "SCALE_OUT")
+        kind = chance.choice((*kinds, "CANCEL"))
         legs = []
         for leg in entry.body["signal_legs"]:
             out = {name: leg[name] for name in ("instrument", "instrument_type", "price")}
@@ -144,6 +152,8 @@ def _guards(leg, chance):
     return guards
 
 
+#: How wrong the clocks of processes are, in seconds; a seed takes one of these groups.
+_SKEWS = ((0.0,), (0.0,), (0.0,), (0.0, -1.5, 1.5), (0.0, -20.0, 20.0))
 #: What may go wrong with each kind of call, and how often of a thousand where a seed is hard on it.
 _FAULTS = {
     "bus": {
@@ -178,12 +188,19 @@ _FAULTS = {
             "tell_twice": 60,
             "reorder": 60,
             "hide": 30,
-            "fill_after_cancel": 60,
-            "cancel_late": 60,
             "correct": 25,
             "bust": 15,
         },
+        "cancel": {"fill_after_cancel": 150, "cancel_late": 150},
         "query": {"fail": 30},
+    },
+    "surprise": {
+        "send": {"fill_after_reject": 30, "overfill": 30},
+        "cancel": {"cancel_ignored": 200, "cancel_unheard": 200},
+    },
+    "changes": {
+        "change": {"skip": 150, "history": 30},
+        "resume": {"history": 200},
     },
     "crossing": {
         "read": {"cross": 20},

@@ -276,6 +276,8 @@ class Collection:
     def watch(self, _pipeline, *, resume_after=None, **_options):
         """What is inserted from now on, or since a token."""
         self._ask("watch", None)
+        if resume_after and self._memory.touch("resume", self.name):
+            raise _history_lost()
         return Changes(self, resume_after["number"] if resume_after else len(self.inserted))
 
     def select(self, query, session):
@@ -517,10 +519,17 @@ class Changes:
 
     def try_next(self):
         """The next one; None where there is none yet."""
-        self._collection._ask("try_next", None)
-        if self._number >= len(self._collection.inserted):
+        collection = self._collection
+        collection._ask("try_next", None)
+        if self._number >= len(collection.inserted):
             return None
-        document = self._collection.inserted[self._number]
+        fault = collection._memory.touch("change", collection.name)
+        if fault == "history":
+            raise _history_lost()
+        if fault == "skip":
+            self._number += 1
+            return None
+        document = collection.inserted[self._number]
         self._number += 1
         return {"fullDocument": copied(document)}
 
@@ -534,6 +543,10 @@ def ordered(rows, keys):
             reverse=direction < 0,
         )
     return rows
+
+
+def _history_lost():
+    return OperationFailure("the resume point is no longer in the history", 286)
 
 
 def _transient(error):

@@ -62,12 +62,14 @@ class Round:
     Attributes:
         process: whose; None = of the world itself, which never fails.
         bell: wakes it before its time.
+        hand: who does it; threads of one process that have hands of their own may cross.
     """
 
-    __slots__ = ("bell", "due", "name", "process", "step")
+    __slots__ = ("bell", "due", "hand", "name", "process", "step")
 
-    def __init__(self, process, name, step, due, bell=None):
+    def __init__(self, process, name, step, due, bell=None, hand=None):
         self.process, self.name, self.step, self.due, self.bell = process, name, step, due, bell
+        self.hand = hand or process
 
 
 class World:
@@ -82,10 +84,14 @@ class World:
         self._digest = hashlib.sha256()
         #: Processes that are in the middle of something, the last one on top of the others.
         self._running = []
+        self._hands = []
+        self._frozen = None
         #: Whose call the next one is; None = the world's own.
         self._current = None
         self._rounds = []
         self._kinds = {}
+        #: By process: how wrong the clock of its machine is.
+        self._skews = {}
         self._sessions = 0
         self.faults = 0
         self.steps = 0
@@ -93,7 +99,8 @@ class World:
         self.bus = Bus(self.clock, self.touch, self._chance)
         self.store = Store(self.memory, "simulation")
         self.receipts = {}
-        self.refused = 0
+        #: Orders that the broker fills although they have ended, or for more than was asked.
+        self.surprised = set()
 
     # --- what the services ask of the world
 
@@ -135,7 +142,10 @@ class World:
     def _cross(self):
         """Another process takes a step in the middle of a call, more often than not a message's."""
         if len(self._running) < _DEEPEST:
-            if self.bus.next_due() is not None and self._chance.random() < 0.5:
+            desks = [each for each in self._rounds if each.name == "desk" and self._is_free(each)]
+            if desks and self._chance.random() < 0.25:  # so that accounts end at once what is one
+                self._step(self._chance.choice(desks))
+            elif self.bus.next_due() is not None and self._chance.random() < 0.5:
                 self._step(self._doorbells)
             else:
                 self._advance(soon=0.5, waits=False)
@@ -146,17 +156,19 @@ class World:
             return
         self.faults += 1
         until = self.clock.seconds + min(longest, self._chance.choice((0.3, 1.0, 4.0, 9.0)))
+        self._frozen = self._current
         while self.clock.seconds < until:
             self._advance(until=until)
+        self._frozen = None
 
     # --- time
 
     def _advance(self, *, soon=0.0, waits=True, until=None):
         """One step of somebody who does not run already; or let time pass to the next."""
         now = self.clock.seconds
-        limit, following, running, due = now + soon, until or 1e9, self._running, []
+        limit, following, due = now + soon, until or 1e9, []
         for each in self._rounds:
-            if each.process in running:
+            if not self._is_free(each):
                 continue
             if each.due <= limit or (each.bell is not None and each.bell.is_set()):
                 due.append(each)
@@ -166,6 +178,15 @@ class World:
             self._step(due[0] if len(due) == 1 else self._chance.choice(due))
         elif waits:
             self.clock.seconds = max(following, now + 0.001)
+
+    def _is_free(self, chosen):
+        """Whether nobody of the process is at work, or the desks of other accounts only."""
+        if chosen.process not in self._running:
+            return True
+        hand = self._hands[-1]
+        is_desk = isinstance(hand, str) and isinstance(chosen.hand, str)
+        inside = chosen.process is self._running[-1] and chosen.process is not self._frozen
+        return is_desk and inside and chosen.hand not in self._hands
 
     def _step(self, chosen):
         self.steps += 1
@@ -177,39 +198,45 @@ class World:
                 chosen.due = self.clock.seconds + chosen.step()
             return
         self.note(f"{process.name} {chosen.name}")
-        pause = self.inside(process, chosen.step)
+        pause = self.inside(process, chosen.step, chosen.hand)
         if pause is not None:
             chosen.due = self.clock.seconds + pause
 
-    def inside(self, process, work):
+    def inside(self, process, work, hand=None):
         """Have a process do something; None where it died of it."""
         self._running.append(process)
+        self._hands.append(hand or process)
         try:
             with self._as(process):
                 return work()
         except Death as death:
+            if process in self._running[:-1]:
+                raise  # with the thread of it that this one has crossed
             self._bury(process, f"dies at {death}")
         finally:
             self._running.pop()
+            self._hands.pop()
         return None
 
     @contextmanager
     def _as(self, process):
         before, self._current = self._current, process
+        skew, self.clock.skew = self.clock.skew, 0.0 if process is None else process.skew
         try:
             yield
         finally:
-            self._current = before
+            self._current, self.clock.skew = before, skew
 
-    def add_round(self, process, name, step, due, bell=None):
+    def add_round(self, process, name, step, due, bell=None, hand=None):
         """A thread begins."""
-        self._rounds.append(Round(process, name, step, due, bell))
+        self._rounds.append(Round(process, name, step, due, bell, hand))
         return self._rounds[-1]
 
     # --- processes
 
     def _start(self, name, kind):
         process = kind(name, self)
+        process.skew = self._skews.setdefault(name, self.script.skew_of(name))
         self._kinds[name] = kind
         for named, step in process.rounds:
             self.add_round(process, named, step, self.clock.seconds + self._chance.random())

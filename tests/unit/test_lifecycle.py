@@ -106,6 +106,11 @@ def test_an_overfill_is_booked_and_reported():
     assert [each.kind for each in after.incidents] == ["OVERFILL"]
 
 
+def test_an_overfill_that_is_told_again_is_no_news():
+    over = advance(state(), report(S.FILLED, fill("12")), [fill("12")]).state
+    assert not advance(over, report(S.FILLED, fill("12")), []).changes(over)
+
+
 def test_late_acknowledgement_changes_nothing():
     done = state(S.FILLED, filled_quantity=Decimal(10), avg_fill_price=Decimal(150))
     assert not advance(done, report(S.SUBMITTED), []).changes(done)

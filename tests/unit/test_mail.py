@@ -140,6 +140,10 @@ def test_a_reply_in_html_does_not_send_what_it_quotes():
         (plain(b"x" * MAX_MAIL_BYTES), "bytes"),
         (b"Subject: " + b"x" * 5000 + b"\r\n\r\na: 1", "header"),
         (b"Content-Type: multipart/mixed; boundary=a\r\n\r\n" * 60, "nested"),
+        (
+            HEAD + b"Content-Type: multipart/mixed; boundary=a\r\n" + b"\r\n--a" * 501,
+            "begin with --",
+        ),
         (plain(b"a: 1", b"text/plain; charset=klingon"), "LookupError"),
     ],
 )

@@ -132,3 +132,23 @@ def test_what_kite_names_and_nobody_lists_is_an_error_but_for_shares(kite, clock
     assert made.instrument_of("NSE", "GONE").symbol == "GONE"
     with pytest.raises(BrokerUnavailable, match="NIFTY25OCTFUT on NFO"):
         made.instrument_of("NFO", "NIFTY25OCTFUT")
+
+
+@pytest.mark.parametrize(
+    "stored", ["[[]]", "[null]", "{}x", '[["NSE","INFY","INFY","EQ",null,"x","1",1]]']
+)
+def test_a_file_that_was_damaged_is_fetched_again(kite, clock, tmp_path, stored):
+    lists(kite, clock, tmp_path).contract_of(INFY)
+    (file,) = (tmp_path / "cache").iterdir()
+    file.write_text(stored, encoding="utf-8")
+    assert lists(kite, clock, tmp_path).contract_of(INFY).listing.tradingsymbol == "INFY"
+    assert kite.asked == ["NSE", "NSE"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"name": None}, {"strike": "x"}, {"expiry": 5}, {"lot_size": None}]
+)
+def test_a_list_that_cannot_be_read_is_refused_by_name(kite, clock, tmp_path, wrong):
+    kite.rows = [row("INFY") | wrong]
+    with pytest.raises(BrokerUnavailable, match="cannot be read"):
+        lists(kite, clock, tmp_path).contract_of(INFY)

@@ -5,7 +5,7 @@ import fcntl
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.errors import BrokerUnavailable
@@ -34,6 +34,7 @@ def pacer(tmp_path, clock, windows):
     return Pacer(windows, tmp_path / "calls", clock=clock, sleep=clock.sleep)
 
 
+@settings(deadline=None)
 @given(
     calls=st.lists(
         st.tuples(st.floats(0, 0.4), st.floats(0, 1), st.floats(0, 0.3)), min_size=1, max_size=60

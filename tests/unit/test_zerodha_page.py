@@ -235,3 +235,27 @@ def test_an_order_of_ours_is_never_left_out():
     without_tag = order_rows([order_row(tradingsymbol="GONE", tag=None)])
     with pytest.raises(BrokerUnavailable, match="GONE"):
         page_of(without_tag, {}, ids, _knows_only_infy)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"quantity": 0},
+        {"filled_quantity": -1},
+        {"price": -0.05},
+        {"quantity": 1e300},
+        {"order_id": None},
+        {"status": None},
+        {"exchange": []},
+        {"order_timestamp": datetime.min},  # noqa: DTZ901 - Kite's times are naive
+    ],
+)
+def test_an_order_that_cannot_be_is_refused_by_name(wrong):
+    with pytest.raises(BrokerUnavailable, match="order book cannot be read"):
+        read(order_row(**wrong))
+
+
+@pytest.mark.parametrize("wrong", [{"quantity": 0}, {"price": 0}, {"trade_id": True}])
+def test_a_fill_that_cannot_be_is_refused_by_name(wrong):
+    with pytest.raises(BrokerUnavailable, match="trade book cannot be read"):
+        read(order_row(), told=[trade_row(**wrong)])
