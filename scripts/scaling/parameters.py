@@ -120,7 +120,9 @@ class Design(NamedTuple):
         cerebros: replicas; two that want the same account get in each other's way.
         executions: processes that the desks are spread over. Today whichever starts first gets
             every lease, so more than one is a change.
-        ingestion_batch: signals that ingestion stores and rings together; today one by one.
+        waits_for_bus: whether ingestion waits for each publication, as it did when the costs were
+            measured; today a thread beside it rings.
+        ingestion_batch: signals that ingestion stores together; today one by one.
         cerebro_batch: doorbells that a Cerebro takes together.
         desk_batch: orders that a desk takes together.
         owned_accounts: whether each Cerebro decides for accounts of its own; today it does not.
@@ -131,6 +133,7 @@ class Design(NamedTuple):
     gateways: int = 1
     cerebros: int = 1
     executions: int = 1
+    waits_for_bus: bool = False
     ingestion_batch: int = 1
     cerebro_batch: int = 32
     desk_batch: int = 16

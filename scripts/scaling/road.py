@@ -166,6 +166,12 @@ class Road:
         yield from self.do(self._ingestion, work, len(batch))
         for signal in batch:
             signal.standardized_at = self.env.now
+        if self.world.design.waits_for_bus:
+            yield from self._announce(batch)
+        else:
+            self.env.process(self._announce(batch))
+
+    def _announce(self, batch: Sequence[Signal]) -> Steps:
         yield from self.ring(len(batch))
         for signal in batch:
             self.env.process(self._deliver(signal))

@@ -152,11 +152,12 @@ _TODAY = Design(gateways=2, cerebros=2)
 _TOGETHER = _TODAY._replace(ingestion_batch=32)
 _OWNED = _TOGETHER._replace(owned_accounts=True, cerebros=4)
 _SPREAD = _OWNED._replace(executions=4)
-#: Each has what the one before it has. "As it is" is deploy/kubernetes: two gateways, two Cerebros;
-#: of two executions one holds all leases.
+#: From the second on each has what the one before it has. "As it is" is deploy/kubernetes: two
+#: gateways, two Cerebros; of two executions one holds all leases.
 DESIGNS: Mapping[str, Design] = {
+    "as it was: ingestion waits for each publication": _TODAY._replace(waits_for_bus=True),
     "as it is": _TODAY,
-    "+ ingestion stores and rings what has gathered, 32 at once": _TOGETHER,
+    "+ ingestion stores what has gathered, 32 at once": _TOGETHER,
     "+ four Cerebros, each for accounts of its own": _OWNED,
     "+ desks spread over four executions": _SPREAD,
 }

@@ -136,7 +136,8 @@ def test_the_same_seed_gives_the_same_run():
 
 
 def test_a_thread_is_busy_for_as_long_as_its_steps_take():
-    road = Road(_world(bus=Bus(publish_ms=10)), seed=1)
+    waiting = Design(waits_for_bus=True)
+    road = Road(_world(bus=Bus(publish_ms=10), design=waiting), seed=1)
     sent = road.run([n / 5 for n in range(2000)], until=500)
     assert len(road.done) == len(sent)
     # Ingestion: 1 ms CPU, a command of 1 ms and 0.1 ms away, 0.1 ms of the bus, 10 ms its answer;
