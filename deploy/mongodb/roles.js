@@ -145,6 +145,7 @@ const SERVICES = {
       "audit_log",
       "capital_flows",
       "cash_flows",
+      "controls",
       "daily_marks",
       "dead_letters",
       "equity_history",

@@ -15,6 +15,7 @@ from services.account_data.readings import Readings
 from services.account_data.service import AccountData
 from services.account_data.setup_api import add_broker_routes, add_setup_routes
 from services.account_data.store import AccountStore
+from services.common.alarms import watch_alarms
 from services.common.broker_accounts import BrokerAccounts
 from services.common.daemon import Process, main
 from services.common.http import serve_http
@@ -74,6 +75,7 @@ def build(process: Process[AccountDataSettings]) -> None:
     currency = settings.fund_currency
     readings = Readings(store, max_age_seconds=max_age, fund_currency=currency)
     process.add(readings)
+    watch_alarms(process, store)
     capital = Capital(store, fund_currency=currency, jump_ratio=jump_ratio)
     operators = Operators(store, cache_seconds=KEY_SECONDS)
     app = create_app(readings, process.health, operators)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from services.cerebro.approvals import Watch
 from services.cerebro.service import Cerebro, Patience
 from services.cerebro.store import CerebroStore
+from services.common.alarms import watch_alarms
 from services.common.bus import Publisher
 from services.common.daemon import Process, main
 from services.common.migrations import open_store
@@ -68,6 +69,7 @@ def build(process: Process[CerebroSettings]) -> None:
     process.add(fills)
     process.add(Sweeper(store, publisher, UNTAKEN))
     process.add(watch)
+    watch_alarms(process, store)
     process.serve_ops()
 
 

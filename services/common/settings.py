@@ -73,6 +73,12 @@ class CommonSettings(BaseSettings):
     kill_timeout_s: float = Field(
         60, ge=1, le=3600, description="seconds until a kill that is not proven is an incident"
     )
+    incident_halt_after_s: float = Field(
+        300,
+        ge=0,
+        le=86400,
+        description="seconds until a critical incident not acknowledged stops entries; 0 = never",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least important log lines that are written"
     )

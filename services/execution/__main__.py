@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from brokers.accounts import Purpose, check_account
 from brokers.factory import BrokerConnection, create_broker
+from services.common.alarms import watch_alarms
 from services.common.broker_accounts import BrokerAccounts
 from services.common.budget import Budget
 from services.common.bus import Publisher
@@ -71,6 +72,7 @@ def build(process: Process[ExecutionSettings]) -> None:
     process.health.add("orders", subscriber.state)
     process.add(execution)
     process.add(subscriber)
+    watch_alarms(process, store)
     process.serve_ops()
 
 

@@ -95,6 +95,7 @@ class Outcomes:
                     key=order_id,
                     sentence=f"{self._counter.account_id}: {error}; nothing more is done with it: "
                     "cancel or close one of the two at the broker",
+                    facts={"account_id": self._counter.account_id},
                 )
             else:
                 if report is not None:
@@ -139,6 +140,7 @@ class Outcomes:
             f"{self._counter.account_id} does not know it{self._forgotten(row)}; once its fills "
             f"are booked (scripts/books.py), end it: scripts/orders.py resolve {row['_id']} "
             "--absent",
+            facts={"account_id": self._counter.account_id},
         )
 
     def _ended_unfilled_with_its_day(self, order: Order, row: Document) -> bool:
@@ -268,4 +270,5 @@ class Outcomes:
             sentence=f"order {row['_id']} ({order.side} {order.quantity:f} "
             f"{order.instrument.symbol}) may have been sent to {self._counter.account_id} and was "
             f"not answered; the broker does not show it, {words}",
+            facts={"account_id": self._counter.account_id},
         )

@@ -211,7 +211,12 @@ class Posting:
                 told["EXIT_REJECTED"] = _rejected(state.order, booking.report.text)
             for kind, sentence in told.items():
                 raise_incident(
-                    self._store, kind=kind, key=booking.order_id, sentence=sentence, session=session
+                    self._store,
+                    kind=kind,
+                    key=booking.order_id,
+                    sentence=sentence,
+                    facts={"account_id": state.order.account_id},
+                    session=session,
                 )
 
     def _clear_incidents(self, bookings: Sequence[Booking], session: ClientSession) -> None:
