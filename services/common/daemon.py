@@ -18,6 +18,7 @@ from typing import Generic, Protocol, TypeVar
 from services.common import clock, logs
 from services.common.ops import Health, OpsServer
 from services.common.settings import CommonSettings, load
+from services.common.versions import running_version
 from services.domain.errors import ConfigurationError
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Process(Generic[S]):
         self.service = service
         self.settings = settings
         self.health = Health(service)
+        self.health.tell("version", running_version(settings.mt_commit))
         self._parts: list[Part] = []
         self._closers: list[Callable[[], None]] = []
         self._stopping = threading.Event()

@@ -92,6 +92,9 @@ class CommonSettings(BaseSettings):
         SecretStr(""),
         description="Fernet keys that seal stored secrets; empty = a key file of this machine",
     )
+    mt_commit: str = Field(
+        "", pattern="^[0-9A-Za-z._-]*$", description="commit that an image is of; empty = ask git"
+    )
     trading_mode: Literal["paper", "live"] = Field(
         "paper", description="set by start.py --live only"
     )

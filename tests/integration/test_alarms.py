@@ -15,6 +15,7 @@ from services.common.incidents import acknowledge_incident, clear_incident, rais
 from services.dashboard_creator.documents import incident
 from services.domain.risk import scope_key, state_for
 from services.domain.words import Scope, TradingState
+from services.execution.troubles import Troubles
 from services.telegram.events import of_act
 from tests.support.execution_process import wait_until
 from tests.support.rows import ACCOUNT, STRATEGY, add_account, add_strategy, allow_trading
@@ -161,3 +162,11 @@ def test_each_of_three_processes_does_it_alone(store, watch, bus_connection, tmp
     finally:
         process.kill()
     assert store["incidents"].find_one({"_id": ID})["halted"]["scope_id"] == ACCOUNT
+
+
+def test_a_desk_that_works_again_ends_its_alarm(store):
+    Troubles(store, ACCOUNT).tell(ValueError("a bug"))
+    row = store["incidents"].find_one({"_id": f"DESK_FAILED|{ACCOUNT}"})
+    assert (row["status"], row["facts"]) == ("OPEN", OF_ACCOUNT)
+    Troubles(store, ACCOUNT).end()  # as the next process does, which has told nothing
+    assert store["incidents"].find_one({"_id": row["_id"]})["status"] == "CLEARED"
