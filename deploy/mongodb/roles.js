@@ -138,6 +138,7 @@ const SERVICES = {
       "foreign_orders",
       "layout",
       "orders",
+      "reconciliations",
       "strategies"
     ],
     "write": [

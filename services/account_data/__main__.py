@@ -30,6 +30,10 @@ from services.domain.broker_accounts import BrokerAccount
 _SWITCH_SECONDS: Final = 0.0005
 
 
+#: A difference of books and broker is told at the third poll that shows it.
+_LOOKS_APART: Final = 2
+
+
 def build(process: Process[AccountDataSettings]) -> None:
     """Store and brokers → pollers; doorbells → pollers; store → HTTP."""
     settings = process.settings
@@ -50,7 +54,12 @@ def build(process: Process[AccountDataSettings]) -> None:
     # Stale means the same here as to Cerebro, which denies entries on it.
     max_age = float(settings.account_max_age_s)
     jump_ratio = settings.equity_jump_pct / 100
-    accounts = AccountStore(store, fund_currency=settings.fund_currency, jump_ratio=jump_ratio)
+    accounts = AccountStore(
+        store,
+        fund_currency=settings.fund_currency,
+        jump_ratio=jump_ratio,
+        settle_seconds=settings.account_poll_s * _LOOKS_APART,
+    )
     vault = Vault(settings)
     polling = AccountData(
         accounts,

@@ -15,11 +15,11 @@ from services.common.failpoints import FailPoint, failpoint
 from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.errors import TransientError
+from services.domain.fronts import called
 from services.domain.orders import Order, OrderReport, Reservation
 from services.domain.values import ZERO
 from services.domain.words import OrderRole, OrderStatus, SignalStatus
 from services.execution.documents import Booking, order_update
-from services.execution.fronts import called
 from services.execution.ledger import Ledger
 from services.execution.lifecycle import OrderState, advance
 
