@@ -73,6 +73,12 @@ class CommonSettings(BaseSettings):
     kill_timeout_s: float = Field(
         60, ge=1, le=3600, description="seconds until a kill that is not proven is an incident"
     )
+    clock_max_skew_s: float = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="seconds between our clock and the database's; more: no entry",
+    )
     incident_halt_after_s: float = Field(
         300,
         ge=0,
