@@ -98,6 +98,9 @@ class CommonSettings(BaseSettings):
         SecretStr(""),
         description="Fernet keys that seal stored secrets; empty = a key file of this machine",
     )
+    notification_networks: str = Field(
+        "", description="networks of ours that channels may reach, e.g. 10.0.0.0/8; empty = none"
+    )
     mt_commit: str = Field(
         "", pattern="^[0-9A-Za-z._-]*$", description="commit that an image is of; empty = ask git"
     )
@@ -340,7 +343,9 @@ class TelegramSettings(CommonSettings):
         SecretStr(""), description="of the bot, from @BotFather; empty = no Telegram"
     )
     telegram_base_url: str = Field(
-        "https://api.telegram.org", pattern=r"^https?://\S+$", description="server of the Bot API"
+        "https://api.telegram.org",
+        pattern=r"^(https://\S+|http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/\S*)?)$",
+        description="server of the Bot API; http to this machine only",
     )
     telegram_batch_s: float = Field(
         3, ge=0, le=300, description="seconds in which what happens becomes one message of a chat"
