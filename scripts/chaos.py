@@ -27,7 +27,7 @@ if __name__ == "__main__":
 
     venv.enter_existing()
 
-from scripts.drill import report
+from scripts.drill import plan, report
 from scripts.drill.run import Asked, run
 
 
@@ -47,6 +47,8 @@ def main() -> int:
         strategies=arguments.strategies,
         accounts=arguments.accounts,
         faults=arguments.faults,
+        skew_seconds=arguments.skew,
+        freeze_seconds=arguments.freeze,
     )
     clean = False
     try:
@@ -77,6 +79,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--strategies", type=int, default=8, help="(%(default)s)")
     parser.add_argument("--accounts", type=int, default=4, help="(%(default)s)")
     parser.add_argument("--faults", type=int, default=100, help="(%(default)s)")
+    parser.add_argument(
+        "--skew", type=float, default=20, help="seconds of the worst clock (%(default)s)"
+    )
+    parser.add_argument(
+        "--freeze", type=float, default=plan.MOST_SECONDS, help="seconds at most (%(default)s)"
+    )
     parser.add_argument("--json", type=Path, help="file to write the report to")
     parser.add_argument("--html", type=Path, help="file to write it to as a page")
     parser.add_argument("--keep", action="store_true", help="leave the scratch home, to look at")

@@ -141,12 +141,14 @@ const SERVICES = {
       "layout",
       "orders",
       "positions",
+      "reconciliations",
       "strategies"
     ],
     "write": [
       "account_positions",
       "audit_log",
       "capital_flows",
+      "controls",
       "daily_marks",
       "dead_letters",
       "equity_history",

@@ -133,7 +133,7 @@ _ON_READS: Final = (
 _SKEWED: Final = ("signal_gateway", "cerebro", "execution", "account_data")
 
 
-def make(
+def make(  # noqa: PLR0913 - what a plan is made of, by name
     seed: int,
     *,
     signals: int,
@@ -141,8 +141,21 @@ def make(
     faults: int,
     strategies: Sequence[str],
     accounts: Sequence[str],
+    skew_seconds: float = 20.0,
+    freeze_seconds: float = MOST_SECONDS,
 ) -> Plan:
-    """The plan of a seed; a sender repeats some signals, which come on top of `signals`."""
+    """The plan of a seed; a sender repeats some signals, which come on top of `signals`.
+
+    Args:
+        seed: decides all that is drawn.
+        signals: how many are sent.
+        rate: signals a second.
+        faults: how many are done.
+        strategies: whose signals.
+        accounts: they trade in.
+        skew_seconds: how wrong the worst clock may be.
+        freeze_seconds: how long the longest freeze lasts.
+    """
     chance = random.Random(f"drill {seed}")  # noqa: S311 - not a secret
     sendings = _Sender(chance, seed, strategies).all(signals, rate)
     seconds = signals / rate
@@ -150,8 +163,15 @@ def make(
         (_fault(chance, seconds * (0.05 + 0.9 * chance.random()), accounts) for _ in range(faults)),
         key=lambda fault: fault.at,
     )
+    longer = freeze_seconds / MOST_SECONDS
+    made = [
+        fault._replace(seconds=round(fault.seconds * longer, 1))
+        if fault.kind is Kind.FREEZE
+        else fault
+        for fault in made
+    ]
     skewed = chance.sample(_SKEWED, min(faults, 2))
-    skews = {name: round(chance.uniform(-20, 20), 1) for name in skewed}
+    skews = {name: round(chance.uniform(-skew_seconds, skew_seconds), 1) for name in skewed}
     return Plan(sendings, made, skews)
 
 

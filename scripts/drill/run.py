@@ -34,7 +34,12 @@ _STILL_SECONDS = 3.0
 
 
 class Asked(NamedTuple):
-    """The size of a drill."""
+    """The size of a drill.
+
+    Attributes:
+        skew_seconds: how wrong the worst clock may be.
+        freeze_seconds: how long the longest freeze lasts.
+    """
 
     seed: int
     signals: int = 5000
@@ -42,6 +47,8 @@ class Asked(NamedTuple):
     strategies: int = 8
     accounts: int = 4
     faults: int = 100
+    skew_seconds: float = 20.0
+    freeze_seconds: float = plan.MOST_SECONDS
 
 
 class Story(NamedTuple):
@@ -67,6 +74,8 @@ def run(
         faults=asked.faults,
         strategies=strategies,
         accounts=accounts,
+        skew_seconds=asked.skew_seconds,
+        freeze_seconds=asked.freeze_seconds,
     )
     began, started_at = time.monotonic(), utc_now()
     seconds: dict[str, float] = {}

@@ -36,6 +36,7 @@ _SETTINGS: Final = {
     "RATE_LIMIT_ADDRESS_PER_MIN": "0",
     "REPEATED_ORDERS_MAX": "100000",
     "EQUITY_JUMP_PCT": "100",
+    "INCIDENT_HALT_AFTER_S": "0",
     "MOCK_INITIAL_CASH": str(CASH),
 }
 #: All that the drill takes from where it is started: never a database, a bus or a secret.

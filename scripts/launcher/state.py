@@ -16,6 +16,7 @@ from scripts.launcher.record import ProcessRecord
 from scripts.launcher.table import ORDER
 from services.common.settings import CommonSettings
 from services.common.settings_file import load
+from services.common.versions import mixture
 from services.domain.errors import ConfigurationError
 
 _LOOK_S = 3.0
@@ -44,6 +45,7 @@ def look(home: Home) -> State:
         "web_ui": _web_ui(recorded.get("web")),
         "supervisor": _vitals(supervisor),
         "processes": processes,
+        "mixture": mixture({each["name"]: each["version"] for each in processes}),
         "database": database.result(),
         "bus": bus.result(),
     }
@@ -82,6 +84,8 @@ def _process(name: str, known: ProcessRecord | None, living: Identity | None) ->
         "port": known.port if known else None,
         "url": known.url if known else None,
         "restarts": known.restarts if known else 0,
+        "version": answer.report.get("version"),
+        "layout": answer.report.get("layout"),
         **_vitals(living),
         "dependencies": answer.report.get("dependencies") or {},
     }

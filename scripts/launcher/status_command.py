@@ -44,7 +44,8 @@ def as_lines(document: State, home: Home) -> list[str]:
     lines.append(_row("", "PROCESS", "STATE", "PID", "UPTIME", "RESTARTS", "MEMORY", "PORT"))
     for each in document["processes"]:
         lines.append(_process_row(each))
-    lines += ["", *_part_line("database", document["database"])]
+    lines += ["", *_version_line(document)]
+    lines += _part_line("database", document["database"])
     lines += _part_line("bus", document["bus"])
     for each in document["processes"]:
         for name, state in each["dependencies"].items():
@@ -75,6 +76,18 @@ def _process_row(each: State) -> str:
 def _row(*cells: object) -> str:
     mark, name, state, *numbers = (str(cell) for cell in cells)
     return f"{mark:<3} {name:<18} {state:<13}" + "".join(f" {number:>9}" for number in numbers)
+
+
+def _version_line(document: State) -> list[str]:
+    """What all processes run; a mixture is a warning, for it ends with the next start."""
+    if document["mixture"]:
+        return _part_line("version", {"ok": False, "detail": f"differs: {document['mixture']}"})
+    told = [each for each in document["processes"] if each["version"]]
+    if not told:
+        return []
+    layouts = {each["layout"] for each in told if each["layout"] is not None}
+    words = f", layout {', '.join(map(str, sorted(layouts)))}" if layouts else ""
+    return _part_line("version", {"ok": True, "detail": f"{told[0]['version']}{words}"})
 
 
 def _part_line(name: str, part: State) -> list[str]:

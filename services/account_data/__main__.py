@@ -15,6 +15,7 @@ from services.account_data.readings import Readings
 from services.account_data.service import AccountData
 from services.account_data.setup_api import add_broker_routes, add_setup_routes
 from services.account_data.store import AccountStore
+from services.common.alarms import watch_alarms
 from services.common.broker_accounts import BrokerAccounts
 from services.common.daemon import Process, main
 from services.common.http import serve_http
@@ -27,6 +28,10 @@ from services.common.vault import Vault
 from services.domain.broker_accounts import BrokerAccount
 
 _SWITCH_SECONDS: Final = 0.0005
+
+
+#: A difference of books and broker is told at the third poll that shows it.
+_LOOKS_APART: Final = 2
 
 
 def build(process: Process[AccountDataSettings]) -> None:
@@ -49,7 +54,12 @@ def build(process: Process[AccountDataSettings]) -> None:
     # Stale means the same here as to Cerebro, which denies entries on it.
     max_age = float(settings.account_max_age_s)
     jump_ratio = settings.equity_jump_pct / 100
-    accounts = AccountStore(store, fund_currency=settings.fund_currency, jump_ratio=jump_ratio)
+    accounts = AccountStore(
+        store,
+        fund_currency=settings.fund_currency,
+        jump_ratio=jump_ratio,
+        settle_seconds=settings.account_poll_s * _LOOKS_APART,
+    )
     vault = Vault(settings)
     polling = AccountData(
         accounts,
@@ -74,6 +84,7 @@ def build(process: Process[AccountDataSettings]) -> None:
     currency = settings.fund_currency
     readings = Readings(store, max_age_seconds=max_age, fund_currency=currency)
     process.add(readings)
+    watch_alarms(process, store)
     capital = Capital(store, fund_currency=currency, jump_ratio=jump_ratio)
     operators = Operators(store, cache_seconds=KEY_SECONDS)
     app = create_app(readings, process.health, operators)

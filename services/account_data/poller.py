@@ -205,6 +205,7 @@ class Poller:
             if isinstance(answer, str):
                 self._failed(answer)
             else:
+                books = self._store.books(self.account.account_id)
                 positions = self._try(self._positions)
                 if self._stop.is_set():
                     return
@@ -212,6 +213,7 @@ class Poller:
                     self._answered(Told(answer, trouble=positions))
                 else:
                     self._answered(Told(answer, positions))
+                    self._store.compare_books(self.account.account_id, positions, books)
         except (PyMongoError, TransientError) as error:
             _log.warning(
                 "account %s could not be stored: %s", self.account.account_id, _words(error)

@@ -136,7 +136,7 @@ class States:
                 kind="EQUITY_JUMP",
                 key=told.state.account_id,
                 sentence=jump.sentence,
-                facts=to_document(jump),
+                facts={"account_id": told.state.account_id, **to_document(jump)},
             )
         return jump
 

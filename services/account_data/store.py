@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple, TypeAlias
 
-from brokers.broker import MarginQuote, Quote
+from brokers.broker import BrokerPosition, MarginQuote, Quote
 from services.account_data.prices import keep_prices
 from services.account_data.states import States, Told
+from services.account_data.witness import Witness
+from services.common.clock import utc_now
 from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.accounts import PreviewLeg, market_price_id
@@ -53,12 +55,19 @@ class AccountStore:
         store: the database.
         fund_currency: what the sum of all accounts of a type is counted in.
         jump_ratio: how much of a change of equity may stay unexplained.
+        settle_seconds: how long books and broker must differ before a person is told.
     """
 
     def __init__(
-        self, store: Store, *, fund_currency: str = "USD", jump_ratio: Decimal = Decimal("0.1")
+        self,
+        store: Store,
+        *,
+        fund_currency: str = "USD",
+        jump_ratio: Decimal = Decimal("0.1"),
+        settle_seconds: float = 60.0,
     ) -> None:
         self._store = store
+        self._witness = Witness(store, settle_seconds=settle_seconds)
         self._states = States(store, fund_currency=fund_currency, jump_ratio=jump_ratio)
 
     def save_state(self, told: Told, *, recorded_at: datetime) -> EquityJump | None:
@@ -78,6 +87,19 @@ class AccountStore:
     def keep_fund(self, account_id: str, *, now: datetime) -> None:
         """Bring an account's fund up to date (`States.keep_fund`)."""
         self._states.keep_fund(account_id, now=now)
+
+    def books(self, account_id: str) -> Mapping[str, Decimal] | None:
+        """What our books hold, before the broker is asked (`Witness.books`)."""
+        return self._witness.books(account_id)
+
+    def compare_books(
+        self,
+        account_id: str,
+        told: Sequence[BrokerPosition],
+        before: Mapping[str, Decimal] | None,
+    ) -> None:
+        """Compare what the broker holds with our books (`Witness.compare`)."""
+        self._witness.compare(account_id, told, before, at=utc_now())
 
     def save_failure(self, account_id: str, sentence: str, *, at: datetime) -> None:
         """Note that the broker did not answer; amounts and as_of are left as they are."""

@@ -7,7 +7,9 @@ from decimal import Decimal
 from services.cerebro.approvals import Watch
 from services.cerebro.service import Cerebro, Patience
 from services.cerebro.store import CerebroStore
+from services.common.alarms import watch_alarms
 from services.common.bus import Publisher
+from services.common.clock_watch import watch_clock
 from services.common.daemon import Process, main
 from services.common.migrations import open_store
 from services.common.settings import CerebroSettings
@@ -31,6 +33,7 @@ def build(process: Process[CerebroSettings]) -> None:
     settings = process.settings
     store = open_store(process)
     process.on_exit(store.close)
+    watch_clock(process, store)
     publisher = Publisher(settings)
     percent = Decimal(100)
     queries = CerebroStore(store, reference_seconds=settings.reference_cache_s)
@@ -68,6 +71,7 @@ def build(process: Process[CerebroSettings]) -> None:
     process.add(fills)
     process.add(Sweeper(store, publisher, UNTAKEN))
     process.add(watch)
+    watch_alarms(process, store)
     process.serve_ops()
 
 

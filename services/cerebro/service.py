@@ -379,6 +379,7 @@ class Cerebro:
                 for name, account_id in accounts.items()
             ]
             self._publisher.ring(TRADING_ORDERS, rings)
+        senders = {signal.signal_id: signal.strategy_id for signal, _ in done.decided}
         for signal_id, orders in done.unfilled.items():
             raise_incident(
                 self._store,
@@ -388,6 +389,7 @@ class Cerebro:
                     f"exit {signal_id} was decided, but entry orders of it still work and may fill "
                     f"later: {', '.join(orders)}"
                 ),
+                facts={"strategy_id": senders[signal_id]} if signal_id in senders else {},
             )
 
     def _should_wait(
@@ -460,6 +462,7 @@ class Cerebro:
                     kind="EXIT_DENIED",
                     key=signal.signal_id,
                     sentence=f"{signal.strategy_id}: {decision.intent} denied: {decision.reason}",
+                    facts={"strategy_id": signal.strategy_id},
                 )
 
     def _rings(self, decisions: Sequence[Decision]) -> list[Ring]:

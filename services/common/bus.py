@@ -137,7 +137,8 @@ def create_topology(settings: CommonSettings) -> None:
 
 def _create(create: Callable[..., object], request: dict[str, Any]) -> None:
     try:
-        create(request=request, timeout=10.0)
+        # The client's own retries go on for ten minutes where a name does not resolve.
+        create(request=request, timeout=10.0, retry=None)
     except google_errors.AlreadyExists:
         return
 

@@ -12,7 +12,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from services.common.audit import audit
-from services.common.clock import utc_now
+from services.common.clock import doubted, utc_now
 from services.common.scopes import (
     check_exists,
     check_signed,
@@ -53,6 +53,8 @@ def controls(store: Store, session: ClientSession | None = None) -> tuple[Contro
     A word that cannot be read counts as the strictest and halts its scope; a row of which not even
     the scope can be read halts everything, and so does the lack of the switch of everything.
 
+    Where this process's own clock is wrong, one more lets only exits through.
+
     Raises: PyMongoError while the database does not answer.
     """
     found = {scope_key(Scope.GLOBAL): _missing_switch()}
@@ -68,7 +70,15 @@ def controls(store: Store, session: ClientSession | None = None) -> tuple[Contro
     for control in found.values():
         if control.set_by == _UNREADABLE:
             _log.error("trading is HALTED for %s", control.in_words)
-    return tuple(found.values())
+    return (*found.values(), *_of_the_clock())
+
+
+def _of_the_clock() -> tuple[Control, ...]:
+    doubt = doubted()
+    if not doubt:
+        return ()
+    reducing = TradingState.REDUCING
+    return (Control(scope=Scope.GLOBAL, trading_state=reducing, reason=doubt, set_by=CLOCK),)
 
 
 #: In place of a person, where the system halts because it cannot know better.

@@ -19,6 +19,7 @@ from services.common import clock, logs
 from services.common.ops import Health, OpsServer
 from services.common.settings import CommonSettings
 from services.common.settings_file import load
+from services.common.versions import running_version
 from services.domain.errors import ConfigurationError
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Process(Generic[S]):
         self.service = service
         self.settings = settings
         self.health = Health(service)
+        self.health.tell("version", running_version(settings.mt_commit))
         self._parts: list[Part] = []
         self._closers: list[Callable[[], None]] = []
         self._stopping = threading.Event()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
@@ -16,6 +16,8 @@ from services.domain.errors import ConfigurationError
 from services.domain.incidents import CLOSED_BY_PERSONS
 
 _log = logging.getLogger(__name__)
+#: What holds from one opening to its end only.
+_OF_THE_OPENING: Final = {"open_since": "", "acknowledged": "", "halted": ""}
 
 
 def raise_incident(
@@ -54,6 +56,7 @@ def raise_incident(
                 "last_seen_at": now,
             },
             "$setOnInsert": {"opened_at": now},
+            "$min": {"open_since": now},
             "$inc": {"count": 1},
             "$unset": {"closed": ""},
         },
@@ -81,7 +84,7 @@ def clear_incident(
         {
             "$set": {"status": "CLEARED", "cleared_at": utc_now()},
             "$inc": {"clearings": 1},
-            "$unset": {"acknowledged": "", "closed": ""},
+            "$unset": {**_OF_THE_OPENING, "closed": ""},
         },
         session=session,
     )
@@ -135,7 +138,7 @@ def close_incident(store: Store, incident_id: str, note: str, *, by: str) -> Non
         changes = {"status": "CLEARED", "cleared_at": closed["at"], "closed": closed}
         changed = store["incidents"].update_one(
             {"_id": incident_id, "status": "OPEN", "count": row["count"]},
-            {"$set": changes, "$inc": {"clearings": 1}, "$unset": {"acknowledged": ""}},
+            {"$set": changes, "$inc": {"clearings": 1}, "$unset": _OF_THE_OPENING},
             session=session,
         )
         if not changed.modified_count:

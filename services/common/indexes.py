@@ -202,6 +202,7 @@ INDEXES: Final[dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]]] = 
         ([("status", ASCENDING), ("asked_at", DESCENDING)], {}),
     ],
     "incidents": [
+        ([("status", ASCENDING), ("kind", ASCENDING)], {}),
         ([("status", ASCENDING), ("last_seen_at", DESCENDING)], {}),
         ([("last_seen_at", DESCENDING)], {}),
         ([("cleared_at", DESCENDING)], {}),

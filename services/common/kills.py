@@ -265,8 +265,13 @@ def _tell(store: Store, before: KillRun, after: KillRun) -> None:
             kind=INCOMPLETE_INCIDENT,
             key=after.run_id,
             sentence=f"{after.in_words} by {after.by} is not proven: {'; '.join(left)}",
-            facts={"remaining": left},
+            facts={"remaining": left, **_of_scope(after)},
         )
+
+
+def _of_scope(run: KillRun) -> Document:
+    names = {Scope.ACCOUNT: "account_id", Scope.STRATEGY: "strategy_id"}
+    return {names[run.scope]: run.scope_id} if run.scope in names else {}
 
 
 def _left(run: KillRun) -> list[str]:

@@ -1,9 +1,13 @@
 """Leases with fencing tokens: one owner at a time, and a stale owner can be told from the live one.
 
-A lease lives in MongoDB. Each change of hands raises its `epoch`; what the owner writes carries
-the epoch, so that the writes of an owner that was paused past its time can be refused. A
-transaction that an owner died in, or was paused in, is aborted by the next one: the database would
-keep its rows locked for a minute, and the next owner waiting.
+A lease lives in MongoDB. Clocks of machines differ, and are set back, so nobody reckons with those
+of others: an owner is replaced when whoever wants the lease has not seen it renew for its whole
+time, by a monotonic clock. When it expires is written for people, and so that a renewal is seen.
+
+Each change of hands raises the `epoch` of a lease; what the owner writes carries the epoch, so that
+the writes of an owner that was paused past its time can be refused. A transaction that an owner
+died in, or was paused in, is aborted by the next one: the database would keep its rows locked for a
+minute, and the next owner waiting.
 """
 
 from __future__ import annotations
@@ -14,12 +18,12 @@ import socket
 import threading
 import time
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.common.clock import utc_now
-from services.common.store import Store
+from services.common.store import Document, Store
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +42,9 @@ class Lease:
         self._ttl = ttl_seconds
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._held_until = 0.0
+        #: The row of the present owner as it was last seen to change, and when.
+        self._seen: tuple[object, ...] = ()
+        self._seen_at = 0.0
         self.epoch = 0
         self.session = store.client.start_session()
         self._stop = threading.Event()
@@ -50,20 +57,19 @@ class Lease:
     def try_acquire(self) -> bool:
         """Take or renew the lease; False while another holds it. Raises PyMongoError."""
         asked_at = time.monotonic()
-        now = utc_now()
-        until = now + timedelta(seconds=self._ttl)
+        until = utc_now() + timedelta(seconds=self._ttl)
         leases = self._store["leases"]
         renewed = leases.update_one(
             {"_id": self.name, "owner": self._owner, "epoch": self.epoch},
             {"$set": {"expires_at": until}},
         )
-        if not renewed.matched_count and not self._take_over(now, until):
+        if not renewed.matched_count and not self._take_over(until):
             self._held_until = 0.0
             return False
         self._held_until = asked_at + self._ttl
         return True
 
-    def _take_over(self, now: object, until: object) -> bool:
+    def _take_over(self, until: datetime) -> bool:
         leases = self._store["leases"]
         present = leases.find_one({"_id": self.name})
         ours = {"owner": self._owner, "session": self.session.session_id, "expires_at": until}
@@ -74,9 +80,11 @@ class Lease:
                 return False
             self.epoch = 1
             return True
+        if not self._is_free(present):
+            return False
         epoch = int(present["epoch"])
         taken = leases.update_one(
-            {"_id": self.name, "epoch": epoch, "expires_at": {"$lt": now}},
+            {"_id": self.name, "epoch": epoch, "expires_at": present["expires_at"]},
             {"$set": {"epoch": epoch + 1, **ours}},
         )
         if taken.modified_count:
@@ -84,6 +92,19 @@ class Lease:
             self.epoch = epoch + 1
             _log.info("lease %s taken with epoch %s", self.name, self.epoch)
         return bool(taken.modified_count)
+
+    def _is_free(self, present: Document) -> bool:
+        """Whether its owner has given it back, or has not renewed it while we watched for its time.
+
+        Its own time is over then, too: it began when we last saw the owner renew it, or before.
+        """
+        if not present["owner"]:
+            return True
+        moment = time.monotonic()
+        seen = (present["owner"], present["epoch"], present["expires_at"])
+        if seen != self._seen:
+            self._seen, self._seen_at = seen, moment
+        return moment - self._seen_at > self._ttl
 
     def _abort(self, session: object) -> None:
         """End the session of the owner before, and with it the transaction that it left open."""
@@ -120,7 +141,7 @@ class Lease:
         try:
             self._store["leases"].update_one(
                 {"_id": self.name, "owner": self._owner, "epoch": self.epoch},
-                {"$set": {"expires_at": utc_now() - timedelta(seconds=1)}},
+                {"$set": {"owner": "", "expires_at": utc_now() - timedelta(seconds=1)}},
             )
         except PyMongoError as error:
             _log.warning("lease %s could not be released: %s", self.name, type(error).__name__)

@@ -159,6 +159,7 @@ def open_store(process: Process[Any]) -> Store:
     """The store of a service, whose parts start only once its database has the layout it knows."""
     store = Store.connect(process.settings)
     process.add(_LayoutCheck(store))
+    process.health.tell("layout", LAYOUT)
     return store
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from pymongo.client_session import ClientSession
 from services.common.apprise_urls import service_of
 from services.common.audit import audit
 from services.common.clock import utc_now
+from services.common.outward import Network
 from services.common.people import person
 from services.common.store import Document, Store
 from services.common.vault import Vault
@@ -34,14 +36,30 @@ def channels_of(store: Store, user: str) -> list[Document]:
     return sorted(found, key=lambda row: row["created_at"])
 
 
-def add_apprise(store: Store, vault: Vault, recipient: Recipient, *, url: str, name: str) -> str:
+def add_apprise(
+    store: Store,
+    vault: Vault,
+    recipient: Recipient,
+    *,
+    url: str,
+    name: str,
+    networks: Sequence[Network] = (),
+) -> str:
     """Keep a URL of apprise, sealed; the id of the channel.
+
+    Args:
+        store: where.
+        vault: that seals it.
+        recipient: whose it is.
+        url: of apprise.
+        name: that they give it; "" = that of its service.
+        networks: of our own, that channels of operators may reach.
 
     Raises:
         Declined: apprise cannot use it, or there are too many.
     """
-    inside = recipient.role in {Role.ADMIN, Role.OPERATOR}
-    service = service_of(url.strip(), inside=inside)
+    inside = networks if recipient.role in {Role.ADMIN, Role.OPERATOR} else ()
+    service = service_of(url.strip(), networks=inside)
     row: Document = {
         "_id": f"ch_{uuid.uuid4().hex[:16]}",
         "user": recipient.user,

@@ -26,6 +26,7 @@ class Health:
         self._service = service
         self._checks: dict[str, Check] = {}
         self._outside: set[str] = set()
+        self._facts: dict[str, Any] = {}
         self._figures: list[Figures] = [self._own_figures]
         self._started_at = time.monotonic()
         self._cached: tuple[float, dict[str, Any]] | None = None
@@ -43,6 +44,10 @@ class Health:
         self._checks[name] = check
         if outside:
             self._outside.add(name)
+
+    def tell(self, name: str, fact: str | int) -> None:
+        """Say this of the process in every report, e.g. its version."""
+        self._facts[name] = fact
 
     def measure(self, figures: Figures) -> None:
         """Tell these figures in `/metrics`, too."""
@@ -74,6 +79,7 @@ class Health:
                     answer["ok"] or name in self._outside for name, answer in dependencies.items()
                 ),
                 "dependencies": dependencies,
+                **self._facts,
                 "pid": os.getpid(),
                 "uptime_s": round(time.monotonic() - self._started_at, 1),
             }

@@ -66,6 +66,18 @@ class CommonSettings(BaseSettings):
     kill_timeout_s: float = Field(
         60, ge=1, le=3600, description="seconds until a kill that is not proven is an incident"
     )
+    clock_max_skew_s: float = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="seconds between our clock and the database's; more: no entry",
+    )
+    incident_halt_after_s: float = Field(
+        300,
+        ge=0,
+        le=86400,
+        description="seconds until a critical incident not acknowledged stops entries; 0 = never",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least important log lines that are written"
     )
@@ -78,6 +90,12 @@ class CommonSettings(BaseSettings):
     mt_secret_key: SecretStr = Field(
         SecretStr(""),
         description="Fernet keys that seal stored secrets; empty = a key file of this machine",
+    )
+    notification_networks: str = Field(
+        "", description="networks of ours that channels may reach, e.g. 10.0.0.0/8; empty = none"
+    )
+    mt_commit: str = Field(
+        "", pattern="^[0-9A-Za-z._-]*$", description="commit that an image is of; empty = ask git"
     )
     trading_mode: Literal["paper", "live"] = Field(
         "paper", description="set by start.py --live only"
@@ -322,7 +340,9 @@ class TelegramSettings(CommonSettings):
         SecretStr(""), description="of the bot, from @BotFather; empty = no Telegram"
     )
     telegram_base_url: str = Field(
-        "https://api.telegram.org", pattern=r"^https?://\S+$", description="server of the Bot API"
+        "https://api.telegram.org",
+        pattern=r"^(https://\S+|http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/\S*)?)$",
+        description="server of the Bot API; http to this machine only",
     )
     telegram_batch_s: float = Field(
         3, ge=0, le=300, description="seconds in which what happens becomes one message of a chat"

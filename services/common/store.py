@@ -6,6 +6,8 @@ Every document's `_id` is its natural key, so a repeat collides instead of doubl
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from datetime import date
 from typing import Any, TypeVar
@@ -30,6 +32,12 @@ M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 _TIMEOUT_MS = 5000
+#: How long a transaction is begun again.
+_TRANSACTION_SECONDS = 30.0
+#: Options by which the driver would trust any certificate, or one of another host.
+_UNVERIFIED = re.compile(
+    r"[?&;](tlsInsecure|tlsAllowInvalidCertificates|tlsAllowInvalidHostnames)=true", re.IGNORECASE
+)
 
 
 def _encode_date(value: Any) -> Any:  # noqa: ANN401 - BSON hands over whatever it cannot encode
@@ -73,8 +81,13 @@ class Store:
         """Open the database of this instance.
 
         Raises:
-            ConfigurationError: MONGODB_URI is not a MongoDB URI.
+            ConfigurationError: MONGODB_URI is not a MongoDB URI, or trusts any certificate.
         """
+        if unverified := _UNVERIFIED.search(settings.database_uri):
+            raise ConfigurationError(
+                f"setting MONGODB_URI: {unverified[1]} would talk to whoever answers; name the "
+                "authority of its certificate with tlsCAFile"
+            )
         try:
             client: MongoClient[Document] = MongoClient(
                 settings.database_uri,
@@ -121,11 +134,22 @@ class Store:
         Raises:
             TransientError: the database could not be reached or stayed in conflict.
         """
+        until = time.monotonic() + _TRANSACTION_SECONDS
+
+        def bounded(session: ClientSession) -> T:
+            # The driver would begin again for two minutes, also where nobody answers.
+            if time.monotonic() > until:
+                raise TransientError(
+                    f"the transaction could not be done within {_TRANSACTION_SECONDS:g} s: the "
+                    "database does not answer, or it stayed in conflict"
+                )
+            return work(session)
+
         try:
             if session is not None:
-                return session.with_transaction(work)
+                return session.with_transaction(bounded)
             with self.client.start_session() as own:
-                return own.with_transaction(work)
+                return own.with_transaction(bounded)
         except DuplicateKeyError:
             raise
         except ConnectionFailure as error:

@@ -7,6 +7,7 @@ from services.common.daemon import Process, main
 from services.common.http import serve_http
 from services.common.migrations import open_store
 from services.common.operators import KEY_SECONDS, Operators
+from services.common.outward import networks_of
 from services.common.settings import DashboardSettings
 from services.common.vault import Vault
 from services.dashboard_creator.acts_api import add_act_routes
@@ -41,7 +42,9 @@ def build(process: Process[DashboardSettings]) -> None:
     app = create_app(dashboards, process.health, operators)
     add_identity(app, store, settings)
     feed = add_reading(app, store, settings, dashboards)
-    add_notification_routes(app, store, Vault(settings))
+    add_notification_routes(
+        app, store, Vault(settings), networks_of(settings.notification_networks)
+    )
     add_results(process, app, store)
     add_act_routes(app, store, kill_timeout_seconds=settings.kill_timeout_s)
     add_drill_routes(app, Drills(store, settings))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI, Query
 from fastapi.routing import APIRoute
 
+from services.common.bodies import BodyLimit
 from services.common.callers import Caller, add_description, allow
 from services.common.http import add_routes
 from services.common.operators import Operators, admit_operators
@@ -17,6 +18,8 @@ from services.dashboard_creator.pages import Dashboard, Endpoint, Index
 from services.dashboard_creator.service import Dashboards
 from services.domain.users import Permission
 
+#: Of any request; what people type is far less.
+_MOST_BYTES: Final = 262_144
 _PROBLEMS = problem_responses(401, 403, 404, 422, 500, 503)
 Reader = Annotated[Caller, Depends(allow(Permission.READ))]
 Limit = Annotated[int, Query(ge=1, le=500, description="at most so many, newest first")]
@@ -31,6 +34,7 @@ def create_app(dashboards: Dashboards, health: Health, operators: Operators) -> 
         generate_unique_id_function=lambda route: route.name,
         openapi_url=None,  # for callers only
     )
+    app.add_middleware(BodyLimit, most_bytes=lambda _path: _MOST_BYTES)
     add_problems(app)
     admit_operators(app, operators)
     add_description(app)

@@ -98,8 +98,11 @@ def quarantined(record: SignalRecord) -> QuarantinedSignal:
 def incident(document: Document) -> Incident:
     """A stored incident."""
     closable = document["kind"] in CLOSED_BY_PERSONS
+    facts = document.get("facts") or {}
+    if halted := document.get("halted"):
+        facts = {**facts, "entries_stopped": halted["sentence"]}
     return Incident.model_validate(
-        {**document, "incident_id": document["_id"], "closable": closable}
+        {**document, "incident_id": document["_id"], "closable": closable, "facts": facts}
     )
 
 

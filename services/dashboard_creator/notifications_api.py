@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query
@@ -26,6 +27,7 @@ from services.common.notifications import (
     settings_of,
     unread_count,
 )
+from services.common.outward import Network
 from services.common.problems import Refusal, problem_responses
 from services.common.store import Document, Store
 from services.common.vault import Vault
@@ -164,12 +166,21 @@ class Accepted(BaseModel):
     channel_id: str
 
 
-def add_notification_routes(app: FastAPI, store: Store, vault: Vault) -> None:
-    """Serve everybody who may log in, about themselves."""
+def add_notification_routes(
+    app: FastAPI, store: Store, vault: Vault, networks: Sequence[Network] = ()
+) -> None:
+    """Serve everybody who may log in, about themselves.
+
+    Args:
+        app: that serves it.
+        store: the database.
+        vault: seals what channels are reached by.
+        networks: of our own, that channels of operators may reach.
+    """
     _add_settings(app, store)
     _add_history(app, store)
     _add_telegram(app, store)
-    _add_channels(app, store, vault)
+    _add_channels(app, store, vault, networks)
 
 
 def _add_settings(app: FastAPI, store: Store) -> None:
@@ -254,7 +265,7 @@ def _add_telegram(app: FastAPI, store: Store) -> None:
             raise Refusal(404, "NOT_LINKED", "no chat is linked")
 
 
-def _add_channels(app: FastAPI, store: Store, vault: Vault) -> None:
+def _add_channels(app: FastAPI, store: Store, vault: Vault, networks: Sequence[Network]) -> None:
     @app.get("/api/v1/me/channels", responses=_PROBLEMS, tags=["notifications"])
     def get_channels(me: Me) -> list[ChannelView]:
         """My channels, oldest first."""
@@ -265,7 +276,9 @@ def _add_channels(app: FastAPI, store: Store, vault: Vault) -> None:
         """Add a channel by its URL, which is kept sealed."""
         person = Recipient(me.name, me.role, me.strategies)
         try:
-            made = add_apprise(store, vault, person, url=wanted.url, name=wanted.name)
+            made = add_apprise(
+                store, vault, person, url=wanted.url, name=wanted.name, networks=networks
+            )
         except Declined as error:
             raise Refusal(422, error.code, str(error), field=error.field) from error
         return _channel(_mine(me, made))

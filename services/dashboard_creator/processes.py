@@ -79,6 +79,8 @@ class Processes:
                 "uptime_s": report.get("uptime_s") or _uptime(process),
                 "memory_mb": _memory(process),
                 "restarts": known.restarts.get(name),
+                "version": report.get("version"),
+                "layout": report.get("layout"),
                 "log": f"/api/v1/system/logs/{name}" if self._log_of(name).exists() else None,
             }
         )

@@ -16,6 +16,8 @@ class ServiceRow(View):
         state: UP, NOT_READY (it runs, and lacks something), DOWN (it does not answer).
         detail: what it lacks, in words.
         restarts: by the supervisor since the start; null where there is none.
+        version: of the code that it runs; null where it does not tell.
+        layout: of the database that it knows; null where it uses none.
         log: where the end of its log is asked; null where it keeps none.
     """
 
@@ -25,6 +27,8 @@ class ServiceRow(View):
     uptime_s: float | None = None
     memory_mb: float | None = None
     restarts: int | None = None
+    version: str | None = None
+    layout: int | None = None
     log: str | None = None
 
 

@@ -22,6 +22,7 @@ from services.dashboard_creator.readiness import (
     clock_check,
 )
 from services.dashboard_creator.system_models import LogTail, Queue, System
+from services.dashboard_creator.versions import version_check
 from services.domain.words import OrderStatus
 
 _SECONDS: Final = 2.0
@@ -59,15 +60,16 @@ class Systems:
     def _load(self, _which: str) -> System:
         now = utc_now()
         supervised = self._processes.supervised()
+        services = tuple(self._processes.rows())
         return System(
             generated_at=now,
             started_at=supervised.started_at,
-            services=tuple(self._processes.rows()),
+            services=services,
             queues=self._queues(now),
             dead_letters=self._count("dead_letters", "DEAD"),
             failing_letters=self._count("dead_letters", "FAILING"),
             incidents=self._count("incidents", "OPEN"),
-            checks=(clock_check(self._skew()),),
+            checks=(clock_check(self._skew()), version_check(services)),
             accounts=self._accounts(now),
         )
 

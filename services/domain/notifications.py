@@ -64,6 +64,7 @@ CRITICAL_KINDS: Final = frozenset({EventKind.KILL_NOT_PROVEN, EventKind.SERVICE_
 CRITICAL_INCIDENTS: Final = frozenset(
     {
         "BOOKS_BROKEN",
+        "BOOKS_DISPUTED",
         "CASH_MISMATCH",
         "DESK_FAILED",
         "EQUITY_JUMP",

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from brokers.accounts import Purpose, check_account
 from brokers.factory import BrokerConnection, create_broker
+from services.common.alarms import watch_alarms
 from services.common.broker_accounts import BrokerAccounts
 from services.common.budget import Budget
 from services.common.bus import Publisher
+from services.common.clock_watch import watch_clock
 from services.common.daemon import Process, main
 from services.common.leases import Lease
 from services.common.migrations import open_store
@@ -31,6 +33,7 @@ def build(process: Process[ExecutionSettings]) -> None:
     settings = process.settings
     store = open_store(process)
     process.on_exit(store.close)
+    watch_clock(process, store)
     publisher = Publisher(settings)
     queries = ExecutionStore(store)
     connection = BrokerConnection(
@@ -71,6 +74,7 @@ def build(process: Process[ExecutionSettings]) -> None:
     process.health.add("orders", subscriber.state)
     process.add(execution)
     process.add(subscriber)
+    watch_alarms(process, store)
     process.serve_ops()
 
 

@@ -19,6 +19,7 @@ from services.common.incidents import clear_incident
 from services.common.scopes import check_exists, check_signed
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.books import Position
+from services.domain.comparison import Difference
 from services.domain.errors import ConfigurationError
 from services.domain.instruments import Instrument
 from services.domain.orders import UNATTRIBUTED, Execution
@@ -27,7 +28,7 @@ from services.domain.words import FillOrigin, Scope
 from services.execution.books import Books
 from services.execution.documents import Owner, confirmation_key, position_key, position_of_row
 from services.execution.ledger import Ledger, counts
-from services.execution.reconcile import Difference, adoptable, side_of
+from services.execution.reconcile import adoptable, side_of
 
 
 class Signature(NamedTuple):

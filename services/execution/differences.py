@@ -14,11 +14,12 @@ from brokers.broker import OpenOrder
 from services.common.controls import set_control
 from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Document, Store, to_document
+from services.domain.comparison import Difference
 from services.domain.orders import UNATTRIBUTED, Execution, has_our_form
 from services.domain.risk import RiskLock
 from services.domain.words import LockRule, Scope, TradingState
 from services.execution.documents import Owner
-from services.execution.reconcile import Cash, Difference
+from services.execution.reconcile import Cash
 
 _BY = "execution"
 

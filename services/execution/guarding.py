@@ -109,6 +109,7 @@ class Guarding:
                 sentence=f"{order.strategy_id}: the {role} of {order.side} "
                 f"{order.instrument.symbol} in {order.account_id} has ended by itself, and "
                 f"{entry.held_quantity:f} are held without it",
+                facts={"account_id": order.account_id, "strategy_id": order.strategy_id},
             )
         told = row.get("guards_lost", [])
         if sorted(told) != sorted(lost):

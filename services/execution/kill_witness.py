@@ -8,8 +8,8 @@ from datetime import datetime
 
 from brokers.broker import Broker
 from services.common.store import Store, from_document
+from services.domain.fronts import called, in_our_words, months
 from services.domain.instruments import Instrument
-from services.execution.fronts import called, in_our_words, months
 from services.execution.kill_views import Books, BrokerWord, Figures, holdings
 
 

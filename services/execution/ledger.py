@@ -118,6 +118,7 @@ class Ledger:
             sentence=f"fill {execution.execution_id} in {row['account_id']} is booked as "
             f"{row['side']} {row['quantity']:f} at {row['price']:f}, and was told again, without a "
             f"new revision, as {execution.side} {execution.quantity:f} at {execution.price:f}",
+            facts={"account_id": row["account_id"]},
         )
 
     def book(self, fills: Sequence[tuple[Document, Execution]], session: ClientSession) -> None:

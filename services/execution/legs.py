@@ -41,6 +41,7 @@ class Legs:
                 kind="GROUP_BROKEN",
                 key=f"{order.signal_id}|{order.account_id}",
                 sentence=f"{order.strategy_id} in {order.account_id}: {plan.broken}",
+                facts={"account_id": order.account_id, "strategy_id": order.strategy_id},
             )
         self._counter.queries.request_cancel(
             plan.cancel, at=utc_now(), text="another leg cannot be had"

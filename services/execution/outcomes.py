@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -37,7 +38,9 @@ class Outcomes:
     def __init__(self, counter: Counter, changes: Changes, *, proof_seconds: float) -> None:
         self._counter = counter
         self._changes = changes
-        self._proof = timedelta(seconds=proof_seconds)
+        self._proof_seconds = proof_seconds
+        #: Since when the broker does not show an order, by the monotonic clock.
+        self._absent_from: dict[str, float] = {}
         #: What the broker holds by instrument, once a look has asked for it.
         self._held: dict[str, Decimal] | None = None
 
@@ -53,6 +56,8 @@ class Outcomes:
             for row in self._counter.queries.unfinished(self._counter.account_id)
             if row["order"].get("algo") is None
         ]
+        asked_of = {row["_id"] for row in rows}
+        self._absent_from = {each: at for each, at in self._absent_from.items() if each in asked_of}
         if not rows:
             if not self._counter.broker.is_connected():
                 raise BrokerUnavailable("the link to the broker is down")
@@ -95,6 +100,7 @@ class Outcomes:
                     key=order_id,
                     sentence=f"{self._counter.account_id}: {error}; nothing more is done with it: "
                     "cancel or close one of the two at the broker",
+                    facts={"account_id": self._counter.account_id},
                 )
             else:
                 if report is not None:
@@ -139,6 +145,7 @@ class Outcomes:
             f"{self._counter.account_id} does not know it{self._forgotten(row)}; once its fills "
             f"are booked (scripts/books.py), end it: scripts/orders.py resolve {row['_id']} "
             "--absent",
+            facts={"account_id": self._counter.account_id},
         )
 
     def _ended_unfilled_with_its_day(self, order: Order, row: Document) -> bool:
@@ -183,7 +190,7 @@ class Outcomes:
     def _absent(self, row: Document) -> list[str]:
         """The broker does not show an order that may have been sent: no proof before its time."""
         order = from_document(Order, row["order"])
-        since, now = row.get("absent_since"), utc_now()
+        since, now = row.get("absent_since"), time.monotonic()
         if row.get("attached") and self._follows_entry(order, row):
             return []
         decided = row.get("resolution")
@@ -191,11 +198,13 @@ class Outcomes:
             return self._resolve(order, row, decided)
         forgotten = self._forgotten(row)
         if since is None:
-            self._counter.queries.note_absent(row["_id"], now)
+            self._counter.queries.note_absent(row["_id"], utc_now())
+            self._absent_from[row["_id"]] = now
             if row["status"] == OrderStatus.UNKNOWN and not forgotten:
                 self._tell_unknown(order, row, "it is asked again")
         if not forgotten:
-            if since is None or now - since < self._proof:
+            # By a clock that nobody sets: a step must not cut the proof short.
+            if now - self._absent_from.setdefault(row["_id"], now) < self._proof_seconds:
                 return []
             if self._may_resend(order, row):
                 _log.warning("order %s never reached the broker: it is sent once more", row["_id"])
@@ -216,7 +225,7 @@ class Outcomes:
         self._tell_unknown(
             order,
             row,
-            (forgotten.removeprefix(", ") or f"for {self._proof.total_seconds():g} s")
+            (forgotten.removeprefix(", ") or f"for {self._proof_seconds:g} s")
             + "; it is not sent again by itself: decide with "
             f"scripts/orders.py resolve {row['_id']} {choices}",
         )
@@ -268,4 +277,5 @@ class Outcomes:
             sentence=f"order {row['_id']} ({order.side} {order.quantity:f} "
             f"{order.instrument.symbol}) may have been sent to {self._counter.account_id} and was "
             f"not answered; the broker does not show it, {words}",
+            facts={"account_id": self._counter.account_id},
         )

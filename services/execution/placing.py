@@ -165,6 +165,7 @@ class Placing:
                 kind="EXIT_DENIED",
                 key=order.client_order_id,
                 sentence=f"{order.strategy_id}: {order.intent} not sent: {sentence}",
+                facts={"account_id": order.account_id, "strategy_id": order.strategy_id},
             )
 
     def _lock(self, order: Order, sentence: str) -> None:
@@ -180,7 +181,11 @@ class Placing:
             {"_id": lock.key}, {"_id": lock.key, **to_document(lock)}, upsert=True
         )
         raise_incident(
-            self._counter.store, kind="REPEATED_EXECUTION", key=order.strategy_id, sentence=sentence
+            self._counter.store,
+            kind="REPEATED_EXECUTION",
+            key=order.strategy_id,
+            sentence=sentence,
+            facts={"strategy_id": order.strategy_id},
         )
 
     def _units(self, leaving: Sequence[Leaving]) -> list[_Unit]:

@@ -15,11 +15,11 @@ from services.common.failpoints import FailPoint, failpoint
 from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.errors import TransientError
+from services.domain.fronts import called
 from services.domain.orders import Order, OrderReport, Reservation
 from services.domain.values import ZERO
 from services.domain.words import OrderRole, OrderStatus, SignalStatus
 from services.execution.documents import Booking, order_update
-from services.execution.fronts import called
 from services.execution.ledger import Ledger
 from services.execution.lifecycle import OrderState, advance
 
@@ -211,7 +211,12 @@ class Posting:
                 told["EXIT_REJECTED"] = _rejected(state.order, booking.report.text)
             for kind, sentence in told.items():
                 raise_incident(
-                    self._store, kind=kind, key=booking.order_id, sentence=sentence, session=session
+                    self._store,
+                    kind=kind,
+                    key=booking.order_id,
+                    sentence=sentence,
+                    facts={"account_id": state.order.account_id},
+                    session=session,
                 )
 
     def _clear_incidents(self, bookings: Sequence[Booking], session: ClientSession) -> None:

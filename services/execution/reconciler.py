@@ -20,6 +20,8 @@ from brokers.broker import AccountState, Broker, BrokerPosition, OpenOrder
 from brokers.errors import OrderStateUnknown
 from services.common.clock import utc_now
 from services.common.store import Document, Store, from_document, to_document
+from services.domain.comparison import Difference, changed, compare, judged, quantities
+from services.domain.fronts import called, in_our_words, months
 from services.domain.instruments import Instrument
 from services.domain.orders import UNATTRIBUTED, Execution, OrderReport
 from services.domain.values import Frozen, Instant
@@ -27,19 +29,13 @@ from services.domain.words import FillOrigin, OrderStatus
 from services.execution.books import Books
 from services.execution.differences import Differences
 from services.execution.documents import Owner
-from services.execution.fronts import called, in_our_words, months
 from services.execution.ledger import Ledger
 from services.execution.reconcile import (
     Cash,
     CashBase,
-    Difference,
     Told,
     cash_base,
     cash_judged,
-    changed,
-    compare,
-    judged,
-    quantities,
     strange,
     told,
     told_since,

@@ -89,6 +89,7 @@ class Squaring:
                 key=row["_id"],
                 sentence=f"{strategy_id} should be flat in {account_id} since {row['moment']}, "
                 f"and holds {held} after {_ROUNDS} tries",
+                facts={"account_id": account_id, "strategy_id": strategy_id},
             )
             self._rows.update_one({"_id": row["_id"]}, {"$unset": {"moment": "", "rounds": ""}})
             return []

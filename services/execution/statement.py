@@ -9,9 +9,10 @@ from decimal import Decimal
 from brokers.broker import BrokerPosition
 from services.common.store import Document, Store, from_document
 from services.domain.books import Position
+from services.domain.comparison import Difference
 from services.domain.signals import plain
 from services.domain.values import ZERO, Exact, Frozen, Instant
-from services.execution.reconcile import Cash, Difference
+from services.execution.reconcile import Cash
 
 
 class Holding(Frozen):

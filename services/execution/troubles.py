@@ -19,6 +19,7 @@ from services.domain.errors import ConfigurationError, TransientError
 LOGIN_REQUIRED: Final = "BROKER_LOGIN_REQUIRED"
 MISCONFIGURED: Final = "ACCOUNT_MISCONFIGURED"
 CLOSED: Final = "ACCOUNT_CLOSED"
+FAILED: Final = "DESK_FAILED"
 #: A broker's nightly reset takes less.
 PATIENCE_SECONDS: Final = 600.0
 
@@ -34,7 +35,8 @@ class Troubles:
         self._patience_seconds = patience_seconds
         self._closed_since: float | None = None
         #: An earlier process may have left one open: nobody knows until the account has opened.
-        self._told: dict[str, str] = dict.fromkeys((LOGIN_REQUIRED, MISCONFIGURED, CLOSED), "")
+        kinds = (LOGIN_REQUIRED, MISCONFIGURED, CLOSED, FAILED)
+        self._told: dict[str, str] = dict.fromkeys(kinds, "")
 
     def tell(self, error: Exception) -> None:
         """Show a person what does not mend itself; what only a person can end is told once.
@@ -53,11 +55,9 @@ class Troubles:
         elif isinstance(cause, (BrokerError, PyMongoError, TransientError)):
             self._tell_lasting(cause)
         else:
-            raise_incident(
-                self._store,
-                kind="DESK_FAILED",
-                key=self._account_id,
-                sentence=f"account {self._account_id} is closed and tries again: "
+            self._raise(
+                FAILED,
+                f"account {self._account_id} is closed and tries again: "
                 f"{type(error).__name__}: {error}",
             )
 
@@ -81,5 +81,11 @@ class Troubles:
 
     def _raise(self, kind: str, sentence: str) -> None:
         if self._told.get(kind) != sentence:
-            raise_incident(self._store, kind=kind, key=self._account_id, sentence=sentence)
+            raise_incident(
+                self._store,
+                kind=kind,
+                key=self._account_id,
+                sentence=sentence,
+                facts={"account_id": self._account_id},
+            )
             self._told[kind] = sentence

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from services.common.bodies import BodyLimit
 from services.common.http import add_routes, bearer_of
 from services.common.ops import Health
 from services.common.problems import Problem, Refusal, add_problems, problem_responses
@@ -17,7 +18,16 @@ from services.signal_gateway.lint import LintReport
 from services.signal_gateway.models import BatchReceipt, SignalLife, SignalReceipt
 from services.signal_gateway.service import GatewayService
 
+#: Of what people send; and who looks after it by itself.
+_MOST_BYTES: Final = 65_536
+_OWN_LIMIT: Final = frozenset({"/api/v1/signals", "/api/v1/signals/lint"})
+_DOORS: Final = ("/webhook", "/postback/")
 _PROBLEMS = problem_responses(400, 401, 403, 404, 409, 413, 429, 503)
+
+
+def _most_bytes(path: str) -> int | None:
+    """Of what people send; the doors of senders and brokers look after their own."""
+    return None if path in _OWN_LIMIT or path.startswith(_DOORS) else _MOST_BYTES
 
 
 def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) -> FastAPI:
@@ -30,6 +40,7 @@ def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) 
     )
     app.state.service = service
     app.state.max_body_bytes = max_body_bytes
+    app.add_middleware(BodyLimit, most_bytes=_most_bytes)
     add_routes(app, health)
     add_problems(app)
 

@@ -6,6 +6,7 @@ from services.common.apprise_urls import send
 from services.common.daemon import Process, main
 from services.common.leases import Lease
 from services.common.migrations import open_store
+from services.common.outward import networks_of
 from services.common.settings import TelegramSettings
 from services.common.store import Store
 from services.common.vault import Vault
@@ -24,6 +25,7 @@ def build(process: Process[TelegramSettings]) -> None:
     settings = process.settings
     store = open_store(process)
     process.on_exit(store.close)
+    networks = networks_of(settings.notification_networks)
     lease = Lease(store, "telegram", ttl_seconds=settings.lease_ttl_s)
     mode = settings.trading_mode.upper()
     views = Views(store, mode)
@@ -35,7 +37,9 @@ def build(process: Process[TelegramSettings]) -> None:
         lease,
         chats=bot,
         offer=commands.offer,
-        post=lambda url, message: send(url, title=message.title, body=message.body),
+        post=lambda url, message: send(
+            url, title=message.title, body=message.body, networks=networks
+        ),
         open_url=Vault(settings).open,
         window_seconds=settings.telegram_batch_s,
         frame=Frame(mode, settings.public_url),

@@ -1,19 +1,12 @@
 """Kite's websocket as a doorbell: it rings for orders, comes back, and keeps its secret."""
 
-import datetime
-import ipaddress
 import json
 import logging
 import queue
-import socket
-import ssl
 import threading
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 from websockets.sync.server import serve
 
@@ -23,6 +16,7 @@ from brokers.zerodha.link import ZerodhaLink
 from brokers.zerodha.ticker import Ticker
 from services.domain.errors import ConfigurationError
 from tests.support.broker_orders import eventually
+from tests.support.impostor import impostor  # noqa: F401 - a fixture
 
 TOKEN = "s3cr3tt0k3n"
 ORDER = json.dumps({"type": "order", "data": {"order_id": "1"}})
@@ -194,62 +188,7 @@ def test_it_ends_when_it_is_closed(server, listen):
     assert server.arrived.empty()
 
 
-@pytest.fixture
-def impostor(tmp_path):
-    """A TLS server with a certificate of its own making; what it was told in clear."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kite.trade")])
-    now = datetime.datetime.now(datetime.UTC)
-    day = datetime.timedelta(days=1)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - day)
-        .not_valid_after(now + day)
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path / "impostor.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    pem.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    heard, tried = [], queue.Queue()
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def take():
-        while True:
-            try:
-                plain, _ = listening.accept()
-            except OSError:
-                return
-            plain.settimeout(5)
-            try:
-                with context.wrap_socket(plain, server_side=True) as secured:
-                    heard.append(secured.recv(1000))
-            except OSError:
-                pass
-            finally:
-                plain.close()
-                tried.put(True)
-
-    thread = threading.Thread(target=take, daemon=True)
-    thread.start()
-    yield listening.getsockname()[1], heard, tried
-    listening.shutdown(socket.SHUT_RDWR)
-    listening.close()
-    thread.join(timeout=10)
-
-
-def test_who_cannot_prove_to_be_kite_is_told_nothing(impostor, listen, tmp_path):
+def test_who_cannot_prove_to_be_kite_is_told_nothing(impostor, listen, tmp_path):  # noqa: F811
     port, heard, tried = impostor
     ticker = listen(port, scheme="wss")
     tried.get(timeout=10)

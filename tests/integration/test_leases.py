@@ -6,6 +6,7 @@ import pytest
 from pymongo.errors import OperationFailure
 
 from services.common.leases import Lease
+from tests.support.desks import wait_for
 
 pytestmark = pytest.mark.servers
 
@@ -20,8 +21,7 @@ def test_only_one_holds_it(store):
 def test_taking_over_raises_the_epoch_and_fences_the_old_owner(store):
     first, second = (Lease(store, "x", ttl_seconds=0.2) for _ in range(2))
     assert first.try_acquire()
-    time.sleep(0.3)
-    assert second.try_acquire()
+    wait_for(second.try_acquire)
     assert (first.epoch, second.epoch) == (1, 2)
     assert not first.try_acquire()
 
@@ -49,8 +49,7 @@ def test_taking_over_aborts_the_transaction_that_the_owner_before_left_open(stor
     store["positions"].insert_one({"_id": "p", "quantity": 1})
     dead.session.start_transaction()
     store["positions"].update_one({"_id": "p"}, {"$set": {"quantity": 2}}, session=dead.session)
-    time.sleep(0.3)
-    assert heir.try_acquire()
+    wait_for(heir.try_acquire)
     store["positions"].update_one({"_id": "p"}, {"$inc": {"quantity": 10}})
     assert store["positions"].find_one({"_id": "p"})["quantity"] == 11
     with pytest.raises(OperationFailure, match=r"NoSuchTransaction|aborted"):

@@ -14,6 +14,7 @@ from services.common.credentials import CredentialKind, create_credential
 from services.common.notifications import notify
 from services.common.operators import Operators
 from services.common.ops import Health
+from services.common.outward import networks_of
 from services.common.settings import CommonSettings
 from services.common.vault import Vault
 from services.dashboard_creator.api import create_app
@@ -70,7 +71,10 @@ def hook():
 @pytest.fixture
 def client(store, connection):
     app = create_app(make_dashboards(store), Health("dashboard_creator"), Operators(store))
-    add_notification_routes(app, store, Vault(CommonSettings(**connection)))
+    connection["notification_networks"] = "127.0.0.1"
+    settings = CommonSettings(**connection)
+    networks = networks_of(settings.notification_networks)
+    add_notification_routes(app, store, Vault(settings), networks)
     with http_client(app) as opened:
         yield opened
 

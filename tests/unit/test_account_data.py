@@ -51,6 +51,12 @@ class Recorder:
     def keep_prices(self, told: object, *, at: object) -> None:
         """Nothing is held."""
 
+    def books(self, account_id: str) -> None:
+        """There are none."""
+
+    def compare_books(self, account_id: str, told: object, before: object) -> None:
+        """There is nothing to compare with."""
+
     def wanting(self, *, since: object) -> set[str]:
         return set()
 

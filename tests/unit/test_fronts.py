@@ -5,8 +5,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.domain.fronts import called, in_our_words, months
 from services.domain.words import InstrumentType
-from services.execution.fronts import called, in_our_words, months
 from tests.support.builders import make_execution, make_instrument
 
 

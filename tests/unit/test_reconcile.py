@@ -8,16 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokers.broker import BrokerPosition
+from services.domain.comparison import compare, judged
 from services.domain.orders import client_order_id_for, has_our_form
-from services.execution.reconcile import (
-    adoptable,
-    cash_base,
-    cash_judged,
-    compare,
-    judged,
-    told,
-    told_since,
-)
+from services.execution.reconcile import adoptable, cash_base, cash_judged, told, told_since
 from tests.support.builders import NOW, make_execution, make_instrument, make_position
 
 SETTLE = timedelta(seconds=3)

@@ -5568,6 +5568,8 @@ export interface components {
          *         state: UP, NOT_READY (it runs, and lacks something), DOWN (it does not answer).
          *         detail: what it lacks, in words.
          *         restarts: by the supervisor since the start; null where there is none.
+         *         version: of the code that it runs; null where it does not tell.
+         *         layout: of the database that it knows; null where it uses none.
          *         log: where the end of its log is asked; null where it keeps none.
          */
         ServiceRow: {
@@ -5589,6 +5591,10 @@ export interface components {
             memory_mb?: number | null;
             /** Restarts */
             restarts?: number | null;
+            /** Version */
+            version?: string | null;
+            /** Layout */
+            layout?: number | null;
             /** Log */
             log?: string | null;
         };

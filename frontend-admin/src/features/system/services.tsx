@@ -94,6 +94,12 @@ function Processes({ services }: { services: readonly Service[] }) {
             cell: (row) => row.restarts ?? '–',
           },
           {
+            name: 'version',
+            title: 'Version',
+            cell: (row) => row.version ?? '–',
+            wide: true,
+          },
+          {
             name: 'log',
             title: 'Log',
             cell: (row) =>

@@ -31,6 +31,8 @@ test('processes, queues and readiness tell what is wrong and what to do', async 
         uptime_s: 7200,
         memory_mb: 101.4,
         restarts: 2,
+        version: '0.1.0+4f2a9c1b77de',
+        layout: 12,
         log: '/api/v1/system/logs/cerebro',
       },
     ],
@@ -51,6 +53,7 @@ test('processes, queues and readiness tell what is wrong and what to do', async 
   show('/system')
   const line = (await screen.findByText('cerebro')).closest('tr')
   expect(line).toHaveTextContent('mongodb does not answer')
+  expect(line).toHaveTextContent('0.1.0+4f2a9c1b77de')
   expect(line).toHaveTextContent('2 h')
   expect(screen.getByText('⚠ 1')).toBeInTheDocument()
   expect(screen.getByText(/it has run out/)).toBeVisible()

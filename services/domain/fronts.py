@@ -8,14 +8,24 @@ is must be worked out anew by every process, and where that is not clear nothing
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
-from brokers.broker import BrokerPosition, OpenOrder
 from services.domain.instruments import Instrument
-from services.domain.orders import Execution
 from services.domain.words import InstrumentType
 
-Told = TypeVar("Told", BrokerPosition, OpenOrder, Execution)
+
+class OfInstrument(Protocol):
+    """What a broker tells of an instrument: a position, an order, an execution."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """Of which."""
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None) -> Self:
+        """The same with other values."""
+
+
+Told = TypeVar("Told", bound=OfInstrument)
 
 
 def months(ours: Iterable[Instrument], theirs: Collection[Instrument]) -> dict[str, Instrument]:
