@@ -36,6 +36,8 @@ MINIMUM_GAP_SECONDS = 2.0
 #: After a failure: an account is stale soon, and its entries are denied.
 RETRY_SECONDS = 5.0
 PRICE_LOOK_SECONDS = 0.5
+#: Between two times that one account brings its fund up to date; all its accounts write one row.
+FUND_GAP_SECONDS = 10.0
 #: Between writes of the prices of all that is held: charts keep one of each minute.
 PRICE_POINT_GAP_SECONDS = 20.0
 #: Cerebro wants a price again as long as a signal waits for it; what it has left alone is over.
@@ -71,7 +73,7 @@ class Poller:
         self._broker: Broker | None = None
         self._bucket: Bucket | None = None
         self._as_of: datetime | None = None
-        self._priced_at = -math.inf
+        self._fund_at = self._priced_at = -math.inf
         self._trouble: str | None = None
         self._failures = 0
         #: None until the first answer: an earlier process may have left an incident open.
@@ -322,7 +324,9 @@ class Poller:
         if self._incident_open is not False:
             self._store.clear_unreachable(self.account.account_id)
             self._incident_open = False
-        self._store.keep_fund(self.account.account_id, now=now)
+        if time.monotonic() - self._fund_at >= FUND_GAP_SECONDS:
+            self._store.keep_fund(self.account.account_id, now=now)
+            self._fund_at = time.monotonic()
         if time.monotonic() - self._priced_at >= PRICE_POINT_GAP_SECONDS:
             self._store.keep_prices(told, at=now)
             self._priced_at = time.monotonic()
