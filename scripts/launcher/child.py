@@ -17,6 +17,9 @@ from scripts.launcher.record import ProcessState
 from scripts.launcher.table import Process
 
 _LARGEST_OUTPUT_BYTES = 10_000_000
+#: Between looks at a database's storage, and how many in a row must find it broken.
+_STORAGE_LOOK_S = 3.0
+_BROKEN_LOOKS = 3
 
 
 class Child:
@@ -35,6 +38,8 @@ class Child:
         self._output = home.logs / f"{process.name}.out"
         self._output_began = 0
         self._popen: subprocess.Popen[bytes] | None = None
+        self._storage_look_at = 0.0
+        self._broken_looks = 0
 
     @property
     def state(self) -> ProcessState:
@@ -70,6 +75,7 @@ class Child:
                     f"({self.process.command[0]})"
                 ) from error
         self.spawned_at = time.monotonic()
+        self._storage_look_at, self._broken_looks = self.spawned_at + _STORAGE_LOOK_S, 0
         self.identity = identity.of(self._popen.pid)
         if self.identity:
             identity.write(self.pid_file, self.identity)
@@ -90,6 +96,20 @@ class Child:
         self._policy = verdict.policy
         self.restart_at = now + verdict.delay_s
         return verdict
+
+    def is_broken(self, now: float) -> bool:
+        """Whether it is a database that runs and can do nothing any more, look after look."""
+        if self.process.probe == "mongodb" and now >= self._storage_look_at:
+            broken = probes.database_is_broken(self.process.port)
+            self._storage_look_at = time.monotonic() + _STORAGE_LOOK_S
+            self._broken_looks = self._broken_looks + 1 if broken else 0
+        return self._broken_looks >= _BROKEN_LOOKS
+
+    def kill(self) -> None:
+        """End it at once; it is buried and started again as after any death."""
+        self._broken_looks = 0
+        if self._popen:
+            self._popen.kill()
 
     def ask(self) -> probes.Answer:
         """How it is; only its own answer counts, not that of whoever else has the port."""

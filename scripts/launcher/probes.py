@@ -15,6 +15,7 @@ from scripts.launcher.errors import EXIT_CONFIGURATION, ScriptError
 from services.common.settings import CommonSettings
 
 _TIMEOUT_S = 5.0
+_INTERNAL_ERROR = 1
 _AUTHENTICATION_CODES = (13, 18, 8000)
 _ONE_HOST = r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d+)?"
 _HOSTS = re.compile(rf"{_ONE_HOST}(?:,{_ONE_HOST})*")
@@ -69,6 +70,31 @@ def embedded_database(port: int, *, timeout_s: float = 1.0) -> Answer:
     except (OSError, PyMongoError) as error:
         return Answer(False, f"no answer ({_first_words(error)})", {})
     return Answer(True, "ready", {})
+
+
+def database_is_broken(port: int, *, timeout_s: float = 1.0) -> bool:
+    """Whether the embedded database answers, and its storage does nothing any more.
+
+    After a write that failed, as on a full disk, WiredTiger refuses everything until it is opened
+    anew; a ping does not reach it. No answer at all is another matter: it may be slow or frozen.
+    """
+    milliseconds = int(timeout_s * 1000)
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        f"mongodb://127.0.0.1:{port}/",
+        serverSelectionTimeoutMS=milliseconds,
+        connectTimeoutMS=milliseconds,
+        socketTimeoutMS=milliseconds,
+        retryReads=False,
+    )
+    try:
+        client["admin"]["probe"].find_one({})
+    except OperationFailure as error:
+        return error.code == _INTERNAL_ERROR
+    except PyMongoError:
+        return False
+    finally:
+        client.close()
+    return False
 
 
 def check_database(settings: CommonSettings, *, timeout_s: float = _TIMEOUT_S) -> None:

@@ -150,6 +150,10 @@ class Supervisor:
                 self._restart(child, now)
             elif child.exit_code() is not None:
                 self._on_death(child, now)
+            elif child.is_broken(now):
+                what = "answers every question with an error, as after a full disk"
+                self._reporter.line(f"  !!  {child.process.name} {what}: it is killed")
+                child.kill()
 
     def _restart(self, child: Child, now: float) -> None:
         child.restarts += 1

@@ -9,17 +9,22 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
 from scripts.launcher import drain, identity, ports
 from scripts.launcher.home import REPOSITORY, Home
@@ -319,3 +324,30 @@ def test_stop_ends_nothing_that_it_did_not_start(instance: Instance) -> None:
         stranger.kill()
     assert done.returncode == 0
     assert "nothing is running" in done.stdout
+
+
+def test_a_database_that_a_full_disk_broke_is_started_again_and_has_what_it_had(
+    instance: Instance,
+) -> None:
+    database = stub("mongodb", "database")
+    instance.supervise(database)
+    instance.wait_running()
+    address = f"mongodb://127.0.0.1:{database.split(':')[1]}/?retryWrites=false"
+    with MongoClient(address, serverSelectionTimeoutMS=1000) as client:
+        rows = client["test"]["rows"]
+        rows.insert_one({"_id": 1})
+        broken = psutil.Process(instance.pid("mongodb"))
+        broken.rlimit(psutil.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        with pytest.raises(PyMongoError):
+            rows.insert_one({"_id": 2})
+        broken.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)  # there is room again
+
+        def has_what_it_had() -> bool:
+            with suppress(PyMongoError):
+                return [row["_id"] for row in rows.find({"_id": 1})] == [1]
+            return False
+
+        instance.wait_for(lambda: instance.pid("mongodb") not in {0, broken.pid})
+        instance.wait_for(has_what_it_had)
+        rows.insert_one({"_id": 3})
+        assert {1, 3} <= set(rows.distinct("_id"))

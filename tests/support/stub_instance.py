@@ -1,11 +1,13 @@
 """A supervisor over stub processes: `python -m tests.support.stub_instance NAME:PORT:BEHAVIOR …`.
 
 Everything of it is real but the table and the incidents, which go to `incidents.txt` of MT_HOME.
+Behavior `database` is no stub: the embedded database, as the table has it.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from scripts.launcher.home import REPOSITORY, Home
 from scripts.launcher.incidents import Incident
@@ -27,6 +29,12 @@ class IncidentFile:
 
 def process(text: str) -> Process:
     name, port, behavior = text.split(":")
+    if behavior == "database":
+        program = str(Path(sys.executable).with_name("secantusd-py"))
+        storage = str(Home.from_environment().root / "database")
+        options = ("--host", "127.0.0.1", "--port", port, "--storage-path", storage)
+        command = (program, *options, "--sync-on-commit", "--log-level", "WARNING")
+        return Process(name, command, int(port), probe="mongodb", patience_s=PATIENCE_S)
     stub = REPOSITORY / "tests" / "support" / "stub_process.py"
     patience_s = 1.0 if behavior == "unready" else PATIENCE_S
     command = (sys.executable, "-P", str(stub), port, behavior)
