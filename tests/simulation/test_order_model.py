@@ -181,8 +181,9 @@ class OrderLife(RuleBasedStateMachine):
     def hand_over(self):
         """The account's next owner: what the one before still writes is refused."""
         before, row = self.lease, self._row()
-        self.clock.advance(2.0)
         self.lease = self._lease()
+        assert not self.lease.try_acquire()  # from now on it watches the one before
+        self.clock.advance(2.0)
         assert self.lease.try_acquire()
         self.queries.adopt(ACCOUNT, self.lease.epoch)
         status = OrderStatus(row["status"])

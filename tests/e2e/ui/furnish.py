@@ -10,6 +10,7 @@ import json
 import random
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from time import sleep
 
 import urllib3
 
@@ -23,6 +24,8 @@ ASKING = "Demo_Stocks"
 #: The stocks that have a price at the broker, and it.
 PRICES = {"AAPL": "150", "MSFT": "410.5", "NVDA": "500", "TSLA": "240", "SPY": "585.2"}
 _RECORD_DAYS = 780
+#: What Cerebro knows of strategies may be half a second old; twice that.
+CEREBRO_KEEPS_SECONDS = 1.0
 
 
 class Operator:
@@ -65,6 +68,7 @@ def furnish(instance, operator):
     set_rules(operator)
     shares = {"SPX_1-D_Opt": "0.4", "Forex": "0.25", "Demo_Stocks": "0.3"}
     made["proposal"] = propose(operator, shares, "calmer spring")
+    sleep(CEREBRO_KEEPS_SECONDS)  # or the signal is decided by the rules of before
     made["waiting"] = instance.post(order("MSFT", name="may I"), ASKING)
     return made
 
