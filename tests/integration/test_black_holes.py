@@ -117,7 +117,8 @@ def test_a_consumer_without_a_bus_says_so_and_can_be_stopped(away, store, connec
 
     subscriber.start()
     try:
-        wait_until(is_told, "it believes that it streams", seconds=PATIENCE_SECONDS)
+        told = "it believes that it streams"
+        assert wait_until(is_told, told, seconds=PATIENCE_SECONDS)
     finally:
         ends(subscriber.stop)
 

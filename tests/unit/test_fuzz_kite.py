@@ -17,6 +17,7 @@ from brokers.zerodha.holdings import holdings_of, margin_quote, margins_of, net,
 from brokers.zerodha.instruments import Instruments
 from brokers.zerodha.postback import read_postback
 from brokers.zerodha.ticker import _is_of_order
+from services.domain.instruments import Instrument
 from services.domain.words import OrderStatus
 from tests.support.fuzz import BOUNDED, mutated, spliced
 from tests.support.kite_rows import contract, order_row, trade_row
@@ -139,7 +140,10 @@ def test_a_list_that_was_damaged_on_disk_is_fetched_again(tmp_path_factory, data
     Instruments(kite, folder, now=lambda: NOW).instrument_of("NSE", "INFY")
     (file,) = folder.iterdir()
     file.write_bytes(data.draw(spliced(file.read_bytes())))
-    value_of(lambda: Instruments(kite, folder, now=lambda: NOW).instrument_of("NSE", "INFY"))
+    found = value_of(
+        lambda: Instruments(kite, folder, now=lambda: NOW).instrument_of("NSE", "INFY")
+    )
+    assert isinstance(found, Instrument | None)
 
 
 POSTBACK = json.dumps(

@@ -121,7 +121,9 @@ def test_an_allocation_is_proposed_compared_approved_and_reverted(admin, furnish
     answer(page, "Revert", "the test is over")
     page.get_by_text("back to version 1").wait_for()
     page.goto("/allocations")
-    page.get_by_role("row").filter(has_text=STRATEGY).get_by_text("50.00 %").wait_for()
+    share = page.get_by_role("row").filter(has_text=STRATEGY).get_by_text("50.00 %")
+    share.wait_for()
+    assert share.is_visible()
 
 
 def answer(page, action, reason) -> None:
@@ -140,7 +142,9 @@ def test_an_instrument_that_is_found_is_all_that_is_shown(admin, furnished) -> N
     page.get_by_role("combobox", name="Search").fill("NVDA")
     page.get_by_role("option").filter(has_text="NVDA").first.click()
     page.wait_for_url("**/positions?by=instrument&instrument=*NVDA*")
-    page.get_by_role("status").filter(has_text="1 position").wait_for()
+    shown = page.get_by_role("status").filter(has_text="1 position")
+    shown.wait_for()
+    assert shown.is_visible()
 
 
 @pytest.mark.parametrize(
