@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from pymongo import ASCENDING
 from pymongo.errors import PyMongoError
 
 from services.common.bus import Publisher, Ring
@@ -28,6 +29,8 @@ _BATCH = 500
 #: keep whoever works it off from doing so.
 _BACKLOG = 50
 _LONGEST_SECONDS = 30.0
+#: What has not been looked at for so long has its successor, or is rung for as if it were new.
+_FORGOTTEN_SECONDS = 4 * _LONGEST_SECONDS
 
 
 class _Rung(NamedTuple):
@@ -70,6 +73,7 @@ class Sweeper:
         self._pending = pending
         self._patience = timedelta(seconds=patience_seconds)
         self._rung: dict[Any, _Rung] = {}
+        self._last: Document | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name=f"sweep-{pending.topic}", daemon=True
@@ -85,17 +89,16 @@ class Sweeper:
         self._thread.join(timeout=10)
 
     def sweep(self) -> int:
-        """Ring for what waits too long, and was not rung for just now; how many there were."""
+        """Ring for what waits too long, and was not rung for just now; how many there were.
+
+        The next sweep goes on behind the last row of this one, so that what waits for something
+        else for long keeps nobody behind it from being rung for.
+        """
         pending = self._pending
-        query = {**pending.query, pending.age_field: {"$lt": utc_now() - self._patience}}
-        fields = {pending.id_field: 1, pending.key_field: 1}
-        rows = list(
-            self._store[pending.collection]
-            .find(query, fields)
-            .sort(pending.age_field)
-            .limit(_BATCH)
-        )
-        rows = self._due(rows)
+        page = self._page()
+        alone = self._last is None and len(page) < _BATCH
+        self._last = page[-1] if len(page) == _BATCH else None
+        rows = self._due(page, alone=alone)
         names = (pending.id_field, pending.key_field)
         self._publisher.ring(
             pending.topic,
@@ -105,14 +108,26 @@ class Sweeper:
             _log.warning("published %s on %s again: no successor yet", len(rows), pending.topic)
         return len(rows)
 
-    def _due(self, rows: list[Document]) -> list[Document]:
+    def _page(self) -> list[Document]:
+        """The oldest that wait, behind the last one that was looked at."""
+        pending, age, last = self._pending, self._pending.age_field, self._last
+        query = {**pending.query, age: {"$lt": utc_now() - self._patience}}
+        if last is not None:
+            later = {age: {"$gt": last[age]}}
+            query["$or"] = [later, {age: last[age], "_id": {"$gt": last["_id"]}}]
+        fields = {pending.id_field: 1, pending.key_field: 1, age: 1}
+        waiting = self._store[pending.collection].find(query, fields)
+        return list(waiting.sort([(age, ASCENDING), ("_id", ASCENDING)]).limit(_BATCH))
+
+    def _due(self, rows: list[Document], *, alone: bool) -> list[Document]:
         """Those to ring for now: all, or of a backlog those not rung for of late."""
-        if len(rows) < _BACKLOG:
+        if alone and len(rows) < _BACKLOG:
             self._rung.clear()
             return rows
-        now, rung, due = time.monotonic(), {}, []
+        now, due = time.monotonic(), []
+        rung = {key: at for key, at in self._rung.items() if now - at.at < _FORGOTTEN_SECONDS}
         for row in rows:
-            last = self._rung.get(row["_id"])
+            last = rung.get(row["_id"])
             if last is None:
                 last = _Rung(now, self._patience.total_seconds())
                 due.append(row)

@@ -13,7 +13,7 @@ from services.common.dead_letters import discard_letter, replay_letter
 from services.common.settings import CommonSettings
 from services.common.signed import Signed
 from services.common.subscriber import MAX_FAILURES, Subscriber
-from services.common.sweeper import Pending, Sweeper
+from services.common.sweeper import Sweeper
 from services.common.topology import CEREBRO_SIGNALS, STANDARDIZED_SIGNALS
 from services.domain.errors import (
     ConfigurationError,
@@ -21,6 +21,7 @@ from services.domain.errors import (
     PartlyDone,
     TransientError,
 )
+from services.signal_ingestion.__main__ import UNDECIDED
 from tests.support.rows import SilentPublisher
 
 pytestmark = pytest.mark.servers
@@ -239,15 +240,7 @@ def test_the_sweeper_rings_for_what_has_no_successor(store):
         ]
     )
     publisher = SilentPublisher()
-    pending = Pending(
-        "signal_store",
-        {"undecided": True},
-        "received_at",
-        STANDARDIZED_SIGNALS,
-        "signal_id",
-        "strategy_id",
-    )
-    assert Sweeper(store, publisher, pending).sweep() == 1
+    assert Sweeper(store, publisher, UNDECIDED).sweep() == 1
     fields = {"signal_id": "lost", "strategy_id": "S"}
     assert publisher.rung == [(STANDARDIZED_SIGNALS, "S", fields)]
 
@@ -258,13 +251,23 @@ def test_of_a_backlog_nobody_is_rung_for_again_and_again(store):
     row = {"strategy_id": "S", "undecided": True, "received_at": old}
     store["signal_store"].insert_many([{"_id": name, "signal_id": name, **row} for name in names])
     publisher = SilentPublisher()
-    query, topic = {"undecided": True}, STANDARDIZED_SIGNALS
-    pending = Pending("signal_store", query, "received_at", topic, "signal_id", "strategy_id")
-    sweeper = Sweeper(store, publisher, pending)
+    sweeper = Sweeper(store, publisher, UNDECIDED)
     assert [sweeper.sweep(), sweeper.sweep()] == [120, 0]
     store["signal_store"].update_many({"_id": {"$in": names[10:]}}, {"$unset": {"undecided": ""}})
     assert [sweeper.sweep(), sweeper.sweep()] == [10, 10]  # few: each time, as they may be lost
     assert {fields["signal_id"] for _, _, fields in publisher.rung} == set(names)
+
+
+def test_who_waits_behind_many_is_rung_for_as_well(store):
+    """1,100 of one list came at one moment; a sweep looks at 500."""
+    old = utc_now().replace(year=2025)
+    names = [f"S{number:04}" for number in range(1100)]
+    row = {"strategy_id": "S", "undecided": True, "received_at": old}
+    store["signal_store"].insert_many([{"_id": name, "signal_id": name, **row} for name in names])
+    publisher = SilentPublisher()
+    sweeper = Sweeper(store, publisher, UNDECIDED)
+    assert [sweeper.sweep() for _ in range(6)] == [500, 500, 100, 0, 0, 0]
+    assert [fields["signal_id"] for _, _, fields in publisher.rung] == names
 
 
 def test_a_dead_letter_is_handled_again_when_a_person_wants_it(settings, store, publisher):
