@@ -31,7 +31,7 @@ class Verdict(NamedTuple):
     """Of one tool.
 
     Attributes:
-        skipped: why nothing is known; None = it has answered.
+        skipped: why nothing is known, or not of everything; None = it has answered for all.
         weaknesses: package and what it is called, a line each.
     """
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, verdict in (("python", of_python()), ("web UI", of_web_ui())):
         if verdict.skipped is not None:
             print(f"{name}: skipped, {verdict.skipped}")
-        else:
+        if verdict.skipped is None or verdict.weaknesses:
             print(f"{name}: {len(verdict.weaknesses) or 'no'} known weaknesses")
         for line in verdict.weaknesses:
             print(f"  {line}")
@@ -81,8 +81,12 @@ def pip_verdict(output: str, complaint: str) -> Verdict:
             for each in dependencies
             for weakness in each.get("vulns", ())
         )
+        # What could not be asked about is listed too, with a reason in the place of an answer.
+        unasked = [each["skip_reason"] for each in dependencies if "skip_reason" in each]
     except (ValueError, KeyError, TypeError):
         return Verdict(_last(complaint))
+    if unasked:
+        return Verdict(f"{len(unasked)} of {len(dependencies)} packages: {unasked[0]}", found)
     return Verdict(None, found)
 
 

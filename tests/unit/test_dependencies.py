@@ -45,3 +45,15 @@ def test_no_answer_is_never_taken_for_no_weakness(verdict, output):
     found = verdict(output, "warning\nConnectionError: no network\n")
     assert found.skipped == "ConnectionError: no network"
     assert verdict(output, "").skipped
+
+
+def test_what_could_not_be_asked_about_is_said_beside_what_was_found():
+    told = {
+        "dependencies": [
+            {"name": "a", "version": "1", "vulns": [{"id": "PYSEC-1"}]},
+            {"name": "b", "skip_reason": "Dependency not found on PyPI: b (2)"},
+        ]
+    }
+    found = pip_verdict(json.dumps(told), "")
+    assert found.skipped == "1 of 2 packages: Dependency not found on PyPI: b (2)"
+    assert found.weaknesses == ("a 1: PYSEC-1",)
