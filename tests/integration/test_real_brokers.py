@@ -7,16 +7,12 @@ have taken of us fails its test.
 
 import random
 import time
-from contextlib import suppress
 
 import pytest
 
 from services.common.clock import utc_now
 from services.common.failpoints import EXIT_CODE, FailPoint
-from services.common.order_requests import Resolution, resolve
-from services.common.signed import Signed
 from services.common.store import to_document
-from services.domain.errors import ConfigurationError
 from services.domain.orders import OrderTerms
 from services.domain.words import Intent, OrderRole, OrderType, Side
 from tests.support.execution_process import wait_until
@@ -139,10 +135,7 @@ def test_a_burst_while_the_broker_cuts_refuses_and_dies(desk, books):
 
 def _without_doubts(desk):
     """Whether all is well; what the broker never had is given up, as a person is asked to."""
-    asked = {"kind": "ORDER_UNKNOWN", "status": "OPEN", "sentence": {"$regex": "orders.py resolve"}}
-    for incident in desk.incidents(**asked):
-        with suppress(ConfigurationError):  # it has answered, or somebody was faster
-            resolve(desk.store, incident["key"], Resolution.ABSENT, Signed("olga", "drill"))
+    desk.give_up_absent()
     return not desk.differences()
 
 

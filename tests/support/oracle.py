@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
 from decimal import Decimal
 
-from services.common.clock import utc_now
 from services.domain.orders import TERMINAL
 
-#: Longer than execution needs to prove an absence and act on it (twice the time-out and a second).
-_PERSON_SECONDS = 8
 #: Fields of rows that a look at the broker may touch without telling anything new.
 _STAMPS = {"updated_at", "recorded_at", "owner_epoch", "last_seen_at", "count", "checked_at"}
 _BOOKS = ("orders", "execution_confirmations", "positions", "reservations", "signal_store")
@@ -25,7 +21,7 @@ class Oracle:
         self._accounts = accounts
         self._cash = cash
 
-    def differences(self, *, resting=(), unresolved=False):
+    def differences(self, *, resting=()):
         """What does not agree with the broker now; empty = all does."""
         wrong, working = [], set(resting)
         sent = Counter(
@@ -35,9 +31,6 @@ class Oracle:
         )
         for row in self._store["orders"].find():
             name, status, count = row["_id"], row["status"], sent.pop(row["_id"], 0)
-            if unresolved and status == "UNKNOWN" and not count and self._told(name):
-                working.add(name)
-                continue
             wanted = 0 if row["order"].get("algo") else 1
             stayed_here = status in {"DENIED", "EXPIRED", "CANCELED"} and not count
             if count != wanted and not stayed_here:
@@ -56,13 +49,6 @@ class Oracle:
                 for each in self._account_differences(account_id)
             ]
         )
-
-    def _told(self, name):
-        """Whether a person was asked about this order, and not only a moment ago."""
-        asked = self._store["incidents"].find_one(
-            {"_id": f"ORDER_UNKNOWN|{name}", "status": "OPEN"}
-        )
-        return asked and utc_now() - asked["opened_at"] > timedelta(seconds=_PERSON_SECONDS)
 
     def _left(self, working):
         """What ended orders left behind."""

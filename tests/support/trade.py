@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 
 from google.pubsub_v1 import PublisherClient
@@ -18,11 +18,14 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from services.cerebro.__main__ import UNTAKEN
 from services.common.bus import Publisher, Ring, create_topology, insecure_channel
 from services.common.clock import utc_now
+from services.common.order_requests import Resolution, resolve
 from services.common.orders import order_document
 from services.common.settings import CommonSettings
+from services.common.signed import Signed
 from services.common.store import to_document
 from services.common.sweeper import Sweeper
 from services.common.topology import TRADING_ORDERS
+from services.domain.errors import ConfigurationError
 from services.domain.orders import Reservation
 from tests.support.builders import make_order
 from tests.support.execution_process import CASH, ExecutionProcess, wait_until
@@ -162,25 +165,31 @@ class Trade:
         """Incidents, open or not."""
         return list(self.store["incidents"].find(query))
 
+    def give_up_absent(self):
+        """Answer as a person who is asked: what the broker never had is given up."""
+        asked = {"$regex": "orders.py resolve"}
+        for incident in self.incidents(kind="ORDER_UNKNOWN", status="OPEN", sentence=asked):
+            with suppress(ConfigurationError):  # it has answered, or somebody was faster
+                resolve(self.store, incident["key"], Resolution.ABSENT, Signed("olga", "drill"))
+
     def sent(self, order):
         """How many orders of this id the broker has."""
         listed = self.broker.get(order.account_id, "orders")
         return sum(1 for each in listed if each["client_order_id"] == order.client_order_id)
 
-    def settled(self, *, resting=(), unresolved=False):
+    def settled(self, *, resting=()):
         """The oracle: what differs once all orders have ended and each is at the broker once.
 
         Then execution is started anew, and a second reconciliation changes nothing.
 
         Args:
             resting: ids of orders that go on working at the broker.
-            unresolved: whether orders may be left to a person: UNKNOWN, not at the broker, told.
 
         Returns: as `differences`: empty = all agrees.
         """
         wait_until(
-            lambda: not self.differences(resting=resting, unresolved=unresolved),
-            lambda: self._disagreement(resting=resting, unresolved=unresolved),
+            lambda: not self.differences(resting=resting),
+            lambda: self._disagreement(resting=resting),
         )
         before = self._quiet()
         self.kill_all()
@@ -188,7 +197,7 @@ class Trade:
         time.sleep(_SEVERAL_LOOKS_SECONDS)
         changed = _changes(before, self._oracle.snapshot())
         assert not changed, f"the new start has changed {changed}"
-        return self.differences(resting=resting, unresolved=unresolved)
+        return self.differences(resting=resting)
 
     def _quiet(self):
         """The books once nothing has moved in them for several looks at the broker."""
@@ -202,13 +211,13 @@ class Trade:
         wait_until(still, "the books do not come to rest")
         return seen[-1]
 
-    def differences(self, *, resting=(), unresolved=False):
+    def differences(self, *, resting=()):
         """What does not agree with the broker now; empty = all does."""
-        return self._oracle.differences(resting=resting, unresolved=unresolved)
+        return self._oracle.differences(resting=resting)
 
-    def _disagreement(self, **more):
+    def _disagreement(self, *, resting):
         rows = self.store["orders"].find({"working": True}, {"events": 1, "status": 1})
-        lines = [*self.differences(**more), *map(str, rows), *map(str, self.incidents())]
+        lines = [*self.differences(resting=resting), *map(str, rows), *map(str, self.incidents())]
         return "\n".join(lines) + f"\n{self._said()}"
 
     def _said(self):
