@@ -44,6 +44,12 @@ def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) 
     add_routes(app, health)
     add_problems(app)
 
+    _add_signals(app, service)
+    _add_alerts(app, service)
+    return app
+
+
+def _add_signals(app: FastAPI, service: GatewayService) -> None:
     @app.post(
         "/api/v1/signals",
         status_code=202,
@@ -89,6 +95,23 @@ def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) 
         """
         return service.lint(body, claim, remote=_remote(request))
 
+    @app.get(
+        "/api/v1/signals/{signal_id}",
+        response_model=SignalLife,
+        responses=_PROBLEMS,
+        tags=["signals"],
+    )
+    def get_signal(
+        request: Request, signal_id: str, claim: Annotated[Claim, Depends(_claim)]
+    ) -> SignalLife:
+        """What became of one of your signals: its road, decision, orders, fills."""
+        life = SignalLife.model_validate(service.life_of(signal_id, claim, remote=_remote(request)))
+        if len(life.paths) > 1:
+            life.confirmation = f"confirmed by {len(life.paths)} paths"
+        return life
+
+
+def _add_alerts(app: FastAPI, service: GatewayService) -> None:
     @app.post(
         "/webhook/{token}",
         response_model=SignalReceipt,
@@ -110,23 +133,6 @@ def create_app(service: GatewayService, health: Health, *, max_body_bytes: int) 
         """The same, with the secret as `passphrase` in the body."""
         answer = service.alert(body, token=None, remote=_remote(request))
         return SignalReceipt(**answer._asdict())
-
-    @app.get(
-        "/api/v1/signals/{signal_id}",
-        response_model=SignalLife,
-        responses=_PROBLEMS,
-        tags=["signals"],
-    )
-    def get_signal(
-        request: Request, signal_id: str, claim: Annotated[Claim, Depends(_claim)]
-    ) -> SignalLife:
-        """What became of one of your signals: its road, decision, orders, fills."""
-        life = SignalLife.model_validate(service.life_of(signal_id, claim, remote=_remote(request)))
-        if len(life.paths) > 1:
-            life.confirmation = f"confirmed by {len(life.paths)} paths"
-        return life
-
-    return app
 
 
 def _batch(answers: list[Receipt | Refusal]) -> BatchReceipt:
