@@ -33,7 +33,8 @@ import psutil
 
 from scripts import bench_decide
 from scripts.bench.embedded import embedded_database
-from services.cerebro.service import Cerebro, Patience
+from services.cerebro.patience import Patience
+from services.cerebro.service import Cerebro
 from services.cerebro.store import CerebroStore
 from services.common.bus import Ring
 from services.common.clock import utc_now

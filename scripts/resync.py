@@ -38,7 +38,7 @@ def resync(settings: CommonSettings, strategy_id: str, *, by: str) -> list[str]:
     store = Store.connect(settings)
     try:
         store.ping()
-        return CerebroStore(store, reference_seconds=0).resync(strategy_id, by=by)
+        return CerebroStore(store, reference_seconds=0).gaps.resync(strategy_id, by=by)
     finally:
         store.close()
 

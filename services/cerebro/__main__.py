@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from services.cerebro.approvals import Watch
-from services.cerebro.service import Cerebro, Patience
+from services.cerebro.patience import Patience
+from services.cerebro.service import Cerebro
 from services.cerebro.store import CerebroStore
 from services.common.alarms import watch_alarms
 from services.common.bus import Publisher

@@ -52,7 +52,7 @@ class Approvals:
             for signal in signals
             if signal.signal_id in asked_before or _asks(strategies.get(signal.strategy_id))
         ]
-        return self._queries.requests(asking, session) if asking else {}
+        return self._queries.approvals.of(asking, session) if asking else {}
 
     def withdraw_for(self, signals: Sequence[Signal]) -> None:
         """Reject what waits for a person where its strategy sends the exit, or cancels it.
@@ -62,12 +62,13 @@ class Approvals:
         leaving = [
             signal
             for signal in signals
-            if signal.intent in _LEAVES and _asks(self._queries.strategy(signal.strategy_id))
+            if signal.intent in _LEAVES
+            and _asks(self._queries.reference.strategy(signal.strategy_id))
         ]
         if not leaving:
             return
         waiting = [
-            each for each in self._queries.open_requests() if each.status is ApprovalStatus.WAITING
+            each for each in self._queries.approvals.open() if each.status is ApprovalStatus.WAITING
         ]
         instruments = self._queries.instruments_of([each.signal_id for each in waiting])
         for signal in leaving:
@@ -153,7 +154,7 @@ class Watch:
         now = utc_now()
         for control in end_expired(self._store, now):
             _log.info("the override has ended of %s", control.in_words)
-        requests = self._queries.open_requests()
+        requests = self._queries.approvals.open()
         setbacks = self._settled({each.signal_id for each in requests}, now)
         for request in requests:
             if request.status is ApprovalStatus.WAITING and now < request.expires_at:

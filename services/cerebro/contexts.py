@@ -132,6 +132,7 @@ class Contexts:
 
     def __init__(self, queries: CerebroStore, facts: Facts, limits: RiskLimits) -> None:
         self._queries = queries
+        self._reference = queries.reference
         self._facts = facts
         self._limits = limits
 
@@ -148,7 +149,7 @@ class Contexts:
         }
         if any(_asks(limits, _ON_FUND_EXPOSURE) for limits in self._global_sets()):
             for account_type in AccountType:
-                fund = self._queries.fund(account_type)
+                fund = self._reference.fund(account_type)
                 traded |= set(fund.account_ids) if fund else set()
         account_ids = sorted(traded)
         self._queries.exclude_others(account_ids, session)
@@ -156,7 +157,7 @@ class Contexts:
             self._queries.positions(account_ids, session),
             self._queries.reservations(account_ids, session),
             self._facts.unresolved(account_ids, session),
-            MarginRules().with_futures(self._queries.futures_margins()),
+            MarginRules().with_futures(self._reference.futures_margins()),
         )
 
     def context(  # noqa: PLR0913 - what is known of one signal
@@ -174,10 +175,10 @@ class Contexts:
         """Everything that decides `signal` now."""
         now = utc_now()
         keys = self._keys(signal, strategy)
-        limit_sets = tuple(each for each in self._queries.limit_sets() if each.key in keys)
+        limit_sets = tuple(each for each in self._reference.limit_sets() if each.key in keys)
         accounts: list[AccountContext] = []
         for traded in strategy.accounts if strategy else ():
-            snapshot = self._queries.account(traded.account_id)
+            snapshot = self._reference.account(traded.account_id)
             if snapshot is None:
                 _log.error("%s names no such account: %s", signal.strategy_id, traded.account_id)
                 continue
@@ -189,14 +190,14 @@ class Contexts:
         ungrouped = [each for each in limit_sets if each.scope is not Scope.ACCOUNT]
         return DecisionContext(
             now=now,
-            controls=tuple(each for each in self._queries.controls() if each.key in keys),
+            controls=tuple(each for each in self._reference.controls() if each.key in keys),
             strategy=strategy,
             accounts=tuple(accounts),
             limits=self._limits,
             limit_sets=limit_sets,
             locks=tuple(
                 lock
-                for lock in self._queries.locks()
+                for lock in self._reference.locks()
                 if scope_key(lock.scope, lock.scope_id) in keys
             ),
             orders_last_minute={
@@ -211,7 +212,7 @@ class Contexts:
             },
             **self._of_fund(signal, strategy, accounts, limit_sets, books),
             **self._of_strategy(signal, strategy, ungrouped, now, session),
-            futures_margins=self._queries.futures_margins(),
+            futures_margins=self._reference.futures_margins(),
             entry_signal_id=entry.signal_id,
             entry_found=entry.found,
             canceled_entries=entry.canceled,
@@ -226,7 +227,7 @@ class Contexts:
         return sum(not mine or order.strategy_id == signal.strategy_id for order in books.orders)
 
     def _global_sets(self) -> list[LimitSet]:
-        return [each for each in self._queries.limit_sets() if each.scope is Scope.GLOBAL]
+        return [each for each in self._reference.limit_sets() if each.scope is Scope.GLOBAL]
 
     @staticmethod
     def _keys(signal: Signal, strategy: Strategy | None) -> set[str]:
@@ -250,7 +251,7 @@ class Contexts:
         now: datetime,
         session: ClientSession,
     ) -> AccountContext:
-        name = snapshot.account_id
+        name, questions = snapshot.account_id, self._queries.questions
         instruments = [leg.instrument for leg in signal.legs]
         keys = scopes_of(
             account_id=name, strategy_id=signal.strategy_id, instruments=instruments
@@ -266,7 +267,7 @@ class Contexts:
             account=snapshot,
             weight_ratio=traded.weight_ratio,
             multiplier_ratio=traded.multiplier_ratio,
-            allocation_ratio=self._queries.allocation_ratio(signal.strategy_id),
+            allocation_ratio=self._reference.allocation_ratio(signal.strategy_id),
             positions=_mine(signal.strategy_id, name, books.positions),
             reservations=_mine(signal.strategy_id, name, books.reservations),
             exposures=held,
@@ -275,8 +276,8 @@ class Contexts:
             ),
             unknown=unknown,
             cancelable=entry.cancelable.get(name, ()),
-            prices=self._queries.prices(name, instruments_to_price(signal, collared=collared)),
-            margin_preview=self._queries.margin_preview(snapshot, signal),
+            prices=questions.prices(name, instruments_to_price(signal, collared=collared)),
+            margin_preview=questions.margin_preview(snapshot, signal),
             unresolved=tuple(sorted(books.unresolved.get(name, ()))),
             orders_last_minute=(
                 self._facts.orders_since(now - _MINUTE, account_id=name, session=session)
@@ -329,7 +330,7 @@ class Contexts:
         based = strategy is not None and strategy.equity_base is EquityBase.FUND
         if not accounts or not (based or any(_asks(each, _ON_FUND) for each in sets)):
             return {}
-        fund = self._queries.fund(accounts[0].account.account_type)
+        fund = self._reference.fund(accounts[0].account.account_type)
         if fund is None:
             return {}
         measured = any(_asks(each, _ON_FUND_EXPOSURE) for each in sets)
@@ -343,7 +344,7 @@ class Contexts:
         keys = {scope_key(Scope.INSTRUMENT, leg.instrument.key) for leg in signal.legs}
         everything: list[Holding] = []
         for account_id in fund.account_ids:
-            snapshot = self._queries.account(account_id)
+            snapshot = self._reference.account(account_id)
             rate = fx_rate(snapshot, fund.currency) if snapshot else None
             if snapshot is None or rate is None:
                 return None

@@ -14,6 +14,7 @@ CLOSED_BY_PERSONS: Final = frozenset(
         "ALGO_STOPPED",
         "EXIT_DENIED",
         "EXIT_ENTRY_WORKING",
+        "EXIT_FOUND_NOTHING",
         "FILL_CONTRADICTED",
         "GROUP_BROKEN",
         "KEY_REUSED",

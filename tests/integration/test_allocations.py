@@ -11,7 +11,8 @@ from decimal import Decimal
 import httpx2 as httpx
 import pytest
 
-from services.cerebro.service import Cerebro, Patience
+from services.cerebro.patience import Patience
+from services.cerebro.service import Cerebro
 from services.cerebro.store import CerebroStore
 from services.common.clock import utc_now
 from services.common.operators import Operators

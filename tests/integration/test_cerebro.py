@@ -8,6 +8,7 @@ import pytest
 from services.common.store import to_document
 from services.domain.errors import InvalidMessage, TransientError
 from services.domain.lots import Lot
+from services.domain.notifications import CRITICAL_INCIDENTS
 from services.domain.signals import signal_id_for
 from tests.support.builders import make_position
 from tests.support.cerebro import make_cerebro
@@ -143,6 +144,16 @@ def test_an_exit_does_not_wait_for_ever(store, cerebro):
     found = store["signal_store"].find_one({"_id": "leave"})
     assert (found["status"], found["decision"]["code"]) == ("DENIED", "ENTRY_NOT_FOUND")
     assert store["incidents"].count_documents({"kind": "EXIT_DENIED"}) == 1
+
+
+def test_exits_that_find_nothing_are_one_incident_of_their_strategy_and_wake_nobody(store, cerebro):
+    for name in ("first", "second"):
+        add_signal(store, name, age_seconds=61, **exit_fields())
+        cerebro.on_signals([{"signal_id": name}])
+        assert store["signal_store"].find_one({"_id": name})["decision"]["code"] == "NO_POSITION"
+    (told,) = store["incidents"].find()
+    assert (told["kind"], told["count"]) == ("EXIT_FOUND_NOTHING", 2)
+    assert told["kind"] not in CRITICAL_INCIDENTS
 
 
 def fill(store, signal_id, quantity):

@@ -23,7 +23,7 @@ def kept(store):
 
 
 def strategy(store):
-    return CerebroStore(store, reference_seconds=0).strategy(STRATEGY)
+    return CerebroStore(store, reference_seconds=0).reference.strategy(STRATEGY)
 
 
 def test_what_is_set_is_what_cerebro_reads(kept):
@@ -34,7 +34,7 @@ def test_what_is_set_is_what_cerebro_reads(kept):
         RiskSizing(ratio="0.005"),
     )
     configure(kept, "account", ACCOUNT, {"margin_model": "INDIA"}, **SIGNED)
-    account = CerebroStore(kept, reference_seconds=0).account(ACCOUNT)
+    account = CerebroStore(kept, reference_seconds=0).reference.account(ACCOUNT)
     assert account.margin_model is MarginModel.INDIA
 
 

@@ -241,7 +241,7 @@ def test_what_a_decision_waits_for_is_seen_by_one_look_for_all(store, begin):
     polling = begin(brokers, seconds=600)
     wait_until(lambda: all(each.asked for each in brokers.values()))
     brokers["A"].quotes = [Quote(instrument=SPY, price=Decimal(150), as_of=utc_now())]
-    CerebroStore(store, reference_seconds=0).want_prices("A", [SPY], at=utc_now())
+    CerebroStore(store, reference_seconds=0).questions.want_prices("A", [SPY], at=utc_now())
     wait_until(lambda: store["market_prices"].find_one({"price": Decimal(150)}))
     assert brokers["B"].quoted == []
     wait_until(lambda: polling._wanted == set())

@@ -18,7 +18,8 @@ from brokers.factory import BrokerConnection, create_broker
 from services.account_data.poller import Poller
 from services.account_data.service import AccountData
 from services.account_data.store import AccountStore
-from services.cerebro.service import Cerebro, Patience
+from services.cerebro.patience import Patience
+from services.cerebro.service import Cerebro
 from services.cerebro.store import CerebroStore
 from services.common.clock import utc_now
 from services.common.store import to_document
@@ -161,7 +162,7 @@ def poll(store, broker, account_id=ACCOUNT):
 
 def want(store, account_id=ACCOUNT, *, ago_seconds=0.0):
     at = utc_now() - timedelta(seconds=ago_seconds)
-    CerebroStore(store, reference_seconds=0).want_prices(account_id, [AAPL], at=at)
+    CerebroStore(store, reference_seconds=0).questions.want_prices(account_id, [AAPL], at=at)
 
 
 def asked(store, *answers):
@@ -247,7 +248,9 @@ def test_slow_answers_do_not_keep_the_next_poll_waiting(store):
     broker = ScriptedBroker(make_state())
     broker.quotes = [None]
     other = make_instrument("MSFT")
-    CerebroStore(store, reference_seconds=0).want_prices(ACCOUNT, [AAPL, other], at=utc_now())
+    CerebroStore(store, reference_seconds=0).questions.want_prices(
+        ACCOUNT, [AAPL, other], at=utc_now()
+    )
     poll(store, broker).quote(until=time.monotonic())
     assert len(broker.quoted) == 1
 

@@ -115,7 +115,7 @@ def test_libraries_that_print_whole_requests_are_kept_quiet(tmp_path, monkeypatc
 
 
 def test_a_decision_knows_nothing_of_it(store, sealed):
-    account = CerebroStore(store, reference_seconds=0).account("ZE-1")
+    account = CerebroStore(store, reference_seconds=0).reference.account("ZE-1")
     text = account.model_dump_json()
     assert SECRET not in text
     assert sealed not in text

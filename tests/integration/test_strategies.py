@@ -47,7 +47,7 @@ def http(store: Store) -> Iterator[httpx.Client]:
 
 
 def cerebro_reads(store: Store, strategy_id: str = "Com1-Met"):
-    return CerebroStore(store, reference_seconds=0).strategy(strategy_id)
+    return CerebroStore(store, reference_seconds=0).reference.strategy(strategy_id)
 
 
 def delete(http: httpx.Client, strategy_id: str, **body):

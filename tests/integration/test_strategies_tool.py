@@ -38,7 +38,7 @@ def test_a_strategy_is_created_shown_changed_archived_and_restored(store, run):
     assert "priority = 7" in run("show", "S")
     assert '"version": 2' in run("show", "S", "--json")
     assert f"PAPER   {ACCOUNT}" in run("list")
-    assert CerebroStore(store, reference_seconds=0).strategy("S").priority == 7
+    assert CerebroStore(store, reference_seconds=0).reference.strategy("S").priority == 7
     assert "archived" in run("archive", "S", *SIGNED)
     assert run("list") == ""
     assert "ARCHIVED" in run("list", "--archived")

@@ -14,7 +14,8 @@ from pymongo.errors import PyMongoError
 
 from services.cerebro.__main__ import UNTAKEN
 from services.cerebro.approvals import Watch
-from services.cerebro.service import Cerebro, Patience
+from services.cerebro.patience import Patience
+from services.cerebro.service import Cerebro
 from services.cerebro.store import CerebroStore
 from services.common.broker_accounts import BrokerAccounts
 from services.common.budget import Budget

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from services.cerebro.service import Cerebro, Patience
+from services.cerebro.patience import Patience
+from services.cerebro.service import Cerebro
 from services.cerebro.store import CerebroStore
 from tests.support.builders import make_limits
 from tests.support.rows import SilentPublisher
