@@ -13,7 +13,8 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 
 from pymongo import ASCENDING
@@ -29,6 +30,8 @@ _BATCH = 500
 #: keep whoever works it off from doing so.
 _BACKLOG = 50
 _LONGEST_SECONDS = 30.0
+#: A sweep takes at most so small a part of the time: what waits wants the database, too.
+_REST_FACTOR = 20
 #: What has not been looked at for so long has its successor, or is rung for as if it were new.
 _FORGOTTEN_SECONDS = 4 * _LONGEST_SECONDS
 
@@ -111,13 +114,16 @@ class Sweeper:
     def _page(self) -> list[Document]:
         """The oldest that wait, behind the last one that was looked at."""
         pending, age, last = self._pending, self._pending.age_field, self._last
-        query = {**pending.query, age: {"$lt": utc_now() - self._patience}}
+        waits: Document = {"$lt": utc_now() - self._patience}
         if last is not None:
-            later = {age: {"$gt": last[age]}}
-            query["$or"] = [later, {age: last[age], "_id": {"$gt": last["_id"]}}]
+            waits["$gte"] = last[age]
         fields = {pending.id_field: 1, pending.key_field: 1, age: 1}
-        waiting = self._store[pending.collection].find(query, fields)
-        return list(waiting.sort([(age, ASCENDING), ("_id", ASCENDING)]).limit(_BATCH))
+        rows = self._store[pending.collection].find({**pending.query, age: waits}, fields)
+        with rows.sort([(age, ASCENDING), ("_id", ASCENDING)]) as ordered:
+            behind = (
+                row for row in ordered if last is None or _place(row, age) > _place(last, age)
+            )
+            return list(islice(behind, _BATCH))
 
     def _due(self, rows: list[Document], *, alone: bool) -> list[Document]:
         """Those to ring for now: all, or of a backlog those not rung for of late."""
@@ -140,8 +146,14 @@ class Sweeper:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            begun = time.monotonic()
             try:
                 self.sweep()
             except PyMongoError as error:
                 _log.warning("sweep of %s failed: %s", self._pending.topic, type(error).__name__)
-            self._stop.wait(self._patience.total_seconds() / 2)
+            rest = _REST_FACTOR * (time.monotonic() - begun)
+            self._stop.wait(max(self._patience.total_seconds() / 2, min(rest, _LONGEST_SECONDS)))
+
+
+def _place(row: Document, age: str) -> tuple[datetime, Any]:
+    return row[age], row["_id"]
