@@ -30,7 +30,7 @@ if __name__ == "__main__":
     venv.enter_existing()
 
 
-from scripts.tool import add_signature, operate, print_json, ratio_of
+from scripts.tool import add_signature, print_json, ratio_of, run
 from services.common.settings import PortfolioSettings
 from services.common.settings_file import load
 from services.common.store import Store
@@ -51,18 +51,13 @@ from services.portfolio_builder.comparison import Figures, Span
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exit code 1 where nothing was changed, 2 where it cannot be understood."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if arguments.command is None:
-        parser.print_help()
-        return 0
+    return run("allocations", _parser(), argv, _run)
 
-    def work(store: Store) -> None:
-        max_total_ratio = load(PortfolioSettings).max_total_allocation_pct / 100
-        allocations = Allocations(AllocationStore(store), max_total_ratio=max_total_ratio)
-        _COMMANDS[arguments.command](allocations, arguments)
 
-    return operate("allocations", work)
+def _run(store: Store, arguments: argparse.Namespace) -> None:
+    max_total_ratio = load(PortfolioSettings).max_total_allocation_pct / 100
+    allocations = Allocations(AllocationStore(store), max_total_ratio=max_total_ratio)
+    _COMMANDS[arguments.command](allocations, arguments)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -29,7 +29,7 @@ if __name__ == "__main__":
 
     venv.enter_existing()
 
-from scripts.tool import add_signature, operate
+from scripts.tool import add_signature, run
 from services.common.clock import utc_now
 from services.common.scopes import check_exists
 from services.common.store import Document, Store
@@ -50,13 +50,9 @@ _POLL_SECONDS = 0.1
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exit code 1 where it failed or broker and books differ."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if arguments.command is None:
-        parser.print_help()
-        return 0
-    work = _COMMANDS[arguments.command]
-    return operate("books", lambda store: work(store, arguments))
+    return run(
+        "books", _parser(), argv, lambda store, asked: _COMMANDS[asked.command](store, asked)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

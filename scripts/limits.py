@@ -33,7 +33,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from scripts import kill
-from scripts.tool import add_signature, operate, print_json, ratio_of, scope_of, share_in_words
+from scripts.tool import add_signature, print_json, ratio_of, run, scope_of, share_in_words
 from services.common.clock import utc_now
 from services.common.controls import set_control
 from services.common.futures import futures_margins, set_futures_margin
@@ -55,13 +55,9 @@ _OVERRIDES: dict[str, dict[str, Any]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exit code 1 where nothing was changed, 2 where it cannot be understood."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if arguments.command is None:
-        parser.print_help()
-        return 0
-    work = _COMMANDS[arguments.command]
-    return operate("limits", lambda store: work(store, arguments))
+    return run(
+        "limits", _parser(), argv, lambda store, asked: _COMMANDS[asked.command](store, asked)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -31,7 +31,7 @@ if __name__ == "__main__":
 
 from pymongo import DESCENDING
 
-from scripts.tool import add_signature, operate
+from scripts.tool import add_signature, run
 from services.common.order_requests import (
     Change,
     Resolution,
@@ -51,12 +51,7 @@ _LISTED = 50
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exit code 1 where nothing was changed, 2 where it cannot be understood."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if arguments.command is None:
-        parser.print_help()
-        return 0
-    return operate("orders", lambda store: _run(store, arguments))
+    return run("orders", _parser(), argv, _run)
 
 
 def _run(store: Store, arguments: argparse.Namespace) -> int:

@@ -28,7 +28,7 @@ if __name__ == "__main__":
     venv.enter_existing()
 
 
-from scripts.tool import add_signature, operate
+from scripts.tool import add_signature, run
 from services.common.settings import PortfolioSettings
 from services.common.settings_file import load
 from services.common.store import Store
@@ -45,13 +45,9 @@ from services.portfolio_builder.track_records import TrackRecords
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exit code 1 where nothing was changed, 2 where it cannot be understood."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if arguments.command is None:
-        parser.print_help()
-        return 0
-
-    return operate("records", lambda store: _COMMANDS[arguments.command](store, arguments))
+    return run(
+        "records", _parser(), argv, lambda store, asked: _COMMANDS[asked.command](store, asked)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

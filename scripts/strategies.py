@@ -28,7 +28,7 @@ if __name__ == "__main__":
     venv.enter_existing()
 
 from scripts.configure import value_of
-from scripts.tool import add_signature, operate, print_json
+from scripts.tool import add_signature, print_json, run
 from services.common.store import Store
 from services.domain.errors import ConfigurationError
 from services.portfolio_builder.strategies import Strategies
@@ -37,13 +37,9 @@ from services.portfolio_builder.strategy_terms import SETTABLE, StrategyView
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exit code 1 where nothing was changed, 2 where it cannot be understood."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if arguments.command is None:
-        parser.print_help()
-        return 0
-
-    return operate("strategies", lambda store: _COMMANDS[arguments.command](store, arguments))
+    return run(
+        "strategies", _parser(), argv, lambda store, asked: _COMMANDS[asked.command](store, asked)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

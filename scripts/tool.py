@@ -40,6 +40,20 @@ def operate(name: str, work: Callable[[Store], int | None]) -> int:
     return 1
 
 
+def run(
+    name: str,
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    work: Callable[[Store, argparse.Namespace], int | None],
+) -> int:
+    """`operate` with what was typed, where it names a `command`; help where it does not."""
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return 0
+    return operate(name, lambda store: work(store, arguments))
+
+
 def add_signature(parser: argparse.ArgumentParser, *, reason: bool = True) -> None:
     """Who wants it, and why."""
     parser.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="your name")
