@@ -8,7 +8,6 @@ from typing import Final
 from pymongo.client_session import ClientSession
 
 from services.cerebro.gaps import Ledger
-from services.cerebro.relations import NOTHING_OPEN
 from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
@@ -17,6 +16,7 @@ from services.common.logs import road
 from services.common.metrics import STAGE_LATENCY
 from services.common.store import Store
 from services.common.topology import TRADING_ORDERS
+from services.decision.exits import NOTHING_OPEN
 from services.domain.approvals import ApprovalRequest
 from services.domain.decisions import Decision
 from services.domain.orders import Order

@@ -14,6 +14,7 @@ from pymongo.client_session import ClientSession
 from services.cerebro.contexts import Books, EntryFound
 from services.cerebro.store import CerebroStore
 from services.common.store import Document, from_document
+from services.decision.exits import NOTHING_OPEN
 from services.domain.accounts import DecisionContext, Strategy
 from services.domain.decisions import Decision
 from services.domain.orders import Order
@@ -21,8 +22,6 @@ from services.domain.signals import Signal
 from services.domain.values import ZERO
 from services.domain.words import Intent, Outcome, SignalStatus
 
-#: Denials of an exit that found nothing open.
-NOTHING_OPEN = frozenset({"NO_POSITION", "ALREADY_CLOSED"})
 #: An exit that a person has stopped ends no entry either.
 _STOPPED = frozenset({"TRADING_HALTED"})
 _UNDER_WAY = frozenset({SignalStatus.DECIDED, SignalStatus.WORKING})

@@ -36,9 +36,6 @@ from services.domain.signals import Signal
 
 _log = logging.getLogger(__name__)
 
-#: Denials of an exit that may only mean that its entry is still on the road.
-_MAY_COME = frozenset({"ENTRY_NOT_FOUND", "NO_POSITION", "NOTHING_TO_CANCEL"})
-
 
 class _Scene(NamedTuple):
     """What the decisions of one transaction share.

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from services.decision.carry_out import carry_out
 from services.decision.checks import Locks, check_limits_of_signal, check_locks
 from services.decision.entries import plan_entry, switched
-from services.decision.exits import size_exit
+from services.decision.exits import NOTHING_OPEN, size_exit
 from services.decision.limits import LimitsOfAccounts, other_limits
 from services.decision.new_orders import closing_of, order_of
 from services.decision.plans import Common, Plan, SizedLeg
@@ -135,11 +135,10 @@ def binding_step(steps: Sequence[Step]) -> Step | None:
 
 def _canceled_only(intent: Intent | None, result: _Result, context: DecisionContext) -> bool:
     """Whether all that this exit had to end was entry orders, and it has."""
-    nothing = {"NO_POSITION", "ALREADY_CLOSED"}
     return (
         intent is Intent.EXIT
         and bool(context.canceled_entries)
-        and all(denied.code in nothing for denied in result.denials)
+        and all(denied.code in NOTHING_OPEN for denied in result.denials)
     )
 
 

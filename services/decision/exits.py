@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.decision.prices import price_of
 from services.decision.waterfall import Denied, Waterfall, settled
@@ -16,6 +16,9 @@ from services.domain.lots import Lot, closed, share_of, total
 from services.domain.signals import Leg, Signal, plain
 from services.domain.values import ZERO
 from services.domain.words import Intent, QuantityUnit, Side
+
+#: Denials of an exit that found nothing open.
+NOTHING_OPEN: Final = frozenset({"NO_POSITION", "ALREADY_CLOSED"})
 
 
 class Closing(NamedTuple):
