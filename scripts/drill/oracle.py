@@ -60,11 +60,16 @@ class Oracle:
             "nothing is reserved for what has ended": list(self._reservations(orders)),
             "no dead letter is unexplained": list(self._letters()),
         }
-        for name in ("fills", "positions", "cash", "P&L"):
-            found[f"{name} are the broker's, to the cent"] = []
+        books = {
+            "fills": "fills are the broker's",
+            "positions": "positions are the broker's, to the cent",
+            "cash": "cash is the broker's, to the cent",
+            "P&L": "P&L is the broker's, to the cent",
+        }
+        found |= {rule: [] for rule in books.values()}
         for account_id in self._accounts:
             for name, sentence in self._account(account_id):
-                found[f"{name} are the broker's, to the cent"].append(f"{account_id}: {sentence}")
+                found[books[name]].append(f"{account_id}: {sentence}")
         return found
 
     def undecided(self) -> int:

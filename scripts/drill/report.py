@@ -69,6 +69,7 @@ def _facts(result: Result) -> dict[str, Any]:
         "seconds": _pairs(result["seconds"]),
         "requests": result["requests"],
         "outcomes": _pairs(result["outcomes"]),
+        "why denied": _pairs(result["denials"]),
         "refused": _pairs(result["refused"]),
         "order states": _pairs(result["order_states"]),
         "faults done": _pairs(result["faults"]),

@@ -179,6 +179,8 @@ def _facts(story: Story, store: Store) -> Result:
     """What happened, in numbers."""
     states = Counter(row["status"] for row in store["orders"].find({}, {"status": 1}))
     outcomes = Counter(row["status"] for row in store["signal_store"].find({}, {"status": 1}))
+    denied = store["signal_store"].find({"status": "DENIED"}, {"intent": 1, "decision.code": 1})
+    denials = Counter(f"{row['intent']} {row['decision']['code']}" for row in denied)
     incidents = Counter(
         f"{row['kind']} {row['status'].lower()}" for row in store["incidents"].find()
     )
@@ -189,6 +191,7 @@ def _facts(story: Story, store: Store) -> Result:
         "orders": sum(states.values()),
         "order_states": dict(states),
         "outcomes": dict(outcomes),
+        "denials": dict(denials.most_common()),
         "fills": store["execution_confirmations"].count_documents({}),
         "faults": dict(story.faults.done),
         "faults_done": sum(story.faults.done.values()),
