@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -26,8 +27,10 @@ _AGAIN: Final = timedelta(seconds=5)
 class Changes:
     """Cancels and modifies orders of one account; for its worker thread only."""
 
-    def __init__(self, counter: Counter) -> None:
+    def __init__(self, counter: Counter, *, on_unchanged: Callable[[Order], None]) -> None:
+        """`on_unchanged` is told of orders that are not as they were asked to be."""
         self._counter = counter
+        self._on_unchanged = on_unchanged
 
     def cancel(self, stored: Document) -> None:
         """Ask the broker to cancel, unless it was asked a moment ago.
@@ -93,7 +96,11 @@ class Changes:
             self._counter.queries.note_change_sent(stored["_id"], sent=False)
             raise
         except (OrderRejected, UnsupportedOrder) as error:
-            self._counter.queries.end_change(stored["_id"], text=f"not changed: {error}")
+            # It would be refused again: what guards takes other ways from now on.
+            self._counter.queries.end_change(
+                stored["_id"], text=f"not changed: {error}", refused=True
+            )
+            self._on_unchanged(order)
         except BrokerError as error:
             # The order works under the old or the new terms: its next report says which.
             _log.warning("change of %s has no answer: %s", stored["_id"], error)
@@ -114,12 +121,13 @@ class Changes:
         own = OrderTerms(
             quantity=order.quantity, limit_price=order.limit_price, stop_price=order.stop_price
         )
-        if report.terms is None or report.terms == own:
-            if answered or report.terms is not None:
-                self._counter.queries.end_change(stored["_id"], text="the broker changed nothing")
-            return
-        words = _in_words(own, report.terms)
-        self._counter.queries.end_change(stored["_id"], text=words, terms=report.terms)
+        if report.terms is not None and report.terms != own:
+            words = _in_words(own, report.terms)
+            self._counter.queries.end_change(stored["_id"], text=words, terms=report.terms)
+        elif answered or report.terms is not None:
+            self._counter.queries.end_change(stored["_id"], text="the broker changed nothing")
+            if not answered:  # the request was lost, and whoever wanted it still does
+                self._on_unchanged(order)
 
     def end_unsent(self, stored: Document, text: str) -> None:
         """Cancel an order that is not at the broker."""

@@ -80,7 +80,7 @@ class Desk:
             counter.store, counter.account_id, lease=counter.lease, books=counter.books
         )
         self._placing = Placing(counter, intents, on_left=self._on_left)
-        self._changes = Changes(counter)
+        self._changes = Changes(counter, on_unchanged=self._on_unchanged)
         self._outcomes = Outcomes(counter, self._changes, proof_seconds=pace.proof_seconds)
         self._tending = Tending(counter)
         self._squaring = Squaring(counter)
@@ -404,6 +404,11 @@ class Desk:
             self._soon("poll")  # an exit may have waited for it
         elif booking.after.incidents or state.status is OrderStatus.UNKNOWN:
             self._soon("outcomes")
+        self._bell.set()
+
+    def _on_unchanged(self, order: Order) -> None:
+        """What guards has other terms than it was asked to have: it is looked after again."""
+        self._tending.touch(order.strategy_id, order.instrument.key, order.signal_id)
         self._bell.set()
 
     def _on_doubt(self) -> None:

@@ -173,6 +173,7 @@ def _guard_views(rows: Sequence[Document]) -> list[GuardView]:
                 asked["terms"]["quantity"] if asked else None,
                 bool(row.get("cut")),
                 _again_at(row),
+                bool(row.get("change_refused")),
             )
         )
     return views

@@ -70,6 +70,7 @@ class GuardView(NamedTuple):
         cut: `guards_due` had it canceled: not a person, and not the broker.
         again_at: when another may be placed for it: it ended with its day, or was refused on a
             later one; None = never.
+        is_fixed: the broker has refused to change it; it is added to, or canceled and made anew.
     """
 
     role: OrderRole
@@ -80,6 +81,7 @@ class GuardView(NamedTuple):
     asked_quantity: Decimal | None = None
     cut: bool = False
     again_at: datetime | None = None
+    is_fixed: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -324,7 +326,8 @@ def _cut(
 
 
 def _can_change(guard: GuardView) -> bool:
-    return guard.status in _AT_BROKER and guard.asked_quantity is None and not guard.cut
+    unasked = guard.asked_quantity is None and not guard.cut
+    return guard.status in _AT_BROKER and unasked and not guard.is_fixed
 
 
 def _answers_soon(guard: GuardView) -> bool:

@@ -217,14 +217,28 @@ class ExecutionStore:
         )
 
     def end_change(
-        self, client_order_id: str, *, text: str, terms: OrderTerms | None = None
+        self,
+        client_order_id: str,
+        *,
+        text: str,
+        terms: OrderTerms | None = None,
+        refused: bool = False,
     ) -> None:
-        """A change is settled: these terms hold now; None = those before."""
+        """A change is settled: these terms hold now; None = those before.
+
+        Args:
+            client_order_id: whose.
+            text: what became of it.
+            terms: as the broker has them.
+            refused: the broker does not want to change this order.
+        """
         row = self.order(client_order_id)
         if row is None:
             return
         now = utc_now()
         changes: Document = {"updated_at": now, "text": text}
+        if refused:
+            changes["change_refused"] = True
         if terms is not None:
             known = terms.model_dump(exclude_none=True)
             changes |= {f"order.{name}": value for name, value in known.items()}

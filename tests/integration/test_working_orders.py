@@ -140,6 +140,24 @@ def test_a_partial_fill_is_guarded_and_the_rest_when_it_fills(store, bench, desk
     wait_for(lambda: live(store, order) == 10)
 
 
+@pytest.mark.parametrize("kind", ["DROP_BEFORE_ACCEPT", "DISCONNECT_BEFORE_ACCEPT", "REJECT_NEXT"])
+def test_a_guard_that_could_not_be_enlarged_covers_everything_all_the_same(
+    store, bench, open_desk, kind
+):
+    bench.without(brackets=False)
+    desk = open_desk()
+    bench.make_thin("4")
+    order = guarded(order_type=OrderType.LIMIT, limit_price=Decimal(150))
+    order_id = add_order(store, order)
+    desk.wake([order_id])
+    wait_for(lambda: live(store, order) == 4 == live(store, order, "TAKE_PROFIT"))
+    wait_for(lambda: len(guards(store, order)) == 2)
+    bench.break_next(kind, on="MODIFY", seconds=3)
+    bench.fill(order, "6", "150")
+    wait_for(lambda: live(store, order) == 10 == live(store, order, "TAKE_PROFIT"), 30)
+    assert agrees(store, desk)
+
+
 def live(store, order, role="STOP_LOSS"):
     """What guards of one role still cover."""
     query = {"order.parent_order_id": order.client_order_id, "order.role": role, "working": True}

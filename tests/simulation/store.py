@@ -487,6 +487,12 @@ class Cursor:
         """All come at once here."""
         return self
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        """Nothing is kept for it."""
+
     def __iter__(self):
         return self
 

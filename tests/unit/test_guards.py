@@ -116,6 +116,14 @@ def test_a_guard_on_its_way_is_changed_when_it_is_there():
         assert plan.is_done
 
 
+def test_a_guard_that_the_broker_does_not_change_is_added_to_or_made_anew():
+    fixed = [guard(STOP, quantity="4", is_fixed=True)]
+    order = entry_order(take_profit=None)
+    assert created(guards_due(entry("10", order=order), fixed, MODIFY)) == [(STOP, "6")]
+    plan = guards_due(entry("10", held="2", order=order), fixed, MODIFY)
+    assert (plan.cancel, plan.change) == ((id_of(STOP),), ())
+
+
 def test_what_one_of_the_pair_has_filled_is_taken_off_the_other():
     guards = [guard(STOP), guard(TARGET, status=S.PARTIALLY_FILLED, filled="4")]
     plan = guards_due(entry("10", held="6"), guards, MODIFY)
