@@ -27,10 +27,10 @@ _AGAIN: Final = timedelta(seconds=5)
 class Changes:
     """Cancels and modifies orders of one account; for its worker thread only."""
 
-    def __init__(self, counter: Counter, *, on_unchanged: Callable[[Order], None]) -> None:
-        """`on_unchanged` is told of orders that are not as they were asked to be."""
+    def __init__(self, counter: Counter, *, on_settled: Callable[[Order], None]) -> None:
+        """`on_settled` is told of orders whose change has come to its end: more may be wanted."""
         self._counter = counter
-        self._on_unchanged = on_unchanged
+        self._on_settled = on_settled
 
     def cancel(self, stored: Document) -> None:
         """Ask the broker to cancel, unless it was asked a moment ago.
@@ -87,6 +87,7 @@ class Changes:
         refusal = _refusal(order, stored, terms)
         if refusal:
             self._counter.queries.end_change(stored["_id"], text=f"not changed: {refusal}")
+            self._on_settled(order)
             return
         self._counter.queries.note_change_sent(stored["_id"])
         self._counter.budget.order_left()
@@ -100,7 +101,7 @@ class Changes:
             self._counter.queries.end_change(
                 stored["_id"], text=f"not changed: {error}", refused=True
             )
-            self._on_unchanged(order)
+            self._on_settled(order)
         except BrokerError as error:
             # The order works under the old or the new terms: its next report says which.
             _log.warning("change of %s has no answer: %s", stored["_id"], error)
@@ -124,10 +125,11 @@ class Changes:
         if report.terms is not None and report.terms != own:
             words = _in_words(own, report.terms)
             self._counter.queries.end_change(stored["_id"], text=words, terms=report.terms)
+            self._on_settled(order)  # what has filled meanwhile waits for this
         elif answered or report.terms is not None:
             self._counter.queries.end_change(stored["_id"], text="the broker changed nothing")
             if not answered:  # the request was lost, and whoever wanted it still does
-                self._on_unchanged(order)
+                self._on_settled(order)
 
     def end_unsent(self, stored: Document, text: str) -> None:
         """Cancel an order that is not at the broker."""

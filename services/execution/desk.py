@@ -80,7 +80,7 @@ class Desk:
             counter.store, counter.account_id, lease=counter.lease, books=counter.books
         )
         self._placing = Placing(counter, intents, on_left=self._on_left)
-        self._changes = Changes(counter, on_unchanged=self._on_unchanged)
+        self._changes = Changes(counter, on_settled=self._on_settled)
         self._outcomes = Outcomes(counter, self._changes, proof_seconds=pace.proof_seconds)
         self._tending = Tending(counter)
         self._squaring = Squaring(counter)
@@ -406,8 +406,8 @@ class Desk:
             self._soon("outcomes")
         self._bell.set()
 
-    def _on_unchanged(self, order: Order) -> None:
-        """What guards has other terms than it was asked to have: it is looked after again."""
+    def _on_settled(self, order: Order) -> None:
+        """What guards may be asked for another change now: its entry is looked after again."""
         self._tending.touch(order.strategy_id, order.instrument.key, order.signal_id)
         self._bell.set()
 

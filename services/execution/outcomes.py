@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
+
+from pymongo.client_session import ClientSession
 
 from brokers.errors import BrokerUnavailable, OrderStateUnknown
 from services.common.clock import utc_now
@@ -77,7 +79,7 @@ class Outcomes:
                 again.append(row["_id"])  # asked once more, where the first request was lost
             elif row.get("missing"):
                 clear_incident(self._counter.store, kind="ORDER_MISSING_AT_BROKER", key=row["_id"])
-                self._counter.queries.note_missing(row["_id"], missing=False)
+                self._counter.queries.note_found(row["_id"])
         again += self._not_found([row for row in rows if row["_id"] not in found])
         return again
 
@@ -136,16 +138,15 @@ class Outcomes:
             )
             self._counter.books.book([(row, report)], self._counter.lease)
             return
-        self._counter.queries.note_missing(row["_id"], missing=True)
-        raise_incident(
-            self._counter.store,
-            kind="ORDER_MISSING_AT_BROKER",
-            key=row["_id"],
-            sentence=f"order {row['_id']} is {row['status']} in our books, and the broker of "
+        self._ask_a_person(
+            row,
+            "ORDER_MISSING_AT_BROKER",
+            f"order {row['_id']} is {row['status']} in our books, and the broker of "
             f"{self._counter.account_id} does not know it{self._forgotten(row)}; once its fills "
             f"are booked (scripts/books.py), end it: scripts/orders.py resolve {row['_id']} "
             "--absent",
-            facts={"account_id": self._counter.account_id},
+            {"missing": True},
+            among={OrderStatus(row["status"])},
         )
 
     def _ended_unfilled_with_its_day(self, order: Order, row: Document) -> bool:
@@ -270,12 +271,40 @@ class Outcomes:
         self._counter.books.book([(row, report)], self._counter.lease)
 
     def _tell_unknown(self, order: Order, row: Document, words: str) -> None:
-        raise_incident(
-            self._counter.store,
-            kind="ORDER_UNKNOWN",
-            key=row["_id"],
-            sentence=f"order {row['_id']} ({order.side} {order.quantity:f} "
+        self._ask_a_person(
+            row,
+            "ORDER_UNKNOWN",
+            f"order {row['_id']} ({order.side} {order.quantity:f} "
             f"{order.instrument.symbol}) may have been sent to {self._counter.account_id} and was "
             f"not answered; the broker does not show it, {words}",
-            facts={"account_id": self._counter.account_id},
+            {"asked_at": utc_now()},
+            among=NO_OUTCOME,
         )
+
+    def _ask_a_person(
+        self,
+        row: Document,
+        kind: str,
+        sentence: str,
+        doubt: Document,
+        *,
+        among: Collection[OrderStatus],
+    ) -> None:
+        """Open an incident, in one transaction with the order that it asks about.
+
+        Another owner may book the answer at this moment: apart from it the incident would stay
+        open for an order that has ended.
+        """
+
+        def work(session: ClientSession) -> None:
+            if self._counter.queries.note_doubt(row["_id"], among, doubt, session):
+                raise_incident(
+                    self._counter.store,
+                    kind=kind,
+                    key=row["_id"],
+                    sentence=sentence,
+                    facts={"account_id": self._counter.account_id},
+                    session=session,
+                )
+
+        self._counter.books.transact(self._counter.lease, work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -202,11 +202,26 @@ class ExecutionStore:
                 {"_id": {"$in": attached}, "filled_quantity": ZERO, "attached": True}
             )
 
-    def note_missing(self, client_order_id: str, *, missing: bool) -> None:
-        """Remember that the broker does not know a working order of ours, or knows it again."""
-        gone = {"missing": "", "resolution": ""}
-        update = {"$set": {"missing": True}} if missing else {"$unset": gone}
-        self._store["orders"].update_one({"_id": client_order_id}, update)
+    def note_doubt(
+        self,
+        client_order_id: str,
+        statuses: Collection[OrderStatus],
+        doubt: Document,
+        session: ClientSession,
+    ) -> bool:
+        """Remember what a person is asked of an order; False where it has its answer by now."""
+        found = self._store["orders"].update_one(
+            {"_id": client_order_id, "status": {"$in": list(statuses)}},
+            {"$set": doubt},
+            session=session,
+        )
+        return found.matched_count > 0
+
+    def note_found(self, client_order_id: str) -> None:
+        """Remember that the broker knows a working order of ours again."""
+        self._store["orders"].update_one(
+            {"_id": client_order_id}, {"$unset": {"missing": "", "resolution": ""}}
+        )
 
     def note_change_sent(self, client_order_id: str, *, sent: bool = True) -> None:
         """Remember that the broker is being asked for a change, or was not after all."""

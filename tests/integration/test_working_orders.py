@@ -158,6 +158,23 @@ def test_a_guard_that_could_not_be_enlarged_covers_everything_all_the_same(
     assert agrees(store, desk)
 
 
+def test_what_fills_while_a_guard_is_being_enlarged_is_covered_after_it(store, bench, open_desk):
+    bench.without(brackets=False)
+    desk = open_desk()
+    bench.make_thin("4")
+    order = guarded(order_type=OrderType.LIMIT, limit_price=Decimal(150))
+    order_id = add_order(store, order)
+    desk.wake([order_id])
+    wait_for(lambda: live(store, order) == 4 == live(store, order, "TAKE_PROFIT"))
+    wait_for(lambda: len(guards(store, order)) == 2)
+    bench.break_next("ACCEPT_THEN_SILENCE", on="MODIFY", seconds=3)
+    bench.fill(order, "3", "150")
+    wait_for(lambda: stored(store, order_id)["filled_quantity"] == 7)
+    bench.fill(order, "3", "150")
+    wait_for(lambda: live(store, order) == 10 == live(store, order, "TAKE_PROFIT"), 30)
+    assert agrees(store, desk)
+
+
 def live(store, order, role="STOP_LOSS"):
     """What guards of one role still cover."""
     query = {"order.parent_order_id": order.client_order_id, "order.role": role, "working": True}
