@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,7 @@ def _measure(
     drained_in = drain(store, arguments.drain)
     broker = venue.orders(settings)
     outcomes = measure.outcomes(store, sent.accepted)
+    left = measure.left_on_the_road(store, sent.accepted)
     stages = measure.stage_latencies(store, sent.accepted, broker)
     booked = store["execution_confirmations"].count_documents({})
     store.close()
@@ -125,12 +127,13 @@ def _measure(
         "asked": {name: getattr(arguments, name) for name in _ASKED},
         "accepted": len(sent.accepted),
         "accepted_per_s": round(len(sent.accepted) / sent.seconds, 1),
-        "refused": sent.refused[:10],
+        "refused": dict(Counter(sent.refused)),
         "left_late": sent.late,
         "latency_ms": {"HTTP answer": measure.percentiles(sent.accepted.values()), **stages},
         "backlog_every_5_s": processes.backlog,
         "drained_in_s": drained_in,
         "outcomes": outcomes,
+        "left_on_the_road": left,
         "lost": measure.lost(outcomes),
         "doubled": sum(1 for moments in broker.values() if len(moments) > 1),
         "orders_at_broker": sum(map(len, broker.values())),
@@ -233,6 +236,7 @@ def _print(result: dict[str, Any]) -> None:
         "backlog_every_5_s",
         "drained_in_s",
         "outcomes",
+        "left_on_the_road",
         "lost",
         "doubled",
         "orders_at_broker",

@@ -84,6 +84,18 @@ def outcomes(store: Store, signal_ids: Iterable[str]) -> dict[str, int]:
     return counts | ({"LOST": missing} if missing else {})
 
 
+def left_on_the_road(store: Store, signal_ids: Iterable[str]) -> list[str]:
+    """Each signal of a run without an end, with its orders, in a sentence."""
+    left = []
+    for batch in _batches(signal_ids):
+        query = {"_id": {"$in": batch}, "status": {"$in": sorted(_NOT_ENDED)}}
+        for row in store["signal_store"].find(query, {"status": 1}):
+            orders = store["orders"].find({"signal_id": row["_id"]}, {"status": 1, "text": 1})
+            words = ", ".join(f"{each['status']} {each.get('text', '')}".strip() for each in orders)
+            left.append(f"{row['_id']} {row['status']}, orders: {words or 'none'}")
+    return left
+
+
 def lost(counts: Mapping[str, int]) -> int:
     """Signals of a run without an end: unknown to the store, or left on the road."""
     return sum(count for status, count in counts.items() if status in _NOT_ENDED)
