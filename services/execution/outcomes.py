@@ -277,7 +277,7 @@ class Outcomes:
             f"order {row['_id']} ({order.side} {order.quantity:f} "
             f"{order.instrument.symbol}) may have been sent to {self._counter.account_id} and was "
             f"not answered; the broker does not show it, {words}",
-            {"asked_at": utc_now()},
+            {"person_asked_at": utc_now()},
             among=NO_OUTCOME,
         )
 
