@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from scripts.launcher.table import DATABASE_OPTIONS
 from services.common.settings import CommonSettings
 from services.common.store import Store
 
@@ -23,7 +24,7 @@ def embedded_database(settings: CommonSettings) -> Iterator[psutil.Process]:
     data = settings.mt_home / "database"
     command = [str(Path(sys.executable).with_name("secantusd-py")), "--host", "127.0.0.1"]
     command += ["--port", str(settings.port("mongodb")), "--storage-path", str(data)]
-    command += ["--sync-on-commit", "--cache-size", "64M", "--log-level", "WARNING"]
+    command += DATABASE_OPTIONS
     database = subprocess.Popen(command)
     try:
         until_works(lambda: Store.connect(settings).ping())

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from services.common.settings import CommonSettings
 
@@ -26,6 +26,9 @@ SERVICES = (
     "web",
 )
 ORDER = ("mongodb", "pubsub_local", "mock_broker", *SERVICES)
+#: Without the first an acknowledged write may be lost with the power. With a cache of 64 MB one
+#: document of 14 MB, which a study may be, beside other writes stops the database for good.
+DATABASE_OPTIONS: Final = ("--sync-on-commit", "--cache-size", "256M", "--log-level", "WARNING")
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def _database(settings: CommonSettings) -> Process:
     command = (
         str(Path(sys.executable).parent / "secantusd-py"),
         *("--host", "127.0.0.1", "--port", str(port), "--storage-path", str(storage)),
-        *("--sync-on-commit", "--cache-size", "256M", "--log-level", "WARNING"),
+        *DATABASE_OPTIONS,
         *("--oplog-retention-seconds", "604800", "--oplog-max-entries", "1000000"),
         *("--noop-heartbeat-seconds", "10"),
     )

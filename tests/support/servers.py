@@ -25,6 +25,8 @@ import urllib3
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from scripts.launcher.table import DATABASE_OPTIONS
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: Generous, because CI machines are slow and several test runs may share this one.
 START_SECONDS = 60.0
@@ -71,8 +73,7 @@ def start_database(path: Path, *, port: int | None = None) -> Iterator[Server]:
         missing(f"{program} is not there: pip install -r requirements.txt")
     port = port or free_port()
     command = [str(program), "--port", str(port), "--storage-path", str(path / "database")]
-    command += ["--sync-on-commit", "--cache-size", "64M", "--log-level", "WARNING"]
-    command += ["--host", "127.0.0.1"]
+    command += [*DATABASE_OPTIONS, "--host", "127.0.0.1"]
     address = f"mongodb://127.0.0.1:{port}/?retryWrites=false"
     with _run(command, path, port, address, _pings) as server:
         yield server
