@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from services.common.clock import utc_now
 from services.common.orders import order_document
 from services.common.store import Document
 from services.domain.orders import Order
 from services.execution.counter import Counter
+
+_DUPLICATE: Final = 11000
 
 
 def create_children(
@@ -37,6 +40,8 @@ def create_children(
 
     try:
         counter.books.transact(counter.lease, work)
-    except DuplicateKeyError:
+    except BulkWriteError as error:
+        if any(each["code"] != _DUPLICATE for each in error.details["writeErrors"]):
+            raise
         counter.queries.link_children(parent["_id"], ids)
     return ids

@@ -21,6 +21,7 @@ from services.domain.books import Position, position_id
 from services.domain.errors import TransientError
 from services.domain.orders import Order
 from services.domain.risk import LimitSet, RiskLock
+from services.domain.values import ZERO
 from services.domain.words import OrderStatus
 from services.execution.bookkeeper import Bookkeeper
 from services.execution.documents import event
@@ -197,6 +198,11 @@ class Intents:
             raise TransientError("an order was moved by somebody else")
         guards = [guard for each in leaving for guard in guards_of(each.order)]
         if guards:
+            # An attempt that was taken back may have left its own, if it was interrupted there.
+            left = {"$in": [guard.client_order_id for guard in guards]}
+            self._store["orders"].delete_many(
+                {"_id": left, "attached": True, "filled_quantity": ZERO}, session=session
+            )
             self._store["orders"].insert_many(
                 [_attached(guard, epoch) for guard in guards], session=session
             )

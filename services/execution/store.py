@@ -322,7 +322,7 @@ class ExecutionStore:
     def add_children(
         self, parent_id: str, rows: Sequence[Document], session: ClientSession
     ) -> None:
-        """Store orders made for another one. Raises: DuplicateKeyError: they are there."""
+        """Store orders made for another one. Raises: BulkWriteError: some are there."""
         self._store["orders"].insert_many(list(rows), session=session)
         ids = [row["_id"] for row in rows]
         self._store["orders"].update_one(
