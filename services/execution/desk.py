@@ -44,6 +44,9 @@ _POLL_SECONDS = 1.0
 _POLL_SHARE = 25
 _TICK_SECONDS = 0.25
 _SQUARING_SECONDS = 5.0
+#: What hangs on orders is looked after anew so often: a fill that an owner before us has booked
+#: late told nobody here, and its guards are ours to make.
+_TENDING_SECONDS = 30.0
 #: News of a broker are asked about together, at most this often.
 _NEWS_SECONDS = 0.5
 _QUESTIONS_OF_A_COMPARISON = 5
@@ -219,6 +222,8 @@ class Desk:
             self._put(self._squaring.run(utc_now()))
         if self._times.is_due("algos", _TICK_SECONDS):
             self._tending.due_by_time(utc_now())
+        if self._times.is_due("tending", _TENDING_SECONDS):
+            self._tending.load()
 
     def _soon(self, what: str) -> None:
         self._times.soon(what)
