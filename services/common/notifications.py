@@ -17,7 +17,7 @@ from pymongo.errors import BulkWriteError
 from services.common.audit import audit
 from services.common.clock import utc_now
 from services.common.people import people, settings_of_row
-from services.common.store import Document, Store, to_document
+from services.common.store import Document, Store, are_repeats, to_document
 from services.domain.notifications import (
     ChannelKind,
     Event,
@@ -27,7 +27,6 @@ from services.domain.notifications import (
     delivery,
 )
 
-_DUPLICATE: Final = 11000
 #: Unread ones are counted among so many of the newest.
 MOST_COUNTED: Final = 200
 #: How much wider each window of a page is, where gaps have left it short.
@@ -197,7 +196,7 @@ def _insert(store: Store, collection: str, rows: Sequence[Document]) -> int:
     try:
         return len(store[collection].insert_many(rows, ordered=False).inserted_ids)
     except BulkWriteError as error:
-        if any(each["code"] != _DUPLICATE for each in error.details["writeErrors"]):
+        if not are_repeats(error):
             raise
         return int(error.details["nInserted"])
 

@@ -19,7 +19,7 @@ from pymongo import IndexModel, MongoClient, ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -32,6 +32,7 @@ M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 _TIMEOUT_MS = 5000
+_DUPLICATE_KEY = 11000
 #: How long a transaction is begun again.
 _TRANSACTION_SECONDS = 30.0
 #: Options by which the driver would trust any certificate, or one of another host.
@@ -61,6 +62,14 @@ def from_document(model: type[M], document: Document) -> M:
     """A stored value back; fields of the document that `model` does not know are left out."""
     fields = model.model_fields
     return model.model_validate({key: document[key] for key in document if key in fields})
+
+
+def are_repeats(error: BulkWriteError) -> bool:
+    """Whether all that an insert failed of was there already, and the rest of it is durable."""
+    details = error.details
+    return not details["writeConcernErrors"] and all(
+        each["code"] == _DUPLICATE_KEY for each in details["writeErrors"]
+    )
 
 
 class Store:

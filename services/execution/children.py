@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError
 
 from services.common.clock import utc_now
 from services.common.orders import order_document
-from services.common.store import Document
+from services.common.store import Document, are_repeats
 from services.domain.orders import Order
 from services.execution.counter import Counter
-
-_DUPLICATE: Final = 11000
 
 
 def create_children(
@@ -41,7 +38,7 @@ def create_children(
     try:
         counter.books.transact(counter.lease, work)
     except BulkWriteError as error:
-        if any(each["code"] != _DUPLICATE for each in error.details["writeErrors"]):
+        if not are_repeats(error):
             raise
         counter.queries.link_children(parent["_id"], ids)
     return ids

@@ -16,6 +16,8 @@ The rules:
    Only what this module itself had canceled, to be cut, is made anew.
 4. Where the broker takes no orders that live for longer than a day, a guard that ended with its day
    is made anew on the next. One that is refused then is `lost`, and tried again the day after.
+5. A guard that the broker has refused to change is not asked to change again: it is added to, or
+   canceled and made anew.
 """
 
 from __future__ import annotations

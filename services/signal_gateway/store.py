@@ -11,13 +11,12 @@ from pymongo.errors import BulkWriteError, PyMongoError
 from services.common.audit import audit
 from services.common.credentials import SECRET_SHAPE
 from services.common.kept import Kept
-from services.common.store import Document, Store
+from services.common.store import Document, Store, are_repeats
 from services.domain.signals import signal_id_for
 from services.domain.words import SignalStatus
 
 _AUDIT_TEXT = 300
 _STRATEGY_SECONDS = 5.0
-_DUPLICATE = 11000
 #: In the order of the road, for stages of one millisecond.
 _STAGES = ("RECEIVED", "STANDARDIZED", "DECIDED", "SUBMITTED", "FIRST_FILL", "COMPLETED")
 _EARLIER = {"content_hash": 1, "received_at": 1, "sent_at": 1, "paths": 1}
@@ -49,11 +48,9 @@ class GatewayStore:
         try:
             self.plain["trading_signals_raw"].insert_many(raws, ordered=False)
         except BulkWriteError as error:
-            failed = {each["index"]: each for each in error.details["writeErrors"]}
-            if error.details["writeConcernErrors"] or any(
-                each["code"] != _DUPLICATE for each in failed.values()
-            ):
+            if not are_repeats(error):
                 raise
+            failed = {each["index"] for each in error.details["writeErrors"]}
             return [
                 self._collided_with(raw) if index in failed else None
                 for index, raw in enumerate(raws)

@@ -245,11 +245,17 @@ def test_the_sweeper_rings_for_what_has_no_successor(store):
     assert publisher.rung == [(STANDARDIZED_SIGNALS, "S", fields)]
 
 
-def test_of_a_backlog_nobody_is_rung_for_again_and_again(store):
-    old = utc_now().replace(year=2025)
-    names = [f"S{number:03}" for number in range(120)]
-    row = {"strategy_id": "S", "undecided": True, "received_at": old}
+def add_undecided(store, count):
+    """So many signals of one moment long ago; their ids in order."""
+    names = [f"S{number:04}" for number in range(count)]
+    row = {"strategy_id": "S", "undecided": True}
+    row["received_at"] = utc_now().replace(year=2025)
     store["signal_store"].insert_many([{"_id": name, "signal_id": name, **row} for name in names])
+    return names
+
+
+def test_of_a_backlog_nobody_is_rung_for_again_and_again(store):
+    names = add_undecided(store, 120)
     publisher = SilentPublisher()
     sweeper = Sweeper(store, publisher, UNDECIDED)
     assert [sweeper.sweep(), sweeper.sweep()] == [120, 0]
@@ -260,10 +266,7 @@ def test_of_a_backlog_nobody_is_rung_for_again_and_again(store):
 
 def test_who_waits_behind_many_is_rung_for_as_well(store):
     """1,100 of one list came at one moment; a sweep looks at 500."""
-    old = utc_now().replace(year=2025)
-    names = [f"S{number:04}" for number in range(1100)]
-    row = {"strategy_id": "S", "undecided": True, "received_at": old}
-    store["signal_store"].insert_many([{"_id": name, "signal_id": name, **row} for name in names])
+    names = add_undecided(store, 1100)
     publisher = SilentPublisher()
     sweeper = Sweeper(store, publisher, UNDECIDED)
     assert [sweeper.sweep() for _ in range(6)] == [500, 500, 100, 0, 0, 0]

@@ -7,6 +7,7 @@ import pytest
 
 from brokers.errors import UnsupportedOrder
 from services.common.clock import utc_now
+from services.common.orders import order_document
 from services.domain.orders import Algo, child_order_id_for
 from services.domain.words import (
     AlgoName,
@@ -18,6 +19,7 @@ from services.domain.words import (
     Side,
     TimeInForce,
 )
+from services.execution.guards import first_guards
 from tests.support.benches.mock import MockBench
 from tests.support.broker_orders import ACCOUNT
 from tests.support.builders import STRATEGY, make_instrument, make_order
@@ -140,36 +142,44 @@ def test_a_partial_fill_is_guarded_and_the_rest_when_it_fills(store, bench, desk
     wait_for(lambda: live(store, order) == 10)
 
 
-@pytest.mark.parametrize("kind", ["DROP_BEFORE_ACCEPT", "DISCONNECT_BEFORE_ACCEPT", "REJECT_NEXT"])
-def test_a_guard_that_could_not_be_enlarged_covers_everything_all_the_same(
-    store, bench, open_desk, kind
-):
+@pytest.fixture
+def half_guarded(store, bench, open_desk):
+    """A desk that makes guards itself, and an entry of 10 of which 4 are filled and guarded."""
     bench.without(brackets=False)
     desk = open_desk()
     bench.make_thin("4")
     order = guarded(order_type=OrderType.LIMIT, limit_price=Decimal(150))
-    order_id = add_order(store, order)
-    desk.wake([order_id])
+    desk.wake([add_order(store, order)])
     wait_for(lambda: live(store, order) == 4 == live(store, order, "TAKE_PROFIT"))
     wait_for(lambda: len(guards(store, order)) == 2)
+    return desk, order
+
+
+def test_guards_left_by_an_attempt_that_was_taken_back_stop_nothing(store, open_desk):
+    order = guarded()
+    order_id = add_order(store, order)
+    left = order_document(first_guards(order)[0], at=utc_now())
+    store["orders"].insert_one(left | {"status": "SUBMITTING", "attached": True})
+    settle(open_desk(), store, order_id)
+    wait_for(lambda: live(store, order) == 10 == live(store, order, "TAKE_PROFIT"))
+
+
+@pytest.mark.parametrize("kind", ["DROP_BEFORE_ACCEPT", "DISCONNECT_BEFORE_ACCEPT", "REJECT_NEXT"])
+def test_a_guard_that_could_not_be_enlarged_covers_everything_all_the_same(
+    store, bench, half_guarded, kind
+):
+    desk, order = half_guarded
     bench.break_next(kind, on="MODIFY", seconds=3)
     bench.fill(order, "6", "150")
     wait_for(lambda: live(store, order) == 10 == live(store, order, "TAKE_PROFIT"), 30)
     assert agrees(store, desk)
 
 
-def test_what_fills_while_a_guard_is_being_enlarged_is_covered_after_it(store, bench, open_desk):
-    bench.without(brackets=False)
-    desk = open_desk()
-    bench.make_thin("4")
-    order = guarded(order_type=OrderType.LIMIT, limit_price=Decimal(150))
-    order_id = add_order(store, order)
-    desk.wake([order_id])
-    wait_for(lambda: live(store, order) == 4 == live(store, order, "TAKE_PROFIT"))
-    wait_for(lambda: len(guards(store, order)) == 2)
+def test_what_fills_while_a_guard_is_being_enlarged_is_covered_after_it(store, bench, half_guarded):
+    desk, order = half_guarded
     bench.break_next("ACCEPT_THEN_SILENCE", on="MODIFY", seconds=3)
     bench.fill(order, "3", "150")
-    wait_for(lambda: stored(store, order_id)["filled_quantity"] == 7)
+    wait_for(lambda: stored(store, order.client_order_id)["filled_quantity"] == 7)
     bench.fill(order, "3", "150")
     wait_for(lambda: live(store, order) == 10 == live(store, order, "TAKE_PROFIT"), 30)
     assert agrees(store, desk)
