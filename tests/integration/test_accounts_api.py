@@ -598,8 +598,9 @@ def test_a_span_that_is_none_is_refused(store, http, span):
 
 def test_prices_of_what_is_held_are_kept_by_the_minute_and_shown(store, http):
     add(store)
-    began = utc_now().replace(second=0, microsecond=0) - timedelta(minutes=3)
-    for seconds, price in ((0, "103"), (20, "104"), (60, "105.5"), (120, None)):
+    began = utc_now().replace(second=0, microsecond=0) - timedelta(minutes=5)
+    # Further apart than the pieces that a chart of a day is cut into: 86.4 s.
+    for seconds, price in ((0, "103"), (20, "104"), (180, "105.5"), (240, None)):
         mark = {"market_price": price and Decimal(price)}
         known = held().model_copy(update=mark)
         says(store, held=[known], as_of=began + timedelta(seconds=seconds))
