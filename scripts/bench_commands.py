@@ -180,7 +180,7 @@ class _Bench:
         begin, began = self._look(), time.monotonic()
         loop = OpenLoop(url, self._keys, run_id=uuid.uuid4().hex[:8], leg_of=self._venue.leg_of)
         sent = loop.run(rate=rate, duration=seconds)
-        drained = bench_pipeline.drain(self._store, 120.0)
+        drained = bench_pipeline.drain(self._store, 120.0, sent.accepted)
         ended = time.monotonic() - began
         found = _between(begin, self._look())
         taken = self._venue.orders(self._settings)

@@ -24,6 +24,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -107,14 +108,14 @@ def _measure(
     wait_for_accounts(settings, store, venue.accounts)
     url = f"http://127.0.0.1:{settings.port('signal_gateway')}"
     warm = OpenLoop(url, keys, run_id=f"warm-{uuid.uuid4().hex[:6]}", leg_of=venue.leg_of)
-    warm.run(rate=arguments.rate, duration=arguments.warm_up)
-    drain(store, arguments.drain)
+    warmed = warm.run(rate=arguments.rate, duration=arguments.warm_up)
+    drain(store, arguments.drain, warmed.accepted)
     processes = measure.Processes(_pids(settings), store)
     processes.start()
     load_ = OpenLoop(url, keys, run_id=uuid.uuid4().hex[:8], leg_of=venue.leg_of)
     sent = load_.run(rate=arguments.rate, duration=arguments.duration)
     used = processes.stop()
-    drained_in = drain(store, arguments.drain)
+    drained_in = drain(store, arguments.drain, sent.accepted)
     broker = venue.orders(settings)
     outcomes = measure.outcomes(store, sent.accepted)
     left = measure.left_on_the_road(store, sent.accepted)
@@ -199,12 +200,13 @@ def _pids(settings: CommonSettings) -> dict[str, int]:
     return found
 
 
-def drain(store: Store, seconds: float) -> float:
-    """Seconds until nothing is unfinished any more, at most `seconds`."""
+def drain(store: Store, seconds: float, accepted: Collection[str]) -> float:
+    """Seconds until nothing is unfinished and each accepted signal has its end, or `seconds`."""
     begin = time.monotonic()
     while True:
         asked = time.monotonic()
-        unfinished = measure.unfinished(store)
+        # What was accepted and is not standardized yet is nowhere else.
+        unfinished = measure.unfinished(store) or measure.lost(measure.outcomes(store, accepted))
         now = time.monotonic()
         if not unfinished or now - begin >= seconds:
             return round(now - begin, 1)
