@@ -77,6 +77,8 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
     answer = _answer(error.status, error.code, str(error), field=error.field)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)
+    if error.status == 413:  # or the server reads on, and throws away, for as long as it is sent
+        answer.headers["Connection"] = "close"
     return answer
 
 
