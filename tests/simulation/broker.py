@@ -63,8 +63,8 @@ class SimulatedBroker(Broker):
 
     Attributes:
         on_answer: called between what happened at the broker and its answer.
-        surprised: orders that it filled after a reject, or for more than was asked, or may fill
-            although it has said that they are canceled.
+        surprised: orders that it filled after a reject or a cancel, or for more than was asked, or
+            may fill although it has said that they are canceled; exits whose fill it took back.
     """
 
     def __init__(self, account_id, exchange, touch, capabilities, surprised):
@@ -119,7 +119,8 @@ class SimulatedBroker(Broker):
 
     def _place(self, step, first, carry_out):
         def carry_out_and_note(twist):
-            if twist.after in {twists.fill_the_rest, twists.fill_too_much}:
+            taken_back = twist.after is twists.bust_the_fill and first.intent.reduces_risk
+            if taken_back or twist.after in {twists.fill_the_rest, twists.fill_too_much}:
                 self.surprised.add(first.client_order_id)
             return carry_out(twist)
 
@@ -144,7 +145,7 @@ class SimulatedBroker(Broker):
         name = order.client_order_id
 
         def carry_out(twist):
-            if twist.only_says is OrderStatus.CANCELED:
+            if twist.only_says is OrderStatus.CANCELED or twist.after is twists.fill_the_rest:
                 self.surprised.add(name)
             return self._exchange.cancel(self.account_id, name, twist=twist)
 

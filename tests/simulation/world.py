@@ -99,7 +99,7 @@ class World:
         self.bus = Bus(self.clock, self.touch, self._chance)
         self.store = Store(self.memory, "simulation")
         self.receipts = {}
-        #: Orders that the broker fills although they have ended, or for more than was asked.
+        #: Orders that leave the strategy with more than was reserved for it: see `SimulatedBroker`.
         self.surprised = set()
 
     # --- what the services ask of the world
