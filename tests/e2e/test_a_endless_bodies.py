@@ -1,4 +1,4 @@
-"""A body that never ends fills the memory of no service, whoever sends it; runs before the kills."""
+"""A body that never ends fills no memory, whoever sends it; runs before the kills."""
 
 import socket
 from pathlib import Path
