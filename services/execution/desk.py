@@ -44,8 +44,8 @@ _POLL_SECONDS = 1.0
 _POLL_SHARE = 25
 _TICK_SECONDS = 0.25
 _SQUARING_SECONDS = 5.0
-#: What hangs on orders is looked after anew so often: a fill that an owner before us has booked
-#: late told nobody here, and its guards are ours to make.
+#: So often a desk looks whether anything that it tends has moved: a fill that an owner before us
+#: has booked late told nobody here, and its guards are ours to make.
 _TENDING_SECONDS = 30.0
 #: News of a broker are asked about together, at most this often.
 _NEWS_SECONDS = 0.5
@@ -194,7 +194,7 @@ class Desk:
         self._look_around()
         if self._in_doubt.is_set():
             self._in_doubt.clear()
-            self._tending.load()
+            self._tending.look_again()
         self._put(self._tending.run())
         self._put(self._take_rung())
         batch = self._agenda.take(self._counter.budget.orders_now(_BATCH))
@@ -223,7 +223,7 @@ class Desk:
         if self._times.is_due("algos", _TICK_SECONDS):
             self._tending.due_by_time(utc_now())
         if self._times.is_due("tending", _TENDING_SECONDS):
-            self._tending.load()
+            self._tending.look_again()
 
     def _soon(self, what: str) -> None:
         self._times.soon(what)
@@ -417,6 +417,6 @@ class Desk:
         self._bell.set()
 
     def _on_doubt(self) -> None:
-        """Something may be booked that nobody was told of: everything is looked after again."""
+        """Something may be booked that nobody was told of: the desk looks whether it is."""
         self._in_doubt.set()
         self._bell.set()

@@ -19,6 +19,7 @@ from services.execution.counter import Counter
 from services.execution.documents import Booking
 from services.execution.guarding import Guarding
 from services.execution.legs import Legs
+from services.execution.marks import Mark, marks_of
 from services.execution.slicing import Slicing
 
 
@@ -49,16 +50,29 @@ class Tending:
         self._places: dict[str, _Place] = {}
         self._due: set[str] = set()
         self._again: dict[str, datetime] = {}
+        self._marks: dict[str, Mark] = {}
         self._trims: set[_Position] = set()
         self._lock = threading.Lock()
 
     def load(self) -> None:
         """Find everything again that must be looked after; all of it is due."""
-        rows = self._counter.queries.tended(self._counter.account_id)
+        self._marks, self._again = {}, {}
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Whatever has moved since the last look is due, whoever moved it.
+
+        A process that has lost the account tells its next owner of no booking. Three queries,
+        however many orders there are: positions may be guarded for weeks.
+        """
+        queries = self._counter.queries
+        rows = queries.tended(self._counter.account_id)
+        places = {row["_id"]: _place_of(row) for row in rows}
+        marks = marks_of(self._counter.store, rows)
         with self._lock:
-            self._places = {row["_id"]: _place_of(row) for row in rows}
-            self._due = set(self._places)
-            self._again = {}
+            self._places = places
+            self._due |= {each for each in places if self._marks.get(each) != marks[each]}
+        self._marks = marks
 
     def add(self, rows: Iterable[Document]) -> None:
         """Look after these orders too, where they need it."""

@@ -1,5 +1,6 @@
 """Guards, groups, algos, changes and times: worked by a desk at the mock broker's own process."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -231,6 +232,30 @@ def test_guards_are_made_by_the_next_owner_where_the_first_died(store, bench, op
     wait_for(lambda: len(guards(store, order)) == 2)
 
 
+def test_a_fill_that_told_nobody_is_guarded_and_then_left_alone(
+    store, bench, open_desk, monkeypatch
+):
+    bench.without(**EMULATED)
+    desk = open_desk()
+    tending, tended = desk._tending, []
+    # As where the owner before has booked the fill, after this one had opened.
+    monkeypatch.setattr(tending, "note", lambda booking: None)
+    monkeypatch.setattr(tending, "add", lambda rows: None)
+    order = guarded()
+    (row,) = settle(desk, store, add_order(store, order))
+    assert (row["status"], guards(store, order)) == ("FILLED", {})
+    monkeypatch.setattr("services.execution.desk._TENDING_SECONDS", 0.05)
+    desk._times.soon("tending")
+    assert wait_for(lambda: len(guards(store, order)) == 2)
+    # Nothing moves any more: it is seen that nothing has, and that is all.
+    time.sleep(0.5)
+    look = tending._tend
+    monkeypatch.setattr(tending, "_tend", lambda each: tended.append(each) or look(each))
+    time.sleep(0.5)
+    assert tended == []
+    assert order.client_order_id in tending._places
+
+
 def test_what_a_broker_can_neither_hold_nor_take_is_denied(store, bench, open_desk):
     bench.without(brackets=False, order_types=["MARKET", "LIMIT"])
     desk = open_desk()
@@ -353,7 +378,8 @@ def test_an_algo_goes_on_under_the_next_owner(store, open_desk):
 
 def test_an_algo_whose_owner_died_before_it_was_recorded_goes_on(store, open_desk):
     order = algo(**TWAP)
-    begun = {"tended": True, "algo_started_at": utc_now()}
+    # As if it had begun when the desk is open: on a busy machine that takes seconds.
+    begun = {"tended": True, "algo_started_at": utc_now() + timedelta(seconds=5)}
     order_id = add_order(store, order, status="SUBMITTING", owner_epoch=1, **begun)
     desk = open_desk()
     wait_for(lambda: stored(store, order_id)["status"] == "FILLED", 30)
