@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
+
 from scripts.launcher import identity, probes
 from scripts.launcher.errors import EXIT_CONFIGURATION, ScriptError
 from scripts.launcher.home import REPOSITORY, Home
@@ -20,6 +22,8 @@ _LARGEST_OUTPUT_BYTES = 10_000_000
 #: Between looks at a database's storage, and how many in a row must find it broken.
 _STORAGE_LOOK_S = 3.0
 _BROKEN_LOOKS = 3
+#: Between looks at how much memory one uses, which is also how long it may take to end.
+_MEMORY_LOOK_S = 10.0
 
 
 class Child:
@@ -40,6 +44,8 @@ class Child:
         self._popen: subprocess.Popen[bytes] | None = None
         self._storage_look_at = 0.0
         self._broken_looks = 0
+        self._memory_look_at = 0.0
+        self._told_to_end = False
 
     @property
     def state(self) -> ProcessState:
@@ -76,6 +82,7 @@ class Child:
                 ) from error
         self.spawned_at = time.monotonic()
         self._storage_look_at, self._broken_looks = self.spawned_at + _STORAGE_LOOK_S, 0
+        self._memory_look_at, self._told_to_end = self.spawned_at, False
         self.identity = identity.of(self._popen.pid)
         if self.identity:
             identity.write(self.pid_file, self.identity)
@@ -104,6 +111,25 @@ class Child:
             self._storage_look_at = time.monotonic() + _STORAGE_LOOK_S
             self._broken_looks = self._broken_looks + 1 if broken else 0
         return self._broken_looks >= _BROKEN_LOOKS
+
+    def is_too_large(self, now: float) -> bool:
+        """Whether it uses more memory than it may, or has not ended since it was told to."""
+        if not self.process.most_bytes or now < self._memory_look_at or not self.identity:
+            return False
+        self._memory_look_at = now + _MEMORY_LOOK_S
+        try:
+            used: int = psutil.Process(self.identity.pid).memory_info().rss
+        except psutil.Error:  # it has just died
+            return False
+        return used > self.process.most_bytes
+
+    def end(self) -> None:
+        """Let it end in good order; where it was told before, at once. It is started again."""
+        if self._popen and not self._told_to_end:
+            self._told_to_end = True
+            self._popen.terminate()
+        else:
+            self.kill()
 
     def kill(self) -> None:
         """End it at once; it is buried and started again as after any death."""

@@ -154,6 +154,10 @@ class Supervisor:
                 what = "answers every question with an error, as after a full disk"
                 self._reporter.line(f"  !!  {child.process.name} {what}: it is killed")
                 child.kill()
+            elif child.is_too_large(now):
+                most = f"more than {child.process.most_bytes // 2**20} MB of memory"
+                self._reporter.line(f"  !!  {child.process.name} uses {most}: it is started anew")
+                child.end()
 
     def _restart(self, child: Child, now: float) -> None:
         child.restarts += 1

@@ -39,6 +39,7 @@ class Process:
         port: where `probe` is asked.
         ports: everything it listens on, `port` included.
         patience_s: seconds it may take to be ready.
+        most_bytes: of memory; larger it is ended in good order and started anew; 0 = any.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Process:
     ports: tuple[int, ...] = ()
     probe: Probe = "health"
     patience_s: float = 60.0
+    most_bytes: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -108,4 +110,7 @@ def _database(settings: CommonSettings) -> Process:
         *("--oplog-retention-seconds", "604800", "--oplog-max-entries", "1000000"),
         *("--noop-heartbeat-seconds", "10"),
     )
-    return Process("mongodb", command, port, probe="mongodb", patience_s=120.0)
+    most_bytes = settings.embedded_database_max_mb * 2**20
+    return Process(
+        "mongodb", command, port, probe="mongodb", patience_s=120.0, most_bytes=most_bytes
+    )

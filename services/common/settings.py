@@ -78,6 +78,11 @@ class CommonSettings(BaseSettings):
         le=86400,
         description="seconds until a critical incident not acknowledged stops entries; 0 = never",
     )
+    embedded_database_max_mb: int = Field(
+        1500,
+        ge=0,
+        description="memory of the embedded database; beyond it is started anew; 0 = never",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least important log lines that are written"
     )

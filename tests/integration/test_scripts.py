@@ -351,3 +351,38 @@ def test_a_database_that_a_full_disk_broke_is_started_again_and_has_what_it_had(
         instance.wait_for(has_what_it_had)
         rows.insert_one({"_id": 3})
         assert {1, 3} <= set(rows.distinct("_id"))
+
+
+def test_a_database_that_grows_and_grows_is_started_anew_and_has_what_it_had(
+    instance: Instance,
+) -> None:
+    database = stub("mongodb", "database")
+    supervisor = instance.supervise(database)
+    instance.wait_running()
+    first = instance.pid("mongodb")
+    address = f"mongodb://127.0.0.1:{database.split(':')[1]}/?retryWrites=false"
+    stored = 0
+    with MongoClient(address, serverSelectionTimeoutMS=1000) as client:
+        rows = client["test"]["rows"]
+
+        def store_more() -> bool:
+            nonlocal stored
+            with suppress(PyMongoError):
+                batch = [{"_id": stored + each, "said": "x" * 4096} for each in range(500)]
+                rows.insert_many(batch)
+                stored += len(batch)
+            return instance.pid("mongodb") not in {0, first}
+
+        instance.wait_for(store_more)
+
+        def count() -> int:
+            with suppress(PyMongoError):
+                return rows.count_documents({})
+            return 0
+
+        instance.wait_for(lambda: count() >= stored)
+    supervisor.terminate()
+    said, _ = supervisor.communicate(timeout=SECONDS)
+    assert "mongodb uses more than 90 MB of memory: it is started anew" in said
+    assert "mongodb died (exit code 0)" in said
+    assert not (instance.home.root / "incidents.txt").exists()

@@ -16,6 +16,8 @@ from scripts.launcher.supervisor import Stage, Supervisor
 from scripts.launcher.table import Process
 
 PATIENCE_S = 20.0
+#: More than the embedded database needs, and what a test fills within seconds.
+DATABASE_BYTES = 90 * 2**20
 
 
 class IncidentFile:
@@ -34,7 +36,14 @@ def process(text: str) -> Process:
         storage = str(Home.from_environment().root / "database")
         options = ("--host", "127.0.0.1", "--port", port, "--storage-path", storage)
         command = (program, *options, "--sync-on-commit", "--log-level", "WARNING")
-        return Process(name, command, int(port), probe="mongodb", patience_s=PATIENCE_S)
+        return Process(
+            name,
+            command,
+            int(port),
+            probe="mongodb",
+            patience_s=PATIENCE_S,
+            most_bytes=DATABASE_BYTES,
+        )
     stub = REPOSITORY / "tests" / "support" / "stub_process.py"
     patience_s = 1.0 if behavior == "unready" else PATIENCE_S
     command = (sys.executable, "-P", str(stub), port, behavior)
