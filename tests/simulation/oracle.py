@@ -121,6 +121,8 @@ class Oracle:
                 wrong.append(f"order {name}: {status}, working {works}")
             if works and not self._guards_something(row, rows):
                 wrong.append(f"order {name}: {status}: {row['text']}")
+            if _is_bare(row):
+                wrong.append(f"order {name}: {status}, and nothing guards what it has filled")
         if sent:
             wrong.append(f"orders at the broker that we do not know: {dict(sent)}")
         return wrong
@@ -270,6 +272,12 @@ def _fills_after_end(row):
 
 def _explained(error):
     return error.startswith(("AutoReconnect", "NetworkTimeout", "TransientError"))
+
+
+def _is_bare(row):
+    """A fill that its desk was not told of is seen within 30 s, and guarded or let go."""
+    guarded = row["order"].get("stop_loss") or row["order"].get("take_profit")
+    return guarded and row["filled_quantity"] and row.get("tended") and not row.get("children")
 
 
 def _let_go(before, after):
