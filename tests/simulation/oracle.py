@@ -251,7 +251,6 @@ class Oracle:
             for name in _BOOKS
             for key in before[name].keys() | after[name].keys()
             if before[name].get(key) != after[name].get(key)
-            and not _let_go(before[name].get(key), after[name].get(key))
         ]
 
 
@@ -278,13 +277,6 @@ def _is_bare(row):
     """A fill that its desk was not told of is seen within 30 s, and guarded or let go."""
     guarded = row["order"].get("stop_loss") or row["order"].get("take_profit")
     return guarded and row["filled_quantity"] and row.get("tended") and not row.get("children")
-
-
-def _let_go(before, after):
-    """An order that needs no looking after any more: who was not told sees it within 30 s."""
-    if before is None or after is None or not before.get("tended"):
-        return False
-    return {**before, "tended": None} == {**after, "tended": None}
 
 
 def _moved(before, after):
