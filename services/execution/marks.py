@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from pymongo.collection import Collection
 
@@ -11,8 +11,6 @@ from services.common.store import Document, Store, from_document
 from services.domain.books import position_id
 from services.domain.orders import Order
 
-#: What an order, those made for it, and what is held looked like; compared, never read.
-Mark = tuple[Document, list[Document | None], Document | None]
 _OF_ORDERS: Final = (
     "status",
     "filled_quantity",
@@ -23,6 +21,15 @@ _OF_ORDERS: Final = (
 _OF_POSITIONS: Final = ("quantity", "last_execution_id")
 
 
+class Mark(NamedTuple):
+    """What an order, those made for it, and what is held looked like; to be compared."""
+
+    signal_id: str
+    order: Document
+    children: list[Document | None]
+    held: Document | None
+
+
 def marks_of(store: Store, rows: Sequence[Document]) -> dict[str, Mark]:
     """The marks of these orders, by client_order_id; two queries, however many there are."""
     made_for = {row["_id"]: list(row.get("children", ())) for row in rows}
@@ -31,12 +38,23 @@ def marks_of(store: Store, rows: Sequence[Document]) -> dict[str, Mark]:
     children = _found(store["orders"], every, _OF_ORDERS)
     held = _found(store["positions"], set(places.values()), _OF_POSITIONS)
     return {
-        row["_id"]: (
+        row["_id"]: Mark(
+            row["signal_id"],
             {name: row.get(name) for name in _OF_ORDERS},
             [children.get(each) for each in made_for[row["_id"]]],
             held.get(places[row["_id"]]),
         )
         for row in rows
+    }
+
+
+def moved_signals(before: Mapping[str, Mark], now: Mapping[str, Mark]) -> set[str]:
+    """Signals an order of which looks different, has come or has gone."""
+    return {
+        mark.signal_id
+        for one, other in ((before, now), (now, before))
+        for name, mark in one.items()
+        if other.get(name) != mark
     }
 
 

@@ -19,7 +19,7 @@ from services.execution.counter import Counter
 from services.execution.documents import Booking
 from services.execution.guarding import Guarding
 from services.execution.legs import Legs
-from services.execution.marks import Mark, marks_of
+from services.execution.marks import Mark, marks_of, moved_signals
 from services.execution.slicing import Slicing
 
 
@@ -69,9 +69,11 @@ class Tending:
         rows = queries.tended(self._counter.account_id)
         places = {row["_id"]: _place_of(row) for row in rows}
         marks = marks_of(self._counter.store, rows)
+        # Legs of a signal go by each other, also by those that are looked after no more.
+        moved = moved_signals(self._marks, marks)
         with self._lock:
             self._places = places
-            self._due |= {each for each in places if self._marks.get(each) != marks[each]}
+            self._due |= {name for name, place in places.items() if place.signal_id in moved}
         self._marks = marks
 
     def add(self, rows: Iterable[Document]) -> None:
