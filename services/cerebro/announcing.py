@@ -62,12 +62,13 @@ class Announcer:
         """An exit that is denied leaves a position; one that finds none is a word for its sender.
 
         The latter come by the hundred where entries expired, or guards closed what they guarded:
-        one incident of a strategy, with a count, that wakes nobody.
+        one incident of a strategy, with a count, that wakes nobody. So does a part that is less
+        than a lot of ours.
         """
         for signal, decision in decided:
             if decision.outcome is not Outcome.DENIED or decision.intent not in _LEAVES:
                 continue
-            nothing = decision.code in NOTHING_OPEN
+            nothing = decision.code in {*NOTHING_OPEN, "QUANTITY_BELOW_LOT"}
             raise_incident(
                 self._store,
                 kind="EXIT_FOUND_NOTHING" if nothing else "EXIT_DENIED",

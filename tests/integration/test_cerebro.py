@@ -187,6 +187,22 @@ def test_two_exits_of_one_entry_in_one_batch_close_it_once(store, cerebro):
     assert second["decision"]["code"] == "ALREADY_CLOSED"
 
 
+def test_a_part_of_less_than_a_lot_wakes_nobody(store, cerebro):
+    lot = Lot(entry_signal_id="one", quantity=1, sender_quantity=10)
+    held = make_position("1", "150", account_id=ACCOUNT, lots=(lot,))
+    row = {"_id": "p", "open": True, "instrument_key": held.instrument.key, **to_document(held)}
+    store["positions"].insert_one(row)
+    part = exit_fields()
+    part["leg"]["quantity"] = 4
+    add_signal(store, "less", **part | {"signal_type": "SCALE_OUT"})
+    cerebro.on_signals([{"signal_id": "less"}])
+    decision = store["signal_store"].find_one({"_id": "less"})["decision"]
+    assert decision["code"] == "QUANTITY_BELOW_LOT"
+    (told,) = store["incidents"].find()
+    assert told["kind"] == "EXIT_FOUND_NOTHING"
+    assert "less than one lot" in told["sentence"]
+
+
 def test_entries_of_one_batch_share_what_is_allocated(store, publisher):
     add_strategy(store, ratio="0.001")  # 1,000: six shares of 150
     add_account(store)

@@ -55,7 +55,7 @@ function Progress({ drill }: { drill: Drill }) {
           </>
         )}
       </Text>
-      <CopyBlock label="progress" value={drill.lines.join('\n')} />
+      <CopyBlock label="progress" value={drill.lines.join('\n') || 'Its processes are starting'} />
     </Stack>
   )
 }
