@@ -179,8 +179,6 @@ def _facts(story: Story, store: Store) -> Result:
     """What happened, in numbers."""
     states = Counter(row["status"] for row in store["orders"].find({}, {"status": 1}))
     outcomes = Counter(row["status"] for row in store["signal_store"].find({}, {"status": 1}))
-    denied = store["signal_store"].find({"status": "DENIED"}, {"intent": 1, "decision.code": 1})
-    denials = Counter(f"{row['intent']} {row['decision']['code']}" for row in denied)
     incidents = Counter(
         f"{row['kind']} {row['status'].lower()}" for row in store["incidents"].find()
     )
@@ -191,7 +189,7 @@ def _facts(story: Story, store: Store) -> Result:
         "orders": sum(states.values()),
         "order_states": dict(states),
         "outcomes": dict(outcomes),
-        "denials": dict(denials.most_common()),
+        "denials": dict(_denials(store).most_common()),
         "fills": store["execution_confirmations"].count_documents({}),
         "faults": dict(story.faults.done),
         "faults_done": sum(story.faults.done.values()),
@@ -200,3 +198,17 @@ def _facts(story: Story, store: Store) -> Result:
         "incidents": dict(incidents),
         "restarts": story.stack.restarts(),
     }
+
+
+def _denials(store: Store) -> Counter[str]:
+    """Why signals were denied: by their decision, or by the last gate, as their orders say."""
+    found: Counter[str] = Counter()
+    fields = {"intent": 1, "decision.code": 1}
+    for row in store["signal_store"].find({"status": "DENIED"}, fields):
+        code = row["decision"]["code"]
+        if not code:
+            orders = store["orders"].find({"signal_id": row["_id"]}, {"text": 1})
+            codes = {order["text"].partition(":")[0] for order in orders}
+            code = f"at the gate: {', '.join(sorted(codes))}"
+        found[f"{row['intent']} {code}"] += 1
+    return found

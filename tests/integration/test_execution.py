@@ -323,6 +323,9 @@ def test_a_second_exit_finds_nothing_left_to_close(store, broker, desk):
     )
     assert sorted(row["status"] for row in rows) == ["DENIED", "FILLED"]
     assert books(store)[0] == 0
+    # Nothing is left open that a person would have to close.
+    (told,) = store["incidents"].find()
+    assert (told["kind"], told["key"]) == ("EXIT_FOUND_NOTHING", STRATEGY)
 
 
 def test_too_many_of_a_kind_lock_the_strategy_until_a_person_resets_it(store, broker):
