@@ -76,8 +76,11 @@ class Journal:
             yield
             self._database.execute("COMMIT")
         except BaseException:
-            self._database.execute("ROLLBACK")
-            self._read()
+            try:
+                if self._database.in_transaction:  # where the disk is full SQLite has ended it
+                    self._database.execute("ROLLBACK")
+            finally:
+                self._read()
             raise
 
     def _all(self, query: str, *values: object) -> list[tuple[Any, ...]]:

@@ -1,8 +1,12 @@
 """The mock broker's file: what it says survives, in books of an earlier version too."""
 
+import resource
 import sqlite3
 from decimal import Decimal
 
+import pytest
+
+from brokers.mock.journal import Journal
 from services.domain.words import OrderStatus
 from tests.support.builders import NOW, make_execution, make_position
 from tests.support.mock_books import (
@@ -80,3 +84,22 @@ def test_starting_over_forgets_everything(tmp_path):
         assert exchange.capabilities(BROKER_ACCOUNT).oco
         (report,) = place(exchange, order())
         assert report.broker_order_id == "MOCK-1"
+
+
+def test_after_a_full_disk_memory_is_what_the_file_says(tmp_path):
+    journal = Journal(tmp_path)
+    with journal.transaction():
+        journal.set_cash(BROKER_ACCOUNT, Decimal(100))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        # SQLite ends the transaction by itself where it cannot write.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+        with pytest.raises(sqlite3.OperationalError, match="disk"), journal.transaction():
+            journal.set_cash(BROKER_ACCOUNT, Decimal(999))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert journal.cash(BROKER_ACCOUNT) == 100
+    with journal.transaction():
+        journal.set_cash("another", Decimal(1))
+    journal.close()
+    assert Journal(tmp_path).cash(BROKER_ACCOUNT) == 100
