@@ -24,6 +24,8 @@ _STORAGE_LOOK_S = 3.0
 _BROKEN_LOOKS = 3
 #: Between looks at how much memory one uses, which is also how long it may take to end.
 _MEMORY_LOOK_S = 10.0
+#: So old it has to be: a limit that is too low must not keep it from working.
+GROWN_S = 600.0
 
 
 class Child:
@@ -82,7 +84,7 @@ class Child:
                 ) from error
         self.spawned_at = time.monotonic()
         self._storage_look_at, self._broken_looks = self.spawned_at + _STORAGE_LOOK_S, 0
-        self._memory_look_at, self._told_to_end = self.spawned_at, False
+        self._memory_look_at, self._told_to_end = self.spawned_at + GROWN_S, False
         self.identity = identity.of(self._popen.pid)
         if self.identity:
             identity.write(self.pid_file, self.identity)

@@ -62,13 +62,14 @@ class Announcer:
         """An exit that is denied leaves a position; one that finds none is a word for its sender.
 
         The latter come by the hundred where entries expired, or guards closed what they guarded:
-        one incident of a strategy, with a count, that wakes nobody. So does a part that is less
-        than a lot of ours.
+        one incident of a strategy, with a count, that wakes nobody. So does a part of one
+        instrument that is less than a lot of ours; of several, others could have been reduced.
         """
         for signal, decision in decided:
             if decision.outcome is not Outcome.DENIED or decision.intent not in _LEAVES:
                 continue
-            nothing = decision.code in {*NOTHING_OPEN, "QUANTITY_BELOW_LOT"}
+            less = len(signal.legs) == 1 and decision.code == "QUANTITY_BELOW_LOT"
+            nothing = less or decision.code in NOTHING_OPEN
             raise_incident(
                 self._store,
                 kind="EXIT_FOUND_NOTHING" if nothing else "EXIT_DENIED",

@@ -70,12 +70,14 @@ class Verdict(NamedTuple):
         code: why it may not; empty = it may.
         sentence: the same in words, or how it was cut.
         waits: it stays as it is and is looked at again.
+        is_closed: it would close what is closed already, or is being closed.
     """
 
     order: Order
     code: str = ""
     sentence: str = ""
     waits: bool = False
+    is_closed: bool = False
 
 
 def judge(order: Order, seen: Seen, *, position: Position | None) -> Verdict:
@@ -219,7 +221,9 @@ def _exit(order: Order, seen: Seen, position: Position | None) -> Verdict:
         return Verdict(order, "GUARDS_WORKING", sentence, waits=True)
     if free <= 0:
         beside = f", {plain(closing)} of it in other exits" if closing else ""
-        return Verdict(order, "NOTHING_TO_CLOSE", f"{plain(held)} is held{beside}")
+        sentence = f"{plain(held)} is held{beside}"
+        opposite = held * order.side.sign > 0  # somebody believes that it is the other way round
+        return Verdict(order, "NOTHING_TO_CLOSE", sentence, is_closed=not opposite)
     if order.quantity > free:
         sentence = f"cut from {plain(order.quantity)} to {plain(free)}, which is what is held"
         return Verdict(order.model_copy(update={"quantity": free}), sentence=sentence)

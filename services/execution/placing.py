@@ -154,17 +154,16 @@ class Placing:
             reports.append((stored, local(order, ended, f"{verdict.code}: {verdict.sentence}")))
             if verdict.code == "REPEATED_EXECUTION":
                 self._lock(order, verdict.sentence)
-            self._tell_denied(order, verdict.sentence, verdict.code)
+            self._tell_denied(order, verdict.sentence, is_closed=verdict.is_closed)
         self._counter.books.book(reports, self._counter.lease)
 
-    def _tell_denied(self, order: Order, sentence: str, code: str = "") -> None:
+    def _tell_denied(self, order: Order, sentence: str, *, is_closed: bool = False) -> None:
         """An exit that does not go leaves a position, but where there is none any more."""
-        nothing = code == "NOTHING_TO_CLOSE"
         if order.intent.reduces_risk:
             raise_incident(
                 self._counter.store,
-                kind="EXIT_FOUND_NOTHING" if nothing else "EXIT_DENIED",
-                key=order.strategy_id if nothing else order.client_order_id,
+                kind="EXIT_FOUND_NOTHING" if is_closed else "EXIT_DENIED",
+                key=order.strategy_id if is_closed else order.client_order_id,
                 sentence=f"{order.strategy_id}: {order.intent} not sent: {sentence}",
                 facts={"account_id": order.account_id, "strategy_id": order.strategy_id},
             )

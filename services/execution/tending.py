@@ -19,7 +19,7 @@ from services.execution.counter import Counter
 from services.execution.documents import Booking
 from services.execution.guarding import Guarding
 from services.execution.legs import Legs
-from services.execution.marks import Mark, marks_of, moved_signals
+from services.execution.sightings import Sighting, moved_signals, sightings_of
 from services.execution.slicing import Slicing
 
 
@@ -50,13 +50,13 @@ class Tending:
         self._places: dict[str, _Place] = {}
         self._due: set[str] = set()
         self._again: dict[str, datetime] = {}
-        self._marks: dict[str, Mark] = {}
+        self._sightings: dict[str, Sighting] = {}
         self._trims: set[_Position] = set()
         self._lock = threading.Lock()
 
     def load(self) -> None:
         """Find everything again that must be looked after; all of it is due."""
-        self._marks, self._again = {}, {}
+        self._sightings, self._again = {}, {}
         self.look_again()
 
     def look_again(self) -> None:
@@ -68,13 +68,13 @@ class Tending:
         queries = self._counter.queries
         rows = queries.tended(self._counter.account_id)
         places = {row["_id"]: _place_of(row) for row in rows}
-        marks = marks_of(self._counter.store, rows)
+        sightings = sightings_of(self._counter.store, rows)
         # Legs of a signal go by each other, also by those that are looked after no more.
-        moved = moved_signals(self._marks, marks)
+        moved = moved_signals(self._sightings, sightings)
         with self._lock:
             self._places = places
             self._due |= {name for name, place in places.items() if place.signal_id in moved}
-        self._marks = marks
+        self._sightings = sightings
 
     def add(self, rows: Iterable[Document]) -> None:
         """Look after these orders too, where they need it."""

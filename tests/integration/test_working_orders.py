@@ -161,8 +161,11 @@ def test_guards_left_by_an_attempt_that_was_taken_back_stop_nothing(store, open_
     order_id = add_order(store, order)
     left = order_document(first_guards(order)[0], at=utc_now())
     store["orders"].insert_one(left | {"status": "SUBMITTING", "attached": True})
-    settle(open_desk(), store, order_id)
+    desk = open_desk()
+    (found,) = settle(desk, store, order_id)
     wait_for(lambda: live(store, order) == 10 == live(store, order, "TAKE_PROFIT"))
+    assert (found["status"], found["filled_quantity"]) == ("FILLED", 10)
+    assert agrees(store, desk)
 
 
 @pytest.mark.parametrize("kind", ["DROP_BEFORE_ACCEPT", "DISCONNECT_BEFORE_ACCEPT", "REJECT_NEXT"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from scripts.launcher import child
 from scripts.launcher.home import REPOSITORY, Home
 from scripts.launcher.incidents import Incident
 from scripts.launcher.report import Reporter
@@ -51,6 +52,7 @@ def process(text: str) -> Process:
 
 
 def main() -> int:
+    child.GROWN_S = 0.0
     home = Home.from_environment()
     supervisor = Supervisor(
         home=home,

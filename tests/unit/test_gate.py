@@ -136,6 +136,9 @@ def test_an_exit_of_nothing_is_refused():
     assert said(EXIT, position=None) == "NOTHING_TO_CLOSE"
     short = HELD.model_copy(update={"quantity": Decimal(-100)})
     assert said(EXIT, position=short) == "NOTHING_TO_CLOSE"
+    # Where the other way round is held, a person has to know.
+    assert look(EXIT, position=None).is_closed
+    assert not look(EXIT, position=short).is_closed
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ _OF_ORDERS: Final = (
 _OF_POSITIONS: Final = ("quantity", "last_execution_id")
 
 
-class Mark(NamedTuple):
+class Sighting(NamedTuple):
     """What an order, those made for it, and what is held looked like; to be compared."""
 
     signal_id: str
@@ -30,15 +30,15 @@ class Mark(NamedTuple):
     held: Document | None
 
 
-def marks_of(store: Store, rows: Sequence[Document]) -> dict[str, Mark]:
-    """The marks of these orders, by client_order_id; two queries, however many there are."""
+def sightings_of(store: Store, rows: Sequence[Document]) -> dict[str, Sighting]:
+    """The sightings of these orders, by client_order_id; two queries, however many there are."""
     made_for = {row["_id"]: list(row.get("children", ())) for row in rows}
     places = {row["_id"]: _place(row) for row in rows}
     every = [each for ids in made_for.values() for each in ids]
     children = _found(store["orders"], every, _OF_ORDERS)
     held = _found(store["positions"], set(places.values()), _OF_POSITIONS)
     return {
-        row["_id"]: Mark(
+        row["_id"]: Sighting(
             row["signal_id"],
             {name: row.get(name) for name in _OF_ORDERS},
             [children.get(each) for each in made_for[row["_id"]]],
@@ -48,13 +48,13 @@ def marks_of(store: Store, rows: Sequence[Document]) -> dict[str, Mark]:
     }
 
 
-def moved_signals(before: Mapping[str, Mark], now: Mapping[str, Mark]) -> set[str]:
+def moved_signals(before: Mapping[str, Sighting], now: Mapping[str, Sighting]) -> set[str]:
     """Signals an order of which looks different, has come or has gone."""
     return {
-        mark.signal_id
+        seen.signal_id
         for one, other in ((before, now), (now, before))
-        for name, mark in one.items()
-        if other.get(name) != mark
+        for name, seen in one.items()
+        if other.get(name) != seen
     }
 
 
