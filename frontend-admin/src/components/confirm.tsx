@@ -1,12 +1,18 @@
 import { Alert, Button, Group, Modal, Stack, Table, Text, TextInput } from '@mantine/core'
 import { type ReactNode, useState } from 'react'
 import { sentenceOf } from '@/api/problem'
+import { useRealMoney } from '@/lib/use-real-money'
+
+/** A name, and what it is. */
+export type Fact = [string, ReactNode]
 
 export interface Confirmation {
   title: string
   /** What would be done, repeated: account, instrument, side, quantity, money. */
-  facts: [string, ReactNode][]
-  /** The word to type where money is at stake, e.g. LIVE or FLATTEN. */
+  facts: Fact[]
+  /** Whether money is moved by it: where that is real, LIVE is to be typed, before any `word`. */
+  money?: boolean
+  /** A word to type in any case, e.g. FLATTEN. */
   word?: string
   /** Whether a reason must be given; it goes to the audit log. */
   reason?: boolean
@@ -29,7 +35,13 @@ function Question({ asked, close }: { asked: Confirmation; close: () => void }) 
   const [reason, setReason] = useState('')
   const [failure, setFailure] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
-  const ready = (!asked.word || typed === asked.word) && (!asked.reason || reason.trim() !== '')
+  // Looked at while the question stands: what was not known when it was opened may be known now.
+  const live = useRealMoney(asked.money ?? false)
+  const word = [live ? 'LIVE' : '', asked.word ?? ''].join(' ').trim()
+  const facts: Fact[] = asked.money
+    ? [...asked.facts, ['Environment', live ? 'LIVE, real money' : 'paper']]
+    : asked.facts
+  const ready = (!word || typed === word) && (!asked.reason || reason.trim() !== '')
 
   async function act() {
     setBusy(true)
@@ -54,7 +66,7 @@ function Question({ asked, close }: { asked: Confirmation; close: () => void }) 
       <Stack gap="sm">
         <Table variant="vertical" withTableBorder>
           <Table.Tbody>
-            {asked.facts.map(([name, fact]) => (
+            {facts.map(([name, fact]) => (
               <Table.Tr key={name}>
                 <Table.Th w={130}>{name}</Table.Th>
                 <Table.Td>{fact}</Table.Td>
@@ -72,11 +84,11 @@ function Question({ asked, close }: { asked: Confirmation; close: () => void }) 
             data-autofocus
           />
         )}
-        {asked.word && (
+        {word && (
           <TextInput
             label={
               <Text span fz="sm">
-                Type <b>{asked.word}</b> to go on
+                Type <b>{word}</b> to go on
               </Text>
             }
             value={typed}
@@ -95,7 +107,7 @@ function Question({ asked, close }: { asked: Confirmation; close: () => void }) 
           </Button>
           <Button
             type="submit"
-            color={asked.danger ? 'red' : undefined}
+            color={(asked.danger ?? live) ? 'red' : undefined}
             disabled={!ready}
             loading={busy}
           >

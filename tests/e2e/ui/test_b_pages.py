@@ -193,7 +193,7 @@ def test_a_developer_finds_the_reason_of_a_denial(guest, with_ui) -> None:
     assert tab.barriers() == []
 
 
-def test_the_kill_switch_proves_that_nothing_is_held(admin, with_ui) -> None:
+def test_the_kill_switch_proves_that_nothing_is_held(admin, with_ui, furnished) -> None:
     page = admin.page
     page.goto("/risk")
     page.get_by_role("radiogroup", name="Stage").get_by_text("FLATTEN").click()

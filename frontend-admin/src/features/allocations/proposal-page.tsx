@@ -9,7 +9,6 @@ import { TimeText } from '@/components/time-text'
 import { useAsk } from '@/components/use-ask'
 import { percent, words } from '@/lib/format'
 import { useMay } from '@/lib/session'
-import { useRealMoney } from '@/lib/use-real-money'
 import { useRefresh } from '@/lib/use-refresh'
 import { ComparisonView } from './comparison'
 import { ProposalBadge } from './proposals-tab'
@@ -88,7 +87,6 @@ function Decide({ row, compared }: { row: Proposal; compared: Compared }) {
   const { ask, question } = useAsk()
   const refresh = useRefresh()
   const mayConfigure = useMay('CONFIGURE')
-  const live = useRealMoney()
   const params = { path: { proposal_id: row.proposal_id } }
   const objections = compared.objections
   if (!mayConfigure) return null
@@ -105,14 +103,12 @@ function Decide({ row, compared }: { row: Proposal; compared: Compared }) {
       facts: [
         ...changes,
         ['Total', percent(sumOf(row.allocations.map((each) => each.ratio)))],
-        ['Money', live ? 'LIVE, real money' : 'paper'],
         ['Instead of', `version ${compared.version}`],
         ...(override.trim() ? [['Override', override.trim()] as [string, string]] : []),
         ['Then', 'entries are sized by it within a second'],
       ],
       reason: true,
-      word: live ? 'LIVE' : undefined,
-      danger: live,
+      money: true,
       action: 'Approve',
       act: async (reason) => {
         const body = { version: compared.version, reason, override: override.trim() }

@@ -9,7 +9,6 @@ import { exact } from '@/lib/format'
 import { instrumentWords } from '@/lib/instrument'
 import { useMay } from '@/lib/session'
 import { useFilters } from '@/lib/use-filters'
-import { useRealMoney } from '@/lib/use-real-money'
 import { useRefresh } from '@/lib/use-refresh'
 
 type Row = components['schemas']['PositionRow']
@@ -29,7 +28,6 @@ export function FlattenAll() {
 }
 
 function FlattenPlace({ place, words }: { place: Place; words: string }) {
-  const live = useRealMoney()
   const refresh = useRefresh()
   const navigate = useNavigate()
   const { ask, question } = useAsk()
@@ -56,11 +54,11 @@ function FlattenPlace({ place, words }: { place: Place; words: string }) {
       facts: [
         ['Closes', `everything of ${words}, at market`],
         ['Accounts', [...new Set(confirm.map((each) => each.account_id))].join(', ')],
-        ['Money', live ? 'LIVE, real money' : 'paper'],
         [`Orders (${rows.length})`, <Lines key="lines" rows={rows} />],
         ['Then', 'entries stay stopped until a person resumes it'],
       ],
-      word: live ? 'LIVE FLATTEN' : 'FLATTEN',
+      money: true,
+      word: 'FLATTEN',
       reason: true,
       action: `Flatten ${rows.length === 1 ? '1 position' : `${rows.length} positions`}`,
       danger: true,

@@ -6,7 +6,6 @@ import { useAsk } from '@/components/use-ask'
 import { amount, exact } from '@/lib/format'
 import { instrumentWords } from '@/lib/instrument'
 import { useMay } from '@/lib/session'
-import { useRealMoney } from '@/lib/use-real-money'
 import { useRefresh } from '@/lib/use-refresh'
 
 type Row = components['schemas']['PositionRow']
@@ -14,7 +13,6 @@ type Row = components['schemas']['PositionRow']
 /** Close one position at market; where money is real, the word has to be typed. */
 export function FlattenButton({ row }: { row: Row }) {
   const mayTrade = useMay('TRADE')
-  const live = useRealMoney()
   const { ask, question } = useAsk()
   const refresh = useRefresh()
   const { strategy_id, account_id, instrument_key } = row
@@ -34,7 +32,7 @@ export function FlattenButton({ row }: { row: Row }) {
         ['Money', `${amount(row.deployed)} ${row.instrument.currency} at the average price`],
         ['Strategy', strategy_id],
       ],
-      word: live ? 'LIVE' : undefined,
+      money: true,
       reason: true,
       action: 'Flatten',
       danger: true,

@@ -1,20 +1,16 @@
 import { Text } from '@mantine/core'
-import type { ReactNode } from 'react'
 import { $dashboards } from '@/api/client'
 import type { Scope } from '@/components/scope-fields'
 import { exact } from '@/lib/format'
 import { instrumentWords } from '@/lib/instrument'
 
-interface Found {
-  orderLines: ReactNode
-  positionLines: ReactNode
-  orders: number | null
-  positions: number | null
-  more: boolean
+interface Reach {
+  scope: Scope
+  id: string
 }
 
-/** Working orders and open positions that a scope reaches, by our books. */
-export function useInScope(scope: Scope, id: string): Found {
+/** Working orders and open positions that a scope reaches, by our books; undefined until known. */
+function useInScope({ scope, id }: Reach) {
   const ofAccount = scope === 'ACCOUNT' && id ? { account_id: id } : {}
   const ofStrategy = scope === 'STRATEGY' && id ? { strategy_id: id } : {}
   const narrow = { ...ofAccount, ...ofStrategy, limit: 200 }
@@ -32,40 +28,45 @@ export function useInScope(scope: Scope, id: string): Found {
         (scope !== 'INSTRUMENT' || instrument.symbol === id) &&
         (scope !== 'ASSET_CLASS' || instrument.instrument_type === id),
     )
-  const working = reached(orders.data?.rows)
-  const held = reached(positions.data?.rows)
   return {
-    orders: working?.length ?? null,
-    positions: held?.length ?? null,
+    orders: reached(orders.data?.rows),
+    positions: reached(positions.data?.rows),
     more: Boolean(orders.data?.next || positions.data?.next),
-    orderLines: lines(
-      working?.map(
-        (order) =>
-          `${order.side} ${exact(order.quantity)} ${instrumentWords(order.instrument)} in ${order.account_id}`,
-      ),
-    ),
-    positionLines: lines(
-      held?.map(
-        (row) =>
-          `${row.quantity.startsWith('-') ? 'BUY' : 'SELL'} ${exact(row.quantity.replace('-', ''))} ${instrumentWords(row.instrument)} in ${row.account_id ?? 'several'}, ${exact(row.deployed)} ${row.instrument.currency}`,
-      ),
-    ),
   }
 }
 
-export function InScope({ found }: { found: Found }) {
-  const count = (number: number | null) => (number === null ? 'an unknown number of' : number)
+export function InScope(reach: Reach) {
+  const { orders, positions, more } = useInScope(reach)
+  const count = (rows: unknown[] | undefined) => rows?.length ?? 'an unknown number of'
   return (
     <Text fz="sm" c="dimmed">
-      By our books it reaches {count(found.orders)} working orders and {count(found.positions)} open
-      positions{found.more ? ', and more' : ''}.
+      By our books it reaches {count(orders)} working orders and {count(positions)} open positions
+      {more ? ', and more' : ''}.
     </Text>
   )
 }
 
+/** The orders themselves. */
+export function OrdersReached(reach: Reach) {
+  const words = useInScope(reach).orders?.map(
+    (order) =>
+      `${order.side} ${exact(order.quantity)} ${instrumentWords(order.instrument)} in ${order.account_id}`,
+  )
+  return <Lines all={words} />
+}
+
+/** What would close the positions. */
+export function PositionsReached(reach: Reach) {
+  const words = useInScope(reach).positions?.map(
+    (row) =>
+      `${row.quantity.startsWith('-') ? 'BUY' : 'SELL'} ${exact(row.quantity.replace('-', ''))} ${instrumentWords(row.instrument)} in ${row.account_id ?? 'several'}, ${exact(row.deployed)} ${row.instrument.currency}`,
+  )
+  return <Lines all={words} />
+}
+
 const SHOWN = 8
 
-function lines(all: string[] | undefined): ReactNode {
+function Lines({ all }: { all: string[] | undefined }) {
   if (!all) return 'not known: whatever there is'
   if (all.length === 0) return 'none by our books'
   return (

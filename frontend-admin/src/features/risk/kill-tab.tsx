@@ -1,6 +1,7 @@
 import { Button, Group, SegmentedControl, Stack, Text } from '@mantine/core'
-import { type ReactNode, useState } from 'react'
+import { useState } from 'react'
 import { $gateway, gateway } from '@/api/client'
+import type { Fact } from '@/components/confirm'
 import { Panel } from '@/components/panel'
 import { type Scope, ScopeFields, scopeWords } from '@/components/scope-fields'
 import { SmallTable } from '@/components/small-table'
@@ -9,10 +10,9 @@ import { StatusBadge } from '@/components/status-badge'
 import { TimeText } from '@/components/time-text'
 import { useAsk } from '@/components/use-ask'
 import { useMay } from '@/lib/session'
-import { useRealMoney } from '@/lib/use-real-money'
 import { useRefresh } from '@/lib/use-refresh'
 import { useUrlState } from '@/lib/use-url-state'
-import { InScope, useInScope } from './in-scope'
+import { InScope, OrdersReached, PositionsReached } from './in-scope'
 import { KillRunPanel } from './kill-run'
 import type { KillRun } from './proof'
 
@@ -48,8 +48,6 @@ function KillForm({ started }: { started: (runId: string) => void }) {
   const [stage, setStage] = useState<Stage>('REDUCE')
   const { ask, question } = useAsk()
   const refresh = useRefresh()
-  const live = useRealMoney()
-  const found = useInScope(scope, id)
   const words = scopeWords(scope, id)
 
   async function kill(reason: string) {
@@ -60,18 +58,20 @@ function KillForm({ started }: { started: (runId: string) => void }) {
     if (data) started(data.run_id)
   }
   function open() {
+    const orders: Fact = ['Orders', <OrdersReached scope={scope} id={id} key="orders" />]
+    const held: Fact = ['Positions', <PositionsReached scope={scope} id={id} key="positions" />]
+    const reached = { REDUCE: [], CANCEL: [orders], FLATTEN: [orders, held] }
     ask({
       title: `${stage}: ${words}`,
       facts: [
         ['Scope', words],
-        ['Money', live ? 'LIVE, real money' : 'paper'],
         ['Does', STAGES[stage]],
-        ...(stage === 'REDUCE' ? [] : [['Orders', found.orderLines] as [string, ReactNode]]),
-        ...(stage === 'FLATTEN' ? [['Positions', found.positionLines] as [string, ReactNode]] : []),
+        ...reached[stage],
         ['Until', 'a person releases it'],
       ],
       reason: true,
-      word: live ? `LIVE ${stage}` : stage,
+      money: true,
+      word: stage,
       danger: true,
       action: stage,
       act: kill,
@@ -102,7 +102,7 @@ function KillForm({ started }: { started: (runId: string) => void }) {
           </Button>
         </Group>
         <Text fz="sm">{STAGES[stage]}</Text>
-        <InScope found={found} />
+        <InScope scope={scope} id={id} />
       </Stack>
       {question}
     </Panel>

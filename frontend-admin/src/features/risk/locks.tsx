@@ -6,7 +6,6 @@ import { scopeWords } from '@/components/scope-fields'
 import { TimeText } from '@/components/time-text'
 import { useAsk } from '@/components/use-ask'
 import { useMay } from '@/lib/session'
-import { useRealMoney } from '@/lib/use-real-money'
 import { useRefresh } from '@/lib/use-refresh'
 
 type Lock = components['schemas']['LockView']
@@ -32,7 +31,6 @@ export function Locks({ locks }: { locks: Lock[] }) {
 
 function ResetButton({ lock }: { lock: Lock }) {
   const mayConfigure = useMay('CONFIGURE')
-  const live = useRealMoney()
   const refresh = useRefresh()
   const { ask, question } = useAsk()
   if (!mayConfigure) return null
@@ -47,7 +45,7 @@ function ResetButton({ lock }: { lock: Lock }) {
         ['Locked', lock.sentence],
         ['Then', 'entries go again, and losses are counted anew from the equity of now'],
       ],
-      word: live ? 'LIVE' : undefined,
+      money: true,
       reason: true,
       action: 'Reset',
       danger: true,

@@ -3,6 +3,7 @@ import userEvent from '@testing-library/user-event'
 import { HttpResponse, http } from 'msw'
 import { beforeEach, expect, test } from 'vitest'
 import { SessionContext } from '@/lib/session'
+import { AAPL } from '@/testing/answers'
 import { renderAt } from '@/testing/render'
 import { server } from '@/testing/server'
 import { RiskPage } from './risk-page'
@@ -42,6 +43,13 @@ const RUN = {
       notes: [],
     },
   ],
+}
+
+const HELD = {
+  account_id: 'Mock-1',
+  quantity: '17',
+  deployed: '2550.34',
+  instrument: AAPL,
 }
 
 beforeEach(() => {
@@ -90,6 +98,33 @@ test('a kill wants its word, and shows the proof', async () => {
   expect(sent).toEqual([
     { scope: 'GLOBAL', scope_id: '', stage: 'FLATTEN', reason: 'a drill', confirm: true },
   ])
+})
+
+test('what becomes known while a kill is asked about is told, and its word follows', async () => {
+  let tell = () => {}
+  const known = new Promise<void>((resolve) => {
+    tell = resolve
+  })
+  server.use(
+    http.get(`${D}/frame`, async () => {
+      await known
+      return HttpResponse.json({ environment: 'PAPER' })
+    }),
+    http.get(`${D}/positions`, async () => {
+      await known
+      return HttpResponse.json({ rows: [HELD], next: null })
+    }),
+  )
+  show('/risk')
+  await userEvent.click(await screen.findByText('FLATTEN'))
+  await userEvent.click(screen.getByRole('button', { name: /FLATTEN/ }))
+  const dialog = within(await screen.findByRole('dialog'))
+  expect(dialog.getByText('not known: whatever there is')).toBeInTheDocument()
+  expect(dialog.getByText('LIVE, real money')).toBeInTheDocument()
+  tell()
+  expect(await dialog.findByText(/SELL 17 AAPL/)).toBeInTheDocument()
+  expect(dialog.getByText('paper')).toBeInTheDocument()
+  expect(dialog.getByRole('textbox', { name: 'Type FLATTEN to go on' })).toBeInTheDocument()
 })
 
 test('a limit is saved only after its effect was seen', async () => {
