@@ -8,6 +8,7 @@ from typing import Final
 from pymongo.client_session import ClientSession
 
 from services.cerebro.gaps import Ledger
+from services.cerebro.relations import left_open
 from services.cerebro.store import CerebroStore
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
@@ -64,17 +65,23 @@ class Announcer:
         The latter come by the hundred where entries expired, or guards closed what they guarded:
         one incident of a strategy, with a count, that wakes nobody. So does a part of one
         instrument that is less than a lot of ours; of several, others could have been reduced.
+
+        Of several accounts one that is halted keeps its position whatever the others come to.
         """
         for signal, decision in decided:
-            if decision.outcome is not Outcome.DENIED or decision.intent not in _LEAVES:
+            if decision.intent not in _LEAVES:
+                continue
+            kept = _kept(signal, decision)
+            if not kept and decision.outcome is not Outcome.DENIED:
                 continue
             less = len(signal.legs) == 1 and decision.code == "QUANTITY_BELOW_LOT"
-            nothing = less or decision.code in NOTHING_OPEN
+            nothing = not kept and (less or decision.code in NOTHING_OPEN)
+            told = f"not in {'; '.join(kept)}" if kept else f"denied: {decision.reason}"
             raise_incident(
                 self._store,
                 kind="EXIT_FOUND_NOTHING" if nothing else "EXIT_DENIED",
                 key=signal.strategy_id if nothing else signal.signal_id,
-                sentence=f"{signal.strategy_id}: {decision.intent} denied: {decision.reason}",
+                sentence=f"{signal.strategy_id}: {decision.intent} {told}",
                 facts={"strategy_id": signal.strategy_id},
                 session=session,
             )
@@ -149,6 +156,18 @@ class Announcer:
         }
         cancels = [order_id for decision in decisions for order_id in decision.cancels]
         return accounts | self._queries.accounts_of(cancels) if cancels else accounts
+
+
+def _kept(signal: Signal, decision: Decision) -> list[str]:
+    """Accounts whose own halt has kept this exit from a position, and why."""
+    keys = {leg.instrument.key for leg in signal.legs}
+    return [
+        f"{step.account_id}: {step.sentence}"
+        for step in decision.steps
+        if (step.name, step.bound) == ("trading_state", True)
+        and step.account_id is not None
+        and any(left_open(decision.context, step.account_id, key) > 0 for key in keys)
+    ]
 
 
 def _rings(accounts: Mapping[str, str]) -> list[Ring]:

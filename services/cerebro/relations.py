@@ -161,12 +161,13 @@ def closes_everything(decision: Decision) -> bool:
         (order.account_id, order.instrument.key): order.quantity for order in decision.orders
     }
     return all(
-        _free(decision.context, account_id, key) <= quantity
+        left_open(decision.context, account_id, key) <= quantity
         for (account_id, key), quantity in closing.items()
     )
 
 
-def _free(context: DecisionContext, account_id: str, key: str) -> Decimal:
+def left_open(context: DecisionContext, account_id: str, key: str) -> Decimal:
+    """How much of an instrument the strategy holds in an account that nothing is closing yet."""
     account = next(each for each in context.accounts if each.account.account_id == account_id)
     held = sum(
         (abs(p.quantity) for p in account.positions if p.instrument.key == key),

@@ -203,6 +203,30 @@ def test_a_part_of_less_than_a_lot_wakes_nobody(store, cerebro):
     assert "less than one lot" in told["sentence"]
 
 
+@pytest.mark.parametrize("other_holds", [False, True])
+def test_an_account_whose_halt_keeps_a_position_is_told_whatever_the_others_did(
+    store, publisher, other_holds
+):
+    add_strategy(store, accounts=(ACCOUNT, "Mock-2"))
+    allow_trading(store)
+    for account_id in (ACCOUNT, "Mock-2"):
+        add_account(store, account_id)
+        if account_id == "Mock-2" or other_holds:
+            held = make_position("20", "150", account_id=account_id)
+            row = {"open": True, "instrument_key": held.instrument.key, **to_document(held)}
+            store["positions"].insert_one({"_id": account_id, **row})
+    scope = {"scope": "ACCOUNT", "scope_id": "Mock-2", "trading_state": "HALTED"}
+    store["controls"].insert_one({"_id": "ACCOUNT|Mock-2", **scope, "reason": "margin call"})
+    add_signal(store, "leave", age_seconds=61, **exit_fields())
+    make_cerebro(store, publisher).on_signals([{"signal_id": "leave"}])
+    decision = store["signal_store"].find_one({"_id": "leave"})["decision"]
+    assert decision["code"] == ("TRADING_STATE_BOUND" if other_holds else "NO_POSITION")
+    (told,) = store["incidents"].find({"kind": {"$regex": "EXIT"}})
+    assert told["kind"] == "EXIT_DENIED"
+    assert "EXIT not in Mock-2: " in told["sentence"]
+    assert "margin call" in told["sentence"]
+
+
 def test_entries_of_one_batch_share_what_is_allocated(store, publisher):
     add_strategy(store, ratio="0.001")  # 1,000: six shares of 150
     add_account(store)
