@@ -31,13 +31,19 @@ def signal(number, signal_type="ENTRY", side="BUY", price=150, **changes):
     }
 
 
-def test_entry_and_exit_to_the_cent(instance):
+@pytest.fixture(scope="module")
+def round_trip(instance):
+    """Bought and sold again, before anything else in this file: the lives of both signals."""
     entry_id = instance.post(signal(1), STRATEGY)
     entry = instance.ended(entry_id, STRATEGY)
+    leaving = signal(2, "EXIT", "SELL", "152.35") | {"entry_signal_id": entry_id}
+    return entry, instance.ended(instance.post(leaving, STRATEGY), STRATEGY)
+
+
+def test_entry_and_exit_to_the_cent(instance, round_trip):
+    entry, done = round_trip
     # equity 1,000,000 × 0.50 allocated / 500,000 × 10 shares
     assert [order["filled_quantity"] for order in entry["orders"]] == ["10"]
-    leaving = signal(2, "EXIT", "SELL", "152.35") | {"entry_signal_id": entry_id}
-    done = instance.ended(instance.post(leaving, STRATEGY), STRATEGY)
     assert done["status"] == "COMPLETED"
     assert [order["avg_fill_price"] for order in done["orders"]] == ["152.35"]
 
@@ -58,11 +64,9 @@ def test_entry_and_exit_to_the_cent(instance):
     with_store.close()
 
 
-def test_one_trace_goes_from_the_door_to_the_fill(instance, traces):
+def test_one_trace_goes_from_the_door_to_the_fill(round_trip, traces):
     """Through four processes; each span is a child of the first, and they follow one another."""
-    store = instance.store()
-    signal_id = store["signal_store"].find_one({"external_id": "road-1"})["_id"]
-    store.close()
+    signal_id = round_trip[0]["signal_id"]
     road = [
         ("signal_gateway", "RECEIVED"),
         ("signal_ingestion", "STANDARDIZED"),
@@ -89,14 +93,16 @@ def broker_positions(instance):
     return instance.get("mock_broker", "/v1/accounts/Mock-1/positions")
 
 
-def test_the_page_of_json_shows_it(instance):
+def test_the_page_of_json_shows_it(instance, round_trip):
     page = instance.get("dashboard_creator", "/api/v1/dashboard")
     assert "AAPL" in str(page)
-    signal_id = instance.post(signal(1), STRATEGY)  # a repeat: the same answer
+    signal_id = instance.post(signal(1), STRATEGY)
+    assert signal_id == round_trip[0]["signal_id"]  # a repeat: the same answer
     shown = instance.get("dashboard_creator", f"/api/v1/signals/{signal_id}")
     assert "10 AAPL" in shown["sentence"]
 
 
+@pytest.mark.usefixtures("round_trip")
 def test_account_data_shows_equity_with_its_age(instance):
     until = time.monotonic() + 15
     while True:

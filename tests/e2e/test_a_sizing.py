@@ -157,11 +157,12 @@ def test_a_limit_holds_a_second_after_it_was_set(instance):
 
 
 def test_the_portfolio_builder_answers_what_if_on_these_signals(instance):
+    traded(instance, "what-if", "WHIF")
     question = {"allocations": {STRATEGY: "0"}, "strategy_id": STRATEGY}
     url = instance.url("portfolio_builder", "/api/v1/whatif")
     headers = {"Authorization": f"Bearer {instance.operator_key}"}
     answer = urllib3.request("POST", url, json=question, headers=headers).json()
-    assert answer["changed"] > 5
+    assert answer["changed"] >= 1
     assert answer["unanswered"] == answer["drifted"] == []
     assert {each["after"]["code"] for each in answer["differences"]} == {"ALLOCATION_MISSING"}
 

@@ -87,21 +87,38 @@ def entry(name):
     }
 
 
-def test_a_developers_file_is_stored_when_a_person_has_said_what_it_means(admin):
+@pytest.fixture(scope="module")
+def uploads(admin):
+    """Each strategy with its file, about whose days nobody has been asked: path and answer."""
+    made = []
     for number, strategy_id in enumerate(STRATEGIES):
         sheet = {"strategy_id": strategy_id, "name": strategy_id, "reason": "test"}
         accounts = [{"account_id": "Mock-2"}]
         admin.good("POST", "/api/v1/strategies", {**sheet, "accounts": accounts})
         path = f"/api/v1/strategies/{strategy_id}/records"
         upload = admin.good("POST", path, content=daily_file(number))
+        made.append((f"{path}/{upload['review_id']}/confirm", upload))
+    return made
+
+
+@pytest.fixture(scope="module")
+def records(admin, uploads):
+    """The answers to a person who has said what each file means."""
+    return [admin.good("POST", confirm, {"unit": "PERCENT"}) for confirm, _ in uploads]
+
+
+def test_a_developers_file_is_not_guessed(admin, uploads):
+    for confirm, upload in uploads:
         assert upload["review"]["file_order"] == "newest first"
-        confirm = f"{path}/{upload['review_id']}/confirm"
         unanswered = admin("POST", confirm, {})
         assert (unanswered.status, unanswered.json()["code"]) == (422, "RECORD_UNANSWERED")
-        stored = admin.good("POST", confirm, {"unit": "PERCENT"})
-        assert stored["version"]["days"] == 780
 
 
+def test_a_developers_file_is_stored_when_a_person_has_said_what_it_means(records):
+    assert [stored["version"]["days"] for stored in records] == [780] * len(STRATEGIES)
+
+
+@pytest.mark.usefixtures("records")
 def test_a_study_survives_the_death_of_its_service(instance, admin):
     wanted = {
         "strategy_ids": STRATEGIES,
@@ -121,6 +138,7 @@ def test_a_study_survives_the_death_of_its_service(instance, admin):
     assert wait(admin, again["test_id"])["identical"] is True
 
 
+@pytest.mark.usefixtures("records")
 def test_what_is_approved_sizes_the_next_signal_and_zero_stops_entries_only(instance, admin):
     name = STRATEGIES[0]
     made = instance.run("credentials.py", "create", name)
