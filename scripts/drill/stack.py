@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import socket
 import subprocess
 import sys
 import time
@@ -19,9 +17,10 @@ import urllib3
 from scripts.drill.plan import PRICE, SYMBOLS
 from scripts.launcher import state
 from scripts.launcher.home import REPOSITORY, Home
+from scripts.launcher.ports import free_offset
 from services.common.clock import utc_now
 from services.common.credentials import create_key
-from services.common.settings import PORTS, CommonSettings
+from services.common.settings import CommonSettings
 from services.common.store import Store
 
 CASH: Final = Decimal(1_000_000)
@@ -163,20 +162,3 @@ class Stack:
                 return
             time.sleep(0.3)
         raise SystemExit("the accounts of the drill did not open within 90 s")
-
-
-def free_offset() -> int:
-    """A port offset at which everything is free now, below the ports of outgoing connections."""
-    while True:
-        offset = random.randrange(1000, 5700)  # noqa: S311 - not a secret
-        if all(_is_free(port + offset) for port in PORTS.values()):
-            return offset
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -15,13 +15,15 @@ from scripts.launcher.errors import EXIT_CONFIGURATION, ScriptError
 from scripts.launcher.home import REPOSITORY, Home
 from scripts.launcher.identity import Identity
 from scripts.launcher.policy import RestartPolicy, Verdict
+from scripts.launcher.probes import Trouble
 from scripts.launcher.record import ProcessState
 from scripts.launcher.table import Process
 
 _LARGEST_OUTPUT_BYTES = 10_000_000
-#: Between looks at a database's storage, and how many in a row must find it broken.
-_STORAGE_LOOK_S = 3.0
-_BROKEN_LOOKS = 3
+#: Between looks at a database, and how many in a row must find the same trouble. A transaction may
+#: take long where the machine is full.
+STORAGE_LOOK_S = 3.0
+_TROUBLED_LOOKS = {Trouble.BROKEN: 3, Trouble.STUCK: 8}
 #: Between looks at how much memory one uses, which is also how long it may take to end.
 _MEMORY_LOOK_S = 10.0
 #: So old it has to be: a limit that is too low must not keep it from working.
@@ -45,7 +47,8 @@ class Child:
         self._output_began = 0
         self._popen: subprocess.Popen[bytes] | None = None
         self._storage_look_at = 0.0
-        self._broken_looks = 0
+        self._trouble: Trouble | None = None
+        self._looks = 0
         self._memory_look_at = 0.0
         self._told_to_end = False
 
@@ -83,7 +86,7 @@ class Child:
                     f"({self.process.command[0]})"
                 ) from error
         self.spawned_at = time.monotonic()
-        self._storage_look_at, self._broken_looks = self.spawned_at + _STORAGE_LOOK_S, 0
+        self._storage_look_at, self._trouble = self.spawned_at + STORAGE_LOOK_S, None
         self._memory_look_at, self._told_to_end = self.spawned_at + GROWN_S, False
         self.identity = identity.of(self._popen.pid)
         if self.identity:
@@ -106,13 +109,15 @@ class Child:
         self.restart_at = now + verdict.delay_s
         return verdict
 
-    def is_broken(self, now: float) -> bool:
-        """Whether it is a database that runs and can do nothing any more, look after look."""
+    def trouble(self, now: float) -> Trouble | None:
+        """What a database that runs has been found with, look after look."""
         if self.process.probe == "mongodb" and now >= self._storage_look_at:
-            broken = probes.database_is_broken(self.process.port)
-            self._storage_look_at = time.monotonic() + _STORAGE_LOOK_S
-            self._broken_looks = self._broken_looks + 1 if broken else 0
-        return self._broken_looks >= _BROKEN_LOOKS
+            found = probes.database_trouble(self.process.port)
+            self._storage_look_at = time.monotonic() + STORAGE_LOOK_S
+            self._looks = self._looks + 1 if found is self._trouble else 1
+            self._trouble = found
+        lasts = self._trouble and self._looks >= _TROUBLED_LOOKS[self._trouble]
+        return self._trouble if lasts else None
 
     def is_too_large(self, now: float) -> bool:
         """Whether it uses more memory than it may, or has not ended since it was told to."""
@@ -135,7 +140,7 @@ class Child:
 
     def kill(self) -> None:
         """End it at once; it is buried and started again as after any death."""
-        self._broken_looks = 0
+        self._trouble = None
         if self._popen:
             self._popen.kill()
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import errno
+import random
 import socket
 from collections.abc import Iterable
 
 import psutil
 
 from scripts.launcher.errors import EXIT_CONFIGURATION, ScriptError
+from services.common.settings import PORTS
+
+#: The highest port stays below 32768, where systems take ports for outgoing connections.
+_OFFSETS = (1000, 5700)
 
 
 def is_free(host: str, port: int) -> bool:
@@ -33,6 +38,14 @@ def is_free(host: str, port: int) -> bool:
             exit_code=EXIT_CONFIGURATION,
         ) from error
     return True
+
+
+def free_offset() -> int:
+    """For MT_PORT_OFFSET of an instance beside others: every port is free on this machine now."""
+    while True:
+        offset = random.SystemRandom().randrange(*_OFFSETS)  # whatever somebody has seeded
+        if all(is_free("127.0.0.1", port + offset) for port in PORTS.values()):
+            return offset
 
 
 def holder(port: int) -> str:

@@ -6,10 +6,13 @@ import http.client
 import json
 import re
 import socket
+import uuid
+from enum import StrEnum
 from typing import Any, NamedTuple
 
+from bson.binary import Binary
 from pymongo import MongoClient
-from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
+from pymongo.errors import ConfigurationError, NetworkTimeout, OperationFailure, PyMongoError
 
 from scripts.launcher.errors import EXIT_CONFIGURATION, ScriptError
 from services.common.settings import CommonSettings
@@ -72,11 +75,20 @@ def embedded_database(port: int, *, timeout_s: float = 1.0) -> Answer:
     return Answer(True, "ready", {})
 
 
-def database_is_broken(port: int, *, timeout_s: float = 1.0) -> bool:
-    """Whether the embedded database answers, and its storage does nothing any more.
+class Trouble(StrEnum):
+    """Of an embedded database that answers a ping, and that only another start will mend."""
+
+    BROKEN = "answers every question with an error, as after a full disk"
+    STUCK = "ends no transaction any more"
+
+
+def database_trouble(port: int, *, timeout_s: float = 1.0) -> Trouble | None:
+    """What a ping does not tell of the embedded database; None where nothing is known to be wrong.
 
     After a write that failed, as on a full disk, WiredTiger refuses everything until it is opened
-    anew; a ping does not reach it. No answer at all is another matter: it may be slow or frozen.
+    anew. A transaction, and a change of many rows beside it, can wait for each other's locks for
+    ever; whoever begins or ends a transaction then waits with them, so one that does not exist is
+    asked to end. No answer at all is another matter: it may be slow or frozen.
     """
     milliseconds = int(timeout_s * 1000)
     client: MongoClient[dict[str, Any]] = MongoClient(
@@ -88,13 +100,17 @@ def database_is_broken(port: int, *, timeout_s: float = 1.0) -> bool:
     )
     try:
         client["admin"]["probe"].find_one({})
+        try:
+            client["admin"].command("endSessions", [{"id": Binary.from_uuid(uuid.uuid4())}])
+        except NetworkTimeout:
+            return Trouble.STUCK
     except OperationFailure as error:
-        return error.code == _INTERNAL_ERROR
+        return Trouble.BROKEN if error.code == _INTERNAL_ERROR else None
     except PyMongoError:
-        return False
+        return None
     finally:
         client.close()
-    return False
+    return None
 
 
 def check_database(settings: CommonSettings, *, timeout_s: float = _TIMEOUT_S) -> None:

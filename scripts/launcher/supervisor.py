@@ -150,9 +150,8 @@ class Supervisor:
                 self._restart(child, now)
             elif child.exit_code() is not None:
                 self._on_death(child, now)
-            elif child.is_broken(now):
-                what = "answers every question with an error, as after a full disk"
-                self._reporter.line(f"  !!  {child.process.name} {what}: it is killed")
+            elif trouble := child.trouble(now):
+                self._reporter.line(f"  !!  {child.process.name} {trouble}: it is killed")
                 child.kill()
             elif child.is_too_large(now):
                 most = f"more than {child.process.most_bytes // 2**20} MB of memory"

@@ -151,7 +151,8 @@ class CerebroStore:
     def note_waiting(self, signal_ids: Sequence[str], *, at: datetime) -> None:
         """Remember when signals that wait were first looked at."""
         if signal_ids:
-            self._store["signal_store"].update_many(
+            self._store.update_many(
+                "signal_store",
                 {
                     "_id": {"$in": list(signal_ids)},
                     "undecided": {"$in": [True, AWAITS_APPROVAL]},

@@ -168,6 +168,28 @@ class Store:
                 raise TransientError("the transaction stayed in conflict") from error
             raise
 
+    def update_many(self, collection: str, query: Document, changes: Document) -> int:
+        """Change all that match, in a transaction of its own; how many were.
+
+        Outside a transaction the embedded database holds its lock on the collection while it waits
+        for a row that a transaction has changed, and that transaction waits for the lock with its
+        next statement: neither ends, nor does any other transaction, until it is started anew.
+
+        Raises:
+            TransientError: the database could not be reached or stayed in conflict.
+        """
+        rows = self[collection]
+        return self.transaction(
+            lambda session: rows.update_many(query, changes, session=session).modified_count
+        )
+
+    def delete_many(self, collection: str, query: Document) -> int:
+        """Delete all that match, as `update_many` changes; how many were."""
+        rows = self[collection]
+        return self.transaction(
+            lambda session: rows.delete_many(query, session=session).deleted_count
+        )
+
     def create_indexes(self) -> None:
         """Create every index; raising here stops the start, because they carry the idempotency."""
         existing = set(self.database.list_collection_names())

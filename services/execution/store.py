@@ -109,7 +109,8 @@ class ExecutionStore:
 
         What was noted of an order's absence belongs to the connection before, and is forgotten.
         """
-        self._store["orders"].update_many(
+        self._store.update_many(
+            "orders",
             {"working": True, "account_id": account_id},
             {"$set": {"owner_epoch": epoch}, "$unset": {"absent_since": ""}},
         )
@@ -170,12 +171,13 @@ class ExecutionStore:
                 forget=("children", "native_guards", "sent", "sent_at"),
             )
         if guards:
-            self._store["orders"].delete_many(
+            self._store.delete_many(
+                "orders",
                 {
                     "_id": {"$in": list(guards)},
                     "status": OrderStatus.SUBMITTING,
                     **not_above(epoch),
-                }
+                },
             )
 
     def give_up(
@@ -198,8 +200,8 @@ class ExecutionStore:
         )
         attached = (row or {}).get("children", []) if (row or {}).get("native_guards") else []
         if changed.modified_count and attached:
-            self._store["orders"].delete_many(
-                {"_id": {"$in": attached}, "filled_quantity": ZERO, "attached": True}
+            self._store.delete_many(
+                "orders", {"_id": {"$in": attached}, "filled_quantity": ZERO, "attached": True}
             )
 
     def note_doubt(
@@ -287,7 +289,8 @@ class ExecutionStore:
         changes: Document = {"cancel_requested_at": at, "cancel_reason": text}
         if cut:
             changes["cut"] = True
-        self._store["orders"].update_many(
+        self._store.update_many(
+            "orders",
             {"_id": {"$in": list(client_order_ids)}, "working": True, "cancel_requested_at": None},
             {"$set": changes},
         )

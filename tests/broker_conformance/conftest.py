@@ -28,6 +28,4 @@ def bench(running):
 @pytest.fixture
 def broker(bench):
     """A connected adapter."""
-    adapter = bench.adapter()
-    adapter.connect()
-    return adapter
+    return bench.connected()

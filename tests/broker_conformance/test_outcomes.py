@@ -63,8 +63,7 @@ CALLS = {
 def call(request, bench):
     """Name of a call, an adapter with an order that rests, the call and its check."""
     ability, act, done = CALLS[request.param]
-    broker = bench.adapter(timeout_seconds=0.5)
-    broker.connect()
+    broker = bench.connected(timeout_seconds=0.5)
     need(broker, *([ability] if ability else []))
     bench.set_price(INFY, "150")
     broker.place_order(RESTING)

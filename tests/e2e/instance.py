@@ -5,10 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,8 +15,10 @@ from pathlib import Path
 import psutil
 import urllib3
 
-from services.common.settings import PORTS, CommonSettings
+from scripts.launcher.ports import free_offset
+from services.common.settings import CommonSettings
 from services.common.store import Store
+from tests.support.servers import ONCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _KEY_LINE = re.compile(r"(\S+): key (mtk_\S+)")
@@ -33,7 +33,7 @@ class Instance:
 
     def __init__(self, home: Path):
         self.home = home
-        self.offset = _free_offset()
+        self.offset = free_offset()
         self.keys = {}
         self.settings = CommonSettings(mt_home=home, mt_port_offset=self.offset)
         self._http = urllib3.PoolManager(retries=False, timeout=10)
@@ -82,13 +82,13 @@ class Instance:
         """GET, parsed; pages for people with the key of one."""
         if service == "dashboard_creator" and not path.startswith("/health"):
             key = key or self.operator_key
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = ONCE | ({"Authorization": f"Bearer {key}"} if key else {})
         return self._http.request("GET", self.url(service, path), headers=headers).json()
 
     def post(self, body, strategy, *, patience=40):
         """Post a signal as a careful sender does: again, with the same id, until it is taken."""
         content = json.dumps({"strategy_name": strategy, **body})
-        headers = {"Authorization": f"Bearer {self.keys[strategy]}"}
+        headers = {**ONCE, "Authorization": f"Bearer {self.keys[strategy]}"}
         until = time.monotonic() + patience
         while True:
             try:
@@ -160,24 +160,6 @@ class Instance:
     def store(self):
         """The instance's database."""
         return Store.connect(self.settings)
-
-
-def _free_offset():
-    """A port offset at which everything is free now."""
-    while True:
-        # The highest port stays below 32768, where the system takes ports for outgoing connections.
-        offset = random.randrange(1000, 5700)  # noqa: S311 - not a secret
-        if all(_free(port + offset) for port in PORTS.values()):
-            return offset
-
-
-def _free(port):
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def listening(ports):

@@ -9,6 +9,8 @@ from decimal import Decimal
 import pytest
 import urllib3
 
+from tests.support.servers import ONCE
+
 pytestmark = pytest.mark.servers
 STRATEGIES = ("Study_A", "Study_B", "Study_C")
 
@@ -21,7 +23,7 @@ class Admin:
         self._http = urllib3.PoolManager(retries=False, timeout=30)
 
     def __call__(self, method, path, body=None, *, service="portfolio_builder", content=None):
-        headers = {"Authorization": f"Bearer {self._instance.operator_key}"}
+        headers = {**ONCE, "Authorization": f"Bearer {self._instance.operator_key}"}
         headers["Content-Type"] = "text/csv" if content else "application/json"
         url = self._instance.url(service, path)
         sent = content or (None if body is None else json.dumps(body))

@@ -16,6 +16,7 @@ from scripts.archive.instance import opened
 from scripts.archive.manifest import DATABASE, Manifest, verified
 from scripts.archive.sealing import seal, unseal
 from scripts.launcher.home import Home
+from scripts.launcher.ports import free_offset
 from services.common.clock import utc_now
 from services.common.controls import GLOBAL_CONTROL, set_control
 from services.common.migrations import LAYOUT, check_layout, migrate, plan_of, refuse_services
@@ -25,7 +26,6 @@ from services.common.vault import Vault
 from services.domain.errors import ConfigurationError
 from services.domain.words import Scope, TradingState
 from tests.support.execution_process import wait_until
-from tests.support.servers import free_port
 
 pytestmark = pytest.mark.servers
 PASSPHRASE = "correct horse battery"
@@ -40,7 +40,7 @@ def instance(tmp_path, monkeypatch):
     home.mkdir()
     (home / ".env").write_text("LOG_LEVEL=WARNING\n")
     monkeypatch.setenv("MT_HOME", str(home))
-    monkeypatch.setenv("MT_PORT_OFFSET", str(free_port() % 10_000))
+    monkeypatch.setenv("MT_PORT_OFFSET", str(free_offset()))
     monkeypatch.setenv("MT_BACKUP_PASSPHRASE", PASSPHRASE)
     return CommonSettings()
 

@@ -1,7 +1,6 @@
 """check_broker.py as an operator types it, against a broker that is there and one that is not."""
 
 import json
-import random
 
 import pytest
 import urllib3
@@ -19,11 +18,9 @@ pytestmark = pytest.mark.servers
 @pytest.fixture
 def offset(typed_here, monkeypatch):
     """An offset at which the mock broker's port is free."""
-    while True:
-        found = random.randrange(1000, 20_000)  # noqa: S311 - a choice, not a secret
-        if ports.is_free("127.0.0.1", PORTS["mock_broker"] + found):
-            monkeypatch.setenv("MT_PORT_OFFSET", str(found))
-            return found
+    found = ports.free_offset()
+    monkeypatch.setenv("MT_PORT_OFFSET", str(found))
+    return found
 
 
 @pytest.fixture

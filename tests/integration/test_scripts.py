@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import resource
 import signal
 import socket
@@ -16,7 +15,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import psutil
 import pytest
 from pymongo import MongoClient
+from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from scripts.launcher import drain, identity, ports
@@ -99,7 +100,7 @@ class Instance:
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[Instance]:
     ours = {name: value for name, value in os.environ.items() if name not in known_names()}
-    offset = free_offset()
+    offset = ports.free_offset()
     ours |= {"MT_HOME": str(tmp_path), "MT_PORT_OFFSET": str(offset)}
     made = Instance(Home(tmp_path), ours)
     yield made
@@ -107,14 +108,6 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
     for process in made.started:
         process.kill()
         process.communicate()
-
-
-def free_offset() -> int:
-    """An offset at which every port is free, below those that the system hands out."""
-    while True:
-        offset = random.randrange(1000, 5000)  # noqa: S311 - a choice, not a secret
-        if all(ports.is_free("127.0.0.1", port + offset) for port in PORTS.values()):
-            return offset
 
 
 def stub(name: str, behavior: str = "ready") -> str:
@@ -351,6 +344,58 @@ def test_a_database_that_a_full_disk_broke_is_started_again_and_has_what_it_had(
         instance.wait_for(has_what_it_had)
         rows.insert_one({"_id": 3})
         assert {1, 3} <= set(rows.distinct("_id"))
+
+
+def test_a_database_whose_transactions_wait_for_each_other_is_started_again(
+    instance: Instance,
+) -> None:
+    database = stub("mongodb", "database")
+    supervisor = instance.supervise(database)
+    instance.wait_running()
+    first = instance.pid("mongodb")
+    address = f"mongodb://127.0.0.1:{database.split(':')[1]}/?retryWrites=false"
+    with MongoClient(address, serverSelectionTimeoutMS=1000) as client:
+        client["test"]["rows"].insert_many([{"_id": 1}, {"_id": 2}])
+        with entangled(client["test"]["rows"]):
+            instance.wait_for(lambda: instance.pid("mongodb") not in {0, first})
+
+        def work_again() -> bool:
+            with suppress(PyMongoError), client.start_session() as session:
+                row = {"_id": 3}
+                session.with_transaction(
+                    lambda own: client["test"]["rows"].insert_one(row, session=own)
+                )
+                return True
+            return False
+
+        instance.wait_for(work_again)
+    supervisor.terminate()
+    said, _ = supervisor.communicate(timeout=SECONDS)
+    assert "mongodb ends no transaction any more: it is killed" in said
+
+
+@contextmanager
+def entangled(rows: Collection[dict[str, Any]]) -> Iterator[None]:
+    """Have a transaction, and a change of many rows beside it, wait for each other for ever."""
+    client, change = rows.database.client, {"$inc": {"n": 1}}
+
+    def in_vain(work: Callable[[], object]) -> None:
+        with suppress(PyMongoError):  # until it is killed
+            work()
+
+    first, second = client.start_session(), client.start_session()
+    first.start_transaction()
+    second.start_transaction()
+    with ThreadPoolExecutor(3) as threads:
+        rows.update_one({"_id": 1}, change, session=first)
+        for work in (
+            lambda: rows.update_many({}, change),
+            lambda: rows.update_one({"_id": 2}, change, session=first),
+            lambda: rows.find_one({"_id": 2}, session=second),
+        ):
+            threads.submit(in_vain, work)
+            time.sleep(0.5)
+        yield
 
 
 def test_a_database_that_grows_and_grows_is_started_anew_and_has_what_it_had(

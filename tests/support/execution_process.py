@@ -12,7 +12,7 @@ from decimal import Decimal
 import urllib3
 
 from tests.support.builders import make_instrument
-from tests.support.servers import REPOSITORY, free_port, start_mock_broker
+from tests.support.servers import ONCE, REPOSITORY, free_port, start_mock_broker
 
 PATIENCE = 60.0
 #: Of every account, in its currency.
@@ -120,7 +120,7 @@ class BrokerBooks:
         self.port = free_port()
         self._context = None
         self._server = None
-        self._http = urllib3.PoolManager(retries=False, timeout=10)
+        self._http = urllib3.PoolManager(retries=False, timeout=10, headers=ONCE)
 
     def process(self):
         """A context manager that runs it: the mock broker, unless it is another."""

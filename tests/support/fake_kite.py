@@ -11,7 +11,7 @@ from services.domain.instruments import Instrument
 from services.domain.words import InstrumentType
 from tests.fakes.kite.house import INTERIM
 from tests.support.broker_orders import ACCOUNT, eventually
-from tests.support.servers import free_port, start_fake
+from tests.support.servers import ONCE, free_port, start_fake
 
 API_KEY, API_SECRET, ACCESS_TOKEN, USER_ID = "kitekey", "kitesecret", "kitetoken", "AB1234"
 
@@ -33,7 +33,7 @@ class FakeKite:
         self._path = path
         self._options = options
         self._stack = ExitStack()
-        self._http = urllib3.PoolManager(retries=False)
+        self._http = urllib3.PoolManager(retries=False, headers=ONCE)
         self._server = None
 
     def start(self):
@@ -54,7 +54,6 @@ class FakeKite:
 
     def stop(self):
         """End it, if it runs."""
-        self._http.clear()
         self._stack.close()
 
     def command(self, method, path, body=None):

@@ -9,7 +9,7 @@ import struct
 import pytest
 import urllib3
 
-from tests.support.servers import free_port, start_fake
+from tests.support.servers import ONCE, free_port, start_fake
 
 ACCOUNT, OTHER_ACCOUNT = "DU1000001", "DU1000002"
 INFY, TCS = "STOCK:INFY:INR", "STOCK:TCS:INR"
@@ -22,7 +22,7 @@ class FakeTws:
     def __init__(self, path):
         self.port, self._control_port = free_port(), free_port()
         self._path = path
-        self._http = urllib3.PoolManager(retries=False)
+        self._http = urllib3.PoolManager(retries=False, headers=ONCE)
         self._context = None
         self._server = None
 

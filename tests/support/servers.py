@@ -34,6 +34,10 @@ STOP_SECONDS = 30.0
 #: Below those that the system takes for outgoing connections, of which tests have very many.
 _LISTENING_PORTS = (10_000, 32_000)
 
+#: For clients that ask now and then: a server ends a connection that was idle for some seconds,
+#: perhaps in the moment in which it is used again, and then nobody knows whether it had heard.
+ONCE = {"Connection": "close"}
+
 
 @dataclass(frozen=True)
 class Server:

@@ -53,6 +53,7 @@ def process(text: str) -> Process:
 
 def main() -> int:
     child.GROWN_S = 0.0
+    child.STORAGE_LOOK_S = 0.3
     home = Home.from_environment()
     supervisor = Supervisor(
         home=home,

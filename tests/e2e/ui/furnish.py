@@ -17,6 +17,7 @@ import urllib3
 from services.common.bus import Publisher, Ring
 from services.common.clock import utc_now
 from services.common.topology import TRADING_ORDERS
+from tests.support.servers import ONCE
 
 DEVELOPER, INVESTOR = "dora", "ivan"
 #: Whose entries wait for a person.
@@ -43,7 +44,7 @@ class Operator:
 
     def __call__(self, method, service, path, body=None, *, csv=None):
         """The answer, whatever it is."""
-        headers = {"Authorization": f"Bearer {self.key}"}
+        headers = {**ONCE, "Authorization": f"Bearer {self.key}"}
         headers["Content-Type"] = "text/csv" if csv else "application/json"
         sent = csv or (None if body is None else json.dumps(body))
         url = f"{self.base}/api/{service}/v1/{path}"

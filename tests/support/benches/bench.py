@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 
 import pytest
 import urllib3
 
+from brokers.errors import BrokerUnavailable
 from tests.support.broker_orders import ACCOUNT
+from tests.support.servers import ONCE
+
+_PATIENCE_SECONDS = 20
 
 
 class Bench(ABC):
@@ -34,7 +39,7 @@ class Bench(ABC):
         self._context = None
         self._server = None
         self._adapters = []
-        self._http = urllib3.PoolManager(retries=False)
+        self._http = urllib3.PoolManager(retries=False, headers=ONCE)
 
     @abstractmethod
     def process(self):
@@ -69,7 +74,6 @@ class Bench(ABC):
 
     def stop(self):
         """After the last test."""
-        self._http.clear()
         if self._context is not None:
             self._context.__exit__(None, None, None)
 
@@ -80,10 +84,18 @@ class Bench(ABC):
         return made
 
     def connected(self, *, timeout_seconds=2.0):
-        """A new adapter to the same account."""
+        """A new adapter to the same account; on a full machine a broker may answer too late."""
         made = self.adapter(timeout_seconds=timeout_seconds)
-        made.connect()
-        return made
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                made.connect()
+            except BrokerUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return made
 
     def reopened(self, broker):
         """What trades in the place of an adapter whose process has died."""
