@@ -18,12 +18,12 @@ from services.common.store import Document, from_document
 from services.domain.errors import ConfigurationError, TransientError
 from services.domain.orders import TERMINAL, Order
 from services.domain.words import OrderStatus
-from services.execution.agenda import Agenda
 from services.execution.bookkeeper import local
 from services.execution.changes import CANCELABLE, Changes, is_asked
 from services.execution.counter import Counter
 from services.execution.documents import Booking, has_expired
 from services.execution.gate import GUARDS
+from services.execution.inbox import Inbox
 from services.execution.intents import Ground, Intents
 from services.execution.kill_runs import KillRuns
 from services.execution.ledger import Ledger
@@ -77,8 +77,7 @@ class Desk:
         self.account_id = counter.account_id
         self._pace = pace
         self._throttle = throttle
-        self._agenda = Agenda()
-        self._fresh: dict[str, Document] = {}
+        self._inbox = Inbox(counter.queries, counter.account_id)
         intents = Intents(
             counter.store, counter.account_id, lease=counter.lease, books=counter.books
         )
@@ -100,8 +99,6 @@ class Desk:
             asked=counter.budget.asked,
         )
         self._entries_stopped = "the account was not compared with the broker yet"
-        self._rung: set[str] = set()
-        self._rung_lock = threading.Lock()
         self._bell = threading.Event()
         self._has_news = threading.Event()
         self._stop = threading.Event()
@@ -154,8 +151,7 @@ class Desk:
         failpoint(FailPoint.ORDER_RECEIVED)
         if not self._counter.lease.held():
             raise TransientError(f"account {self.account_id} is not ours")
-        with self._rung_lock:
-            self._rung.update(client_order_ids)
+        self._inbox.ring(client_order_ids)
         self._bell.set()
 
     def ask_soon(self) -> None:
@@ -183,6 +179,7 @@ class Desk:
 
     def _turn(self) -> bool:
         """One round; whether there is more to do at once."""
+        self._inbox.begin_turn()
         if self._times.is_due("poll", _POLL_SECONDS):
             self._poll()
         if not self._is_open():
@@ -195,13 +192,10 @@ class Desk:
         if self._in_doubt.is_set():
             self._in_doubt.clear()
             self._tending.look_again()
-        self._put(self._tending.run())
-        self._put(self._take_rung())
-        batch = self._agenda.take(self._counter.budget.orders_now(_BATCH))
-        if batch:
-            self._work(batch)
-        self._fresh.clear()
-        return bool(len(self._agenda)) and self._counter.budget.orders_now(1) > 0
+        self._inbox.put(self._tending.run())
+        self._inbox.put_rung()
+        self._work(self._inbox.take(self._counter.budget.orders_now(_BATCH)))
+        return len(self._inbox) > 0 and self._counter.budget.orders_now(1) > 0
 
     def _look_around(self) -> None:
         """Everything that is due by the time, or because somebody asked for it."""
@@ -210,16 +204,16 @@ class Desk:
             self._times.soon("outcomes")
         if self._counter.budget.may_ask():  # orders first
             if self._times.is_due("outcomes", self._pace.outcomes_seconds):
-                self._put(self._outcomes.ask())
+                self._inbox.put(self._outcomes.ask())
             if self._reconciler.due():
                 self._compare()
         if self._times.is_due("kills", _TICK_SECONDS):
             woken = self._kills.step(self._counter.broker, utc_now())
             if self._kills.is_open:
                 failpoint(FailPoint.KILL_STEP)
-            self._put(woken)
+            self._inbox.put(woken)
         if self._times.is_due("squaring", _SQUARING_SECONDS):
-            self._put(self._squaring.run(utc_now()))
+            self._inbox.put(self._squaring.run(utc_now()))
         if self._times.is_due("algos", _TICK_SECONDS):
             self._tending.due_by_time(utc_now())
         if self._times.is_due("tending", _TENDING_SECONDS):
@@ -228,29 +222,6 @@ class Desk:
     def _soon(self, what: str) -> None:
         self._times.soon(what)
         self._bell.set()
-
-    def _take_rung(self) -> list[str]:
-        with self._rung_lock:
-            rung, self._rung = self._rung, set()
-        # What waits its turn is read when that comes: doorbells are rung again meanwhile.
-        return [each for each in rung if each not in self._agenda]
-
-    def _put(self, client_order_ids: Sequence[str]) -> None:
-        if client_order_ids:
-            for row in self._counter.queries.orders(client_order_ids):
-                if row["account_id"] != self.account_id:
-                    _log.error("order %s is not of %s", row["_id"], self.account_id)
-                elif row.get("working"):
-                    self._agenda.put(row)
-                    self._fresh[row["_id"]] = row
-
-    def _rows(self, client_order_ids: Sequence[str]) -> list[Document]:
-        """Orders as they stand: read in this turn, or now."""
-        fresh, self._fresh = self._fresh, {}
-        missing = [each for each in client_order_ids if each not in fresh]
-        found = {row["_id"]: row for row in self._counter.queries.orders(missing)}
-        found |= {each: fresh[each] for each in client_order_ids if each in fresh}
-        return [found[each] for each in client_order_ids if each in found]
 
     def _in_trouble(self, error: Exception) -> None:
         """Closed until the broker has been asked about everything again."""
@@ -275,7 +246,7 @@ class Desk:
         self._counter.budget.follow(self._counter.broker.capabilities)
         queries.adopt(self.account_id, epoch)
         if epoch != self._adopted_epoch:
-            self._agenda.clear()
+            self._inbox.clear()
             for order, left_at in queries.left_since(
                 self.account_id, utc_now() - self._throttle.window
             ):
@@ -303,7 +274,7 @@ class Desk:
             asked - began,
             compared - asked,
         )
-        self._put(again)
+        self._inbox.put(again)
         self._soon("poll")
 
     def _compare(self, *, everything: bool = False) -> None:
@@ -341,7 +312,7 @@ class Desk:
         if status is OrderStatus.PENDING and not self._is_open() and has_expired(row, now):
             self._expire(row["_id"])
         elif status is OrderStatus.PENDING or is_asked(row):
-            self._agenda.put(row)
+            self._inbox.put_row(row)
         if row.get("resolution"):
             self._soon("outcomes")
 
@@ -354,9 +325,8 @@ class Desk:
         report = local(order, OrderStatus.EXPIRED, f"SIGNAL_EXPIRED: {self._trouble}")
         self._counter.books.book([(row, report)], self._counter.lease)
 
-    def _work(self, order_ids: Sequence[str]) -> None:
+    def _work(self, rows: Sequence[Document]) -> None:
         """Cancel, change or place these orders as their rows say now."""
-        rows = self._rows(order_ids)
         pending: list[Document] = []
         for row in rows:
             status = OrderStatus(row["status"])
@@ -385,7 +355,7 @@ class Desk:
                 self._tending.touch(order.strategy_id, order.instrument.key)
                 self._bell.set()
         for row in placed.again:
-            self._agenda.put(row)
+            self._inbox.put_row(row)
         if placed.trouble is not None:
             raise TransientError(f"not sent: {placed.trouble}") from placed.trouble
 
