@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pymongo.client_session import ClientSession
 
-from services.cerebro.contexts import Books, EntryFound
+from services.cerebro.books import Books, EntryFound
 from services.cerebro.relations import Entry
 from services.cerebro.store import CerebroStore
 from services.common.store import Document

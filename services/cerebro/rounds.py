@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from pymongo.client_session import ClientSession
 
+from services.cerebro.books import Books, EntryFound
 from services.cerebro.contention import enters, must_gather, pro_rata, terms_of
-from services.cerebro.contexts import Books, Contexts, EntryFound
+from services.cerebro.contexts import Contexts
 from services.cerebro.store import CerebroStore
 from services.common.clock import utc_now
 from services.common.store import from_document

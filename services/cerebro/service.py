@@ -10,12 +10,13 @@ from pymongo.client_session import ClientSession
 
 from services.cerebro.announcing import Announcer
 from services.cerebro.approvals import Approvals
+from services.cerebro.books import Books
 from services.cerebro.contention import (
     Squeezed,
     enters,
     squeezed,
 )
-from services.cerebro.contexts import Books, Contexts
+from services.cerebro.contexts import Contexts
 from services.cerebro.facts import Facts
 from services.cerebro.gaps import Ledger
 from services.cerebro.patience import Before, Patience, Standing, Waiting
