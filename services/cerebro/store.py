@@ -207,9 +207,14 @@ class CerebroStore:
         if changed.modified_count != len(decisions):
             raise TransientError("a signal of this batch was decided meanwhile")
         orders = [
-            order_document(order, at=decision.decided_at, sibling_count=len(decision.orders))
+            order_document(
+                order,
+                at=decision.decided_at,
+                sibling_count=len(decision.orders),
+                reservation=reservation,
+            )
             for decision in decisions
-            for order in decision.orders
+            for order, reservation in zip(decision.orders, decision.reservations, strict=True)
         ]
         if orders:
             self._store["orders"].insert_many(orders, session=session)

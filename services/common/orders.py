@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from services.common.store import Document
-from services.domain.orders import Order
+from services.domain.orders import Order, Reservation
 from services.domain.values import ZERO
 from services.domain.words import OrderStatus
 
+_HELD: Final = ("capital", "margin", "notional")
 
-def order_document(order: Order, *, at: datetime, sibling_count: int = 1) -> Document:
+
+def order_document(
+    order: Order,
+    *,
+    at: datetime,
+    sibling_count: int = 1,
+    reservation: Reservation | None = None,
+) -> Document:
     """A new order as it is stored; PENDING, which is what execution looks for.
 
     Args:
         order: as it was made.
         at: when.
         sibling_count: how many orders its signal has, this one included.
+        reservation: what is held for it until it has ended; kept, because brokers have said that an
+            order had ended that went on working.
     """
+    held = {} if reservation is None else {name: getattr(reservation, name) for name in _HELD}
     return {
+        **({"reserved": held} if held else {}),
         "_id": order.client_order_id,
         "client_order_id": order.client_order_id,
         "signal_id": order.signal_id,

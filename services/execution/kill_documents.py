@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 
+from services.common.orders import order_document
 from services.common.store import Document, from_document, to_document
 from services.domain.books import position_id
 from services.domain.kills import KillRun
@@ -51,9 +53,19 @@ def outcome(row: OrderRow) -> Document:
     }
 
 
-def closing_reservation(order: Order) -> Document:
-    """The closing quantity, counted by whoever decides on exits of the same position."""
-    return {"_id": order.client_order_id, **to_document(Reservation.of(order))}
+def closing_documents(
+    orders: Sequence[Order], *, at: datetime
+) -> tuple[list[Document], list[Document]]:
+    """New closing orders as they are stored, and what they hold of their positions.
+
+    Whoever decides on exits of the same positions counts the latter.
+    """
+    held = [Reservation.of(order) for order in orders]
+    rows = [
+        order_document(order, at=at, reservation=each)
+        for order, each in zip(orders, held, strict=True)
+    ]
+    return rows, [{"_id": each.client_order_id, **to_document(each)} for each in held]
 
 
 def closing_order(

@@ -21,7 +21,6 @@ from brokers.errors import BrokerError
 from services.common.controls import controls
 from services.common.guards import exclude_others, make_guard
 from services.common.kills import abandon_released, note_overdue, open_runs, save_account
-from services.common.orders import order_document
 from services.common.store import Document, Store, from_document
 from services.domain.books import Position
 from services.domain.kills import (
@@ -37,8 +36,8 @@ from services.domain.risk import Control
 from services.domain.words import TradingState
 from services.execution.flatten import Situation, remaining_order, to_cancel
 from services.execution.kill_documents import (
+    closing_documents,
     closing_order,
-    closing_reservation,
     order_rows,
     outcome,
 )
@@ -277,9 +276,8 @@ class KillRuns:
             ]
             if not orders:
                 return []
-            rows = [order_document(each, at=look.now) for each in orders]
+            rows, held = closing_documents(orders, at=look.now)
             self._store["orders"].insert_many(rows, session=session)
-            held = [closing_reservation(each) for each in orders]
             self._store["reservations"].insert_many(held, session=session)
             return [each.client_order_id for each in orders]
 

@@ -16,7 +16,7 @@ from services.common.incidents import clear_incident, raise_incident
 from services.common.store import Document, Store, from_document, to_document
 from services.domain.errors import TransientError
 from services.domain.fronts import called
-from services.domain.orders import Order, OrderReport, Reservation
+from services.domain.orders import TERMINAL, Order, OrderReport, Reservation
 from services.domain.values import ZERO
 from services.domain.words import OrderRole, OrderStatus, SignalStatus
 from services.execution.documents import Booking, order_update
@@ -154,11 +154,14 @@ class Posting:
             if booking.ended or not (filled or booking.fresh):  # a bust gives back what it took
                 continue
             found = reservations.find_one({"_id": booking.order_id}, session=session)
+            found = found or _held_again(booking)
             if found is not None:
                 whole = from_document(Reservation, found.get("whole") or found)
                 left = whole.after_fill(filled) or whole.model_copy(update=_NOTHING_HELD)
                 row = {**to_document(left), "whole": to_document(whole)}
-                reservations.replace_one({"_id": booking.order_id}, row, session=session)
+                reservations.replace_one(
+                    {"_id": booking.order_id}, row, upsert=True, session=session
+                )
 
     def _update_signals(self, bookings: Sequence[Booking], session: ClientSession) -> None:
         updates = []
@@ -229,6 +232,14 @@ class Posting:
                 clear_incident(
                     self._store, kind="ORDER_UNKNOWN", key=booking.order_id, session=session
                 )
+
+
+def _held_again(booking: Booking) -> Document | None:
+    """What was held for an order that had ended, and works after all; None where nothing was."""
+    held = booking.stored.get("reserved")
+    if held is None or booking.stored["status"] not in TERMINAL:
+        return None
+    return to_document(Reservation.of(booking.after.state.order, **held))
 
 
 def _rejected(order: Order, text: str) -> str:

@@ -15,7 +15,6 @@ from pymongo.errors import DuplicateKeyError
 
 from services.common.guards import exclude_others, make_guard
 from services.common.incidents import raise_incident
-from services.common.orders import order_document
 from services.common.store import Document, from_document
 from services.domain.books import Position
 from services.domain.orders import Order, child_order_id_for
@@ -23,7 +22,7 @@ from services.domain.square_off import SquareOff
 from services.domain.words import Environment, Intent, OrderRole, OrderType, TimeInForce
 from services.execution.counter import Counter
 from services.execution.gate import GUARDS
-from services.execution.kill_documents import closing_reservation
+from services.execution.kill_documents import closing_documents
 
 #: How often what is left is closed again before a person has to look.
 _ROUNDS: Final = 3
@@ -102,9 +101,8 @@ class Squaring:
         def work(session: ClientSession) -> None:
             exclude_others(self._counter.store, [account_id], session)
             store = self._counter.store
-            rows = [order_document(order, at=now) for order in closing]
+            rows, held = closing_documents(closing, at=now)
             store["orders"].insert_many(rows, session=session)
-            held = [closing_reservation(order) for order in closing]
             store["reservations"].insert_many(held, session=session)
             self._rows.update_one({"_id": row["_id"]}, {"$inc": {"rounds": 1}}, session=session)
 

@@ -51,6 +51,8 @@ def test_decision_orders_and_reservation_come_together(store, cerebro, publisher
     assert (order["status"], order["working"]) == ("PENDING", True)
     (held,) = store["reservations"].find()
     assert (held["capital"], held["margin"]) == (Decimal(1500), Decimal(750))
+    # Kept with the order, for where it works again after it had ended.
+    assert order["reserved"] == {name: held[name] for name in ("capital", "margin", "notional")}
     assert publisher.rung == [
         (
             "trading-orders",
