@@ -200,6 +200,8 @@ def test_the_kill_switch_proves_that_nothing_is_held(admin, with_ui, furnished) 
     page.get_by_role("button", name="FLATTEN").click()
     asked = page.get_by_role("dialog")
     asked.get_by_text("AAPL").first.wait_for()  # what would be closed is said again
+    asked.get_by_text("paper", exact=True).wait_for()
+    admin.shoot("kill-question")
     asked.get_by_role("textbox", name="Reason").fill("the drill of this test")
     asked.get_by_role("textbox", name="Type FLATTEN").fill("FLATTEN")
     asked.get_by_role("button", name="FLATTEN").click()
