@@ -36,6 +36,11 @@ _AT_BROKER = frozenset(OrderStatus) - {
 }
 
 
+#: What a booking changes of an order; the price also where a fill is taken back that nobody had
+#: told of, and only then a report of that fill is known to be old.
+_MOVES = ("status", "filled_quantity", "avg_fill_price")
+
+
 class _Moved(Exception):
     """An order is not any more as it was read: nothing of the transaction may stay."""
 
@@ -134,7 +139,7 @@ class Posting:
         A filter of the update that names more than `_id` costs the embedded database twice as much.
         """
         before = {each.order_id: each.stored for each in bookings}
-        query, fields = {"_id": {"$in": list(before)}}, {"status": 1, "filled_quantity": 1}
+        query, fields = {"_id": {"$in": list(before)}}, dict.fromkeys(_MOVES, 1)
         found = 0
         for row in self._store["orders"].find(query, fields, session=session):
             stored = before[row["_id"]]

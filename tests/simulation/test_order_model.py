@@ -32,7 +32,9 @@ S = OrderStatus
 QUANTITY, CAPITAL = Decimal(10), Decimal(900)
 ENDINGS = (S.CANCELED, S.REJECTED, S.EXPIRED)
 AT_BROKER = (S.SUBMITTED, S.PARTIALLY_FILLED)
-NEVER_AGAIN = {S.PENDING, S.SUBMITTING, S.UNKNOWN, S.SUBMITTED, S.CANCEL_PENDING}
+#: After its end an order works only where the broker fills it and says so; then it may be canceled.
+WORKS_AGAIN = {S.PARTIALLY_FILLED, S.CANCEL_PENDING}
+NEVER_AGAIN = {S.PENDING, S.SUBMITTING, S.UNKNOWN, S.SUBMITTED}
 
 
 class OrderLife(RuleBasedStateMachine):
@@ -76,7 +78,7 @@ class OrderLife(RuleBasedStateMachine):
             assert status in {self.truth, *ENDINGS, S.FILLED}  # what it ended as first stays
         else:
             assert status in TERMINAL | {S.CANCEL_PENDING, S.SUBMITTED, S.PARTIALLY_FILLED}
-            assert (status in TERMINAL) is self.ended_once or status is S.PARTIALLY_FILLED
+            assert (status in TERMINAL) is self.ended_once or status in WORKS_AGAIN
         assert self._row()["filled_quantity"] == filled
 
     def _lease(self):
@@ -118,6 +120,8 @@ class OrderLife(RuleBasedStateMachine):
         if any(_worth(self.delivered[name]) != _worth(each) for name, each in known.items()):
             self.expected.add("FILL_CORRECTED")
         self._book(row or before, report)
+        if row is not None:
+            self._book(self._row(), report)  # what the old row hid
         assert self.posting.book([(self._row(), report)], **self._by()) == []
 
     def _book(self, row, report):
@@ -319,6 +323,19 @@ def test_an_order_that_was_only_said_to_be_canceled_holds_its_capital_when_it_fi
     life.ask()
     life.capital_is_held_for_what_may_still_fill()
     assert life.store["reservations"].find_one({})["capital"] == CAPITAL * (QUANTITY - 4) / QUANTITY
+    life.teardown()
+
+
+def test_a_fill_that_is_heard_of_after_it_was_taken_back_is_none():
+    life = OrderLife()
+    life.submit("answered")
+    life.fill(share=2, price=97)
+    told = life.reports[-1]
+    life.executions["X0"] = told.executions[0].model_copy(update={"revision": 1, "busted": True})
+    row = life._row()
+    life.ask()
+    life._deliver(told, row)
+    assert life._row()["filled_quantity"] == 0
     life.teardown()
 
 
