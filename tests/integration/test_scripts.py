@@ -319,13 +319,18 @@ def test_stop_ends_nothing_that_it_did_not_start(instance: Instance) -> None:
     assert "nothing is running" in done.stdout
 
 
+def supervise_database(instance: Instance) -> tuple[subprocess.Popen[str], str]:
+    """A supervisor of the embedded database alone, and its address."""
+    database = stub("mongodb", "database")
+    supervisor = instance.supervise(database)
+    instance.wait_running()
+    return supervisor, f"mongodb://127.0.0.1:{database.split(':')[1]}/?retryWrites=false"
+
+
 def test_a_database_that_a_full_disk_broke_is_started_again_and_has_what_it_had(
     instance: Instance,
 ) -> None:
-    database = stub("mongodb", "database")
-    instance.supervise(database)
-    instance.wait_running()
-    address = f"mongodb://127.0.0.1:{database.split(':')[1]}/?retryWrites=false"
+    _, address = supervise_database(instance)
     with MongoClient(address, serverSelectionTimeoutMS=1000) as client:
         rows = client["test"]["rows"]
         rows.insert_one({"_id": 1})
@@ -349,11 +354,8 @@ def test_a_database_that_a_full_disk_broke_is_started_again_and_has_what_it_had(
 def test_a_database_whose_transactions_wait_for_each_other_is_started_again(
     instance: Instance,
 ) -> None:
-    database = stub("mongodb", "database")
-    supervisor = instance.supervise(database)
-    instance.wait_running()
+    supervisor, address = supervise_database(instance)
     first = instance.pid("mongodb")
-    address = f"mongodb://127.0.0.1:{database.split(':')[1]}/?retryWrites=false"
     with MongoClient(address, serverSelectionTimeoutMS=1000) as client:
         client["test"]["rows"].insert_many([{"_id": 1}, {"_id": 2}])
         with entangled(client["test"]["rows"]):
@@ -401,11 +403,8 @@ def entangled(rows: Collection[dict[str, Any]]) -> Iterator[None]:
 def test_a_database_that_grows_and_grows_is_started_anew_and_has_what_it_had(
     instance: Instance,
 ) -> None:
-    database = stub("mongodb", "database")
-    supervisor = instance.supervise(database)
-    instance.wait_running()
+    supervisor, address = supervise_database(instance)
     first = instance.pid("mongodb")
-    address = f"mongodb://127.0.0.1:{database.split(':')[1]}/?retryWrites=false"
     stored = 0
     with MongoClient(address, serverSelectionTimeoutMS=1000) as client:
         rows = client["test"]["rows"]
