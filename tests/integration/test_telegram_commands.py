@@ -222,7 +222,14 @@ def test_a_question_ends(world, commands, operator):
     assert kill_runs(world) == []
 
 
-def waits(store, signal_id="sig_2"):
+def waits(store, *signal_ids):
+    """Signals that ask, all at once."""
+    asking = [asks(signal_id) for signal_id in signal_ids or ("sig_2",)]
+    rows = [{"_id": each.signal_id, "open": True, **to_document(each)} for each in asking]
+    store["approvals"].insert_many(rows)
+
+
+def asks(signal_id):
     order = {
         "account_id": ACCOUNT,
         "leg_index": 0,
@@ -232,7 +239,7 @@ def waits(store, signal_id="sig_2"):
         "order_type": "MARKET",
         "notional": Decimal(2000),
     }
-    request = ApprovalRequest(
+    return ApprovalRequest(
         signal_id=signal_id,
         strategy_id=STRATEGY,
         sentence="BUY 10 MSFT",
@@ -241,7 +248,6 @@ def waits(store, signal_id="sig_2"):
         expires_at=utc_now() + timedelta(minutes=5),
         on_timeout=OnTimeout.REJECT,
     )
-    store["approvals"].insert_one({"_id": signal_id, "open": True, **to_document(request)})
 
 
 def test_an_approval_is_answered_with_a_reason(world, commands, operator):
@@ -317,8 +323,7 @@ def test_each_approval_has_its_own_buttons_and_many_are_one_message(
         meet(fake, 43)
         fake.press_data(43, f"a:{offered}")
         shows(fake, "This question has ended", 43)
-        for number in range(10, 16):
-            waits(world, f"sig_{number}")
+        waits(world, *(f"sig_{number}" for number in range(10, 16)))
         shows(fake, "6 approvals")
     assert world["approvals"].count_documents({"status": "WAITING"}) == 8
 
