@@ -48,32 +48,32 @@ export function InScope(reach: Reach) {
 
 /** The orders themselves. */
 export function OrdersReached(reach: Reach) {
-  const words = useInScope(reach).orders?.map(
-    (order) =>
-      `${order.side} ${exact(order.quantity)} ${instrumentWords(order.instrument)} in ${order.account_id}`,
-  )
-  return <Lines all={words} />
+  const lines = useInScope(reach).orders?.map((order) => ({
+    key: order.client_order_id,
+    words: `${order.side} ${exact(order.quantity)} ${instrumentWords(order.instrument)} in ${order.account_id}`,
+  }))
+  return <Lines all={lines} />
 }
 
 /** What would close the positions. */
 export function PositionsReached(reach: Reach) {
-  const words = useInScope(reach).positions?.map(
-    (row) =>
-      `${row.quantity.startsWith('-') ? 'BUY' : 'SELL'} ${exact(row.quantity.replace('-', ''))} ${instrumentWords(row.instrument)} in ${row.account_id ?? 'several'}, ${exact(row.deployed)} ${row.instrument.currency}`,
-  )
-  return <Lines all={words} />
+  const lines = useInScope(reach).positions?.map((row) => ({
+    key: `${row.strategy_id}|${row.account_id}|${row.instrument_key}`,
+    words: `${row.quantity.startsWith('-') ? 'BUY' : 'SELL'} ${exact(row.quantity.replace('-', ''))} ${instrumentWords(row.instrument)} in ${row.account_id ?? 'several'}, ${exact(row.deployed)} ${row.instrument.currency}`,
+  }))
+  return <Lines all={lines} />
 }
 
 const SHOWN = 8
 
-function Lines({ all }: { all: string[] | undefined }) {
+function Lines({ all }: { all: { key: string; words: string }[] | undefined }) {
   if (!all) return 'not known: whatever there is'
   if (all.length === 0) return 'none by our books'
   return (
     <>
-      {all.slice(0, SHOWN).map((line) => (
-        <Text key={line} fz="sm">
-          {line}
+      {all.slice(0, SHOWN).map(({ key, words }) => (
+        <Text key={key} fz="sm">
+          {words}
         </Text>
       ))}
       {all.length > SHOWN && <Text fz="sm">and {all.length - SHOWN} more</Text>}
