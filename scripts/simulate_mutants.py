@@ -100,8 +100,8 @@ MUTANTS = {
     ),
     "absent-at-the-first-look": (
         "services/execution/outcomes.py",
-        "            if since is None or now - since < self._proof:\n                return []",
-        "            pass",
+        'now - self._absent_from.setdefault(row["_id"], now) < self._proof_seconds:',
+        "False:",
     ),
     "resent-for-ever": (
         "services/execution/outcomes.py",
@@ -157,8 +157,8 @@ MUTANTS = {
     ),
     "lease-of-a-dead-owner-taken-early": (
         "services/common/leases.py",
-        '{"_id": self.name, "epoch": epoch, "expires_at": {"$lt": now}},',
-        '{"_id": self.name, "epoch": epoch},',
+        "        return moment - self._seen_at > self._ttl",
+        "        return True",
     ),
     "epoch-ignored": (
         "services/execution/store.py",

@@ -27,7 +27,7 @@ STAGES = {
     "accept → order at the broker": ("received_at", _TAKEN),
     "accept → booked": ("received_at", "completed_at"),
 }
-_NOT_ENDED = {"LOST", "RECEIVED", "STANDARDIZED", "DECIDED", "WORKING"}
+_NOT_ENDED = {"UNREAD", "RECEIVED", "STANDARDIZED", "DECIDED", "WORKING"}
 
 
 def percentiles(values: Iterable[float]) -> dict[str, float]:
@@ -73,7 +73,7 @@ def stage_latencies(
 
 
 def outcomes(store: Store, signal_ids: Iterable[str]) -> dict[str, int]:
-    """How many signals of a run are where; LOST are those the store does not know."""
+    """How many signals of a run are where; UNREAD are stored as they came, and nothing else yet."""
     counts: dict[str, int] = {}
     asked = 0
     for batch in _batches(signal_ids):
@@ -81,7 +81,7 @@ def outcomes(store: Store, signal_ids: Iterable[str]) -> dict[str, int]:
         for found in store["signal_store"].find({"_id": {"$in": batch}}, {"status": 1}):
             counts[found["status"]] = counts.get(found["status"], 0) + 1
     missing = asked - sum(counts.values())
-    return counts | ({"LOST": missing} if missing else {})
+    return counts | ({"UNREAD": missing} if missing else {})
 
 
 def left_on_the_road(store: Store, signal_ids: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from scripts.simulate_mutants import try_mutant
+from scripts.simulate_mutants import MUTANTS, try_mutant
 from tests.support.servers import REPOSITORY
 
 _SEEDS = 500
@@ -30,6 +30,13 @@ def test_a_seed_repeats_itself_to_the_letter():
     runs = [_simulate("--seed", 7) for _ in range(2)]
     assert runs[0].stdout == runs[1].stdout
     assert "drop in message" in runs[0].stdout
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_fault_can_be_written_into_the_code_as_it_is_now(name):
+    path, old, new = MUTANTS[name]
+    assert (REPOSITORY / path).read_text().count(old) == 1
+    assert new != old
 
 
 def test_a_fault_written_into_the_code_is_found():
