@@ -32,11 +32,11 @@ from services.execution.placing import Placing
 from services.execution.reconciler import Reconciler
 from services.execution.reports import Reports
 from services.execution.squaring import Squaring
-from services.execution.store import tell_unreadable
 from services.execution.tending import Tending
 from services.execution.throttle import Throttle
 from services.execution.timetable import Timetable
 from services.execution.troubles import Troubles
+from services.execution.unreadable import tell_unreadable
 
 _log = logging.getLogger(__name__)
 _BATCH = 16

@@ -26,7 +26,8 @@ from services.domain.words import OrderStatus
 from services.execution.bookkeeper import Bookkeeper
 from services.execution.documents import event
 from services.execution.gate import Seen, Verdict, Working, judge
-from services.execution.store import not_above, readable
+from services.execution.store import not_above
+from services.execution.unreadable import readable
 
 _LIMITS_SECONDS = 0.5
 _LOCKS_SECONDS = 0.1

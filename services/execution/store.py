@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from pydantic import ValidationError
 from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
-from services.common.incidents import raise_incident
 from services.common.locks import cleared_at
 from services.common.store import Document, Store, from_document
 from services.domain.books import Position
@@ -21,35 +19,12 @@ from services.domain.values import ZERO
 from services.domain.words import Intent, LockRule, OrderRole, OrderStatus, Scope
 from services.execution.documents import event
 from services.execution.gate import GUARDS
+from services.execution.unreadable import readable
 
 
 def not_above(epoch: int) -> Document:
     """Filter: no newer owner has put its epoch on the row."""
     return {"owner_epoch": {"$not": {"$gt": epoch}}}
-
-
-def readable(store: Store, rows: Iterable[Document]) -> list[Document]:
-    """Rows whose order can be read; of the others a person is told, and they hold up nobody."""
-    kept = []
-    for row in rows:
-        try:
-            Order.model_validate(row["order"])
-        except (KeyError, ValidationError) as error:
-            tell_unreadable(store, row["_id"], error)
-        else:
-            kept.append(row)
-    return kept
-
-
-def tell_unreadable(store: Store, order_id: str, error: Exception) -> None:
-    """An order that nobody can read is nobody's to send, and nobody's to forget."""
-    raise_incident(
-        store,
-        kind="ORDER_UNREADABLE",
-        key=order_id,
-        sentence=f"order {order_id} cannot be read, so nothing is done with it: "
-        f"{' '.join(str(error).split())[:300]}",
-    )
 
 
 class ExecutionStore:

@@ -16,6 +16,7 @@ from services.common.settings_file import known_names
 from services.common.store import Store
 from tests.support.databases import EmptiedDatabases
 from tests.support.execution_process import BrokerBooks
+from tests.support.instances import Instance, instance_in
 from tests.support.servers import Server, start_bus, start_database
 from tests.support.trade import Trade, trade
 
@@ -137,3 +138,10 @@ def typed_here(connection: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.delenv(name, raising=False)
     for name, value in connection.items():
         monkeypatch.setenv(name.upper(), str(value))
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[Instance]:
+    """An instance with nothing running in it yet."""
+    with instance_in(tmp_path) as made:
+        yield made
