@@ -35,7 +35,6 @@ _AT_BROKER = frozenset(OrderStatus) - {
     OrderStatus.DENIED,
 }
 
-
 #: What a booking changes of an order; the price also where a fill is taken back that nobody had
 #: told of, and only then a report of that fill is known to be old.
 _MOVES = ("status", "filled_quantity", "avg_fill_price")
