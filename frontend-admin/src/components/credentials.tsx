@@ -10,10 +10,9 @@ import { useAsk } from '@/components/use-ask'
 import { words } from '@/lib/format'
 import { useNow } from '@/lib/use-now'
 import { useRefresh } from '@/lib/use-refresh'
-import { NewSecret } from './new-secret'
+import { type Made, NewSecret } from './new-secret'
 
 type Schemas = components['schemas']
-export type Made = Schemas['MadeCredential']
 type Credential = Schemas['CredentialView']
 type Kind = Schemas['CredentialKind']
 

@@ -1,6 +1,8 @@
 import { Alert, Button, Stack, Text } from '@mantine/core'
+import type { components } from '@/api/signal-gateway'
 import { CopyBlock } from './copy-block'
-import type { Made } from './credentials'
+
+export type Made = components['schemas']['MadeCredential']
 
 /** The message of a TradingView alert; every placeholder in quotes, so that it stays JSON. */
 const ALERT = `{"ticker": "{{ticker}}", "exchange": "{{exchange}}", "instrument_type": "STOCK",

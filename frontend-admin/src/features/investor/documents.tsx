@@ -1,10 +1,12 @@
 import { Button, Code, Group, Stack, Text, TextInput } from '@mantine/core'
 import { $dashboards } from '@/api/client'
+import type { components } from '@/api/dashboard-creator'
 import { Panel } from '@/components/panel'
 import { Loaded } from '@/components/states'
 import { useMay } from '@/lib/session'
 import { useUrlState } from '@/lib/use-url-state'
-import type { InvestorView } from './investor-page'
+
+export type InvestorView = components['schemas']['InvestorView']
 
 /** What can be taken away: results as files, and for operators the report of a day. */
 export function Documents({ view }: { view: InvestorView }) {

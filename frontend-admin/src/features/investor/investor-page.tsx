@@ -1,7 +1,6 @@
 import { SimpleGrid, Stack, Table, Text } from '@mantine/core'
 import { useMemo } from 'react'
 import { $dashboards } from '@/api/client'
-import type { components } from '@/api/dashboard-creator'
 import { CurveChart } from '@/components/curve-chart'
 import { KeyFacts } from '@/components/key-facts'
 import { Meter } from '@/components/meter'
@@ -14,9 +13,8 @@ import { Empty, Loaded } from '@/components/states'
 import { TimeText } from '@/components/time-text'
 import { spoken } from '@/lib/curves'
 import { amount, percent } from '@/lib/format'
-import { Documents } from './documents'
+import { Documents, type InvestorView } from './documents'
 
-export type InvestorView = components['schemas']['InvestorView']
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
 /** The fund's results; no account and no position. */

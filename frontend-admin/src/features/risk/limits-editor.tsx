@@ -12,9 +12,9 @@ import { isDecimal } from '@/lib/decimal'
 import { LIMITS, limitText, limitTitle } from '@/lib/limit-names'
 import { useRefresh } from '@/lib/use-refresh'
 import { LimitPreview } from './limit-preview'
-import type { LimitSet } from './limits-tab'
 import { placeOf } from './trading-state'
 
+export type LimitSet = components['schemas']['LimitSetView']
 type Changes = Record<string, string | number | boolean | null>
 type Preview = components['schemas']['LimitPreview']
 const DAYS = 30

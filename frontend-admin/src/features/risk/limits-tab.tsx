@@ -1,7 +1,6 @@
 import { Alert, Button, Group, Stack, Table, Text } from '@mantine/core'
 import { useState } from 'react'
 import { $dashboards } from '@/api/client'
-import type { components } from '@/api/dashboard-creator'
 import { Panel } from '@/components/panel'
 import { type Scope, ScopeFields, scopeWords } from '@/components/scope-fields'
 import { Empty, Loaded } from '@/components/states'
@@ -12,10 +11,8 @@ import { plain } from '@/lib/instrument'
 import { LIMITS, type LimitName, limitText } from '@/lib/limit-names'
 import { useMay } from '@/lib/session'
 import { useUrlState } from '@/lib/use-url-state'
-import { LimitsEditor } from './limits-editor'
+import { type LimitSet, LimitsEditor } from './limits-editor'
 import { Locks } from './locks'
-
-export type LimitSet = components['schemas']['LimitSetView']
 
 /** Limits by scope, how much of each is used, and what they have locked. */
 export function LimitsTab() {

@@ -7,8 +7,7 @@ import { useAsk } from '@/components/use-ask'
 import { words } from '@/lib/format'
 import { useRefresh } from '@/lib/use-refresh'
 import { ActForm } from './act-form'
-import { UserFields } from './user-fields'
-import { type OneTime, USERS } from './users-part'
+import { type OneTime, USERS, UserFields } from './user-fields'
 
 type User = components['schemas']['UserView']
 

@@ -2,8 +2,7 @@ import { TextInput } from '@mantine/core'
 import { useState } from 'react'
 import { dashboards } from '@/api/client'
 import { ActForm } from './act-form'
-import { type Fields, UserFields } from './user-fields'
-import { type OneTime, USERS } from './users-part'
+import { type Fields, type OneTime, USERS, UserFields } from './user-fields'
 
 const NOBODY: Fields = { role: 'OPERATOR', display_name: '', email: '', strategies: [] }
 

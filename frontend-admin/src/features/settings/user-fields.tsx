@@ -11,6 +11,14 @@ export interface Fields {
   strategies: string[]
 }
 
+/** A password that is shown once, to whom it is given on. */
+export interface OneTime {
+  name: string
+  password: string
+}
+
+export const USERS = '/api/v1/users'
+
 const ROLES: { value: Role; label: string }[] = [
   { value: 'ADMIN', label: 'Admin: everything' },
   { value: 'OPERATOR', label: 'Operator: sees everything, trades, configures nothing' },

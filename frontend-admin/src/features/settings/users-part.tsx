@@ -11,13 +11,9 @@ import { words } from '@/lib/format'
 import { useRefresh } from '@/lib/use-refresh'
 import { EditUser } from './edit-user'
 import { NewUser } from './new-user'
+import { type OneTime, USERS } from './user-fields'
 
 type User = components['schemas']['UserView']
-export interface OneTime {
-  name: string
-  password: string
-}
-export const USERS = '/api/v1/users'
 
 /** Who may come in, and as what; for admins. */
 export function UsersPart() {
