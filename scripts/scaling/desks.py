@@ -9,13 +9,11 @@ is answered is booked now and then, and at the end.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from scripts.scaling.plant import Plant
 from scripts.scaling.signals import Signal
 from scripts.scaling.stations import Allowance, Process, Station, Steps
-
-if TYPE_CHECKING:
-    from scripts.scaling.road import Road
 
 #: A desk without an allowance looks again after so long.
 _TICK_S = 0.25
@@ -23,12 +21,12 @@ _TICK_S = 0.25
 
 class _Desk:
     def __init__(self, desks: Desks, process: Process) -> None:
-        self._road = desks.road
-        self._env = desks.road.env
+        self._plant = desks.plant
+        self._env = desks.plant.env
         self._process = process
         self._waiting: deque[Signal] = deque()
         self._bell = self._env.event()
-        self._allowance = Allowance(self._env, desks.road.world.broker.per_second)
+        self._allowance = Allowance(self._env, desks.plant.world.broker.per_second)
         self._desks = desks
         self.thread = Station(self._env, "fullest desk's thread")
         self._env.process(self._run())
@@ -39,7 +37,7 @@ class _Desk:
             self._bell.succeed()
 
     def _run(self) -> Steps:
-        most = self._road.world.design.desk_batch
+        most = self._plant.world.design.desk_batch
         while True:
             while not self._waiting:
                 self._bell = self._env.event()
@@ -52,8 +50,8 @@ class _Desk:
             yield from self.thread.hold(self._turn(batch))
 
     def _turn(self, batch: list[Signal]) -> Steps:
-        design = self._road.world.design
-        yield from self._road.do(self._process, self._road.world.costs.intents, len(batch))
+        design = self._plant.world.design
+        yield from self._plant.do(self._process, self._plant.world.costs.intents, len(batch))
         judged_at = booked_at = self._env.now
         answered: list[Signal] = []
         again: list[Signal] = []
@@ -61,7 +59,7 @@ class _Desk:
             if self._env.now - judged_at > design.verdict_s:
                 again.append(signal)
                 self._desks.taken_back += 1
-                yield from self._road.store.command(
+                yield from self._plant.store.command(
                     self._desks.command_ms, durable=True
                 )  # its row is PENDING again
                 continue
@@ -77,12 +75,12 @@ class _Desk:
         self._waiting.extendleft(reversed(again))
 
     def _book(self, answered: list[Signal]) -> Steps:
-        yield from self._road.do(self._process, self._road.world.costs.books, len(answered))
+        yield from self._plant.do(self._process, self._plant.world.costs.books, len(answered))
         for signal in answered:
             signal.left -= 1
             if not signal.left:
-                self._road.booked(signal)
-        yield from self._road.ring(len(answered))
+                self._desks.on_booked(signal)
+        yield from self._plant.ring(len(answered))
 
 
 class Desks:
@@ -92,14 +90,14 @@ class Desks:
         taken_back: orders that had to pass the gate again because their verdict was too old.
     """
 
-    def __init__(self, road: Road) -> None:
-        world = road.world
-        self.road = road
+    def __init__(self, plant: Plant, *, on_booked: Callable[[Signal], None]) -> None:
+        world = plant.world
+        self.plant = plant
+        self.on_booked = on_booked
         self.taken_back = 0
         count = world.design.executions
-        names = ["execution"] if count == 1 else [f"execution {n + 1}" for n in range(count)]
-        self.processes = [Process(road.env, name, road.machine) for name in names]
-        self._broker = Process(road.env, "mock broker", road.machine)
+        self.processes = plant.processes("execution", count)
+        self._broker = Process(plant.env, "mock broker", plant.machine)
         _, commands, database_ms = world.costs.intents.of(1)
         self.command_ms = database_ms / commands if commands else 0.0
         self._desks = [_Desk(self, self.processes[n % count]) for n in range(world.accounts)]
@@ -110,10 +108,10 @@ class Desks:
 
     def deliver(self, signal: Signal, account: int) -> Steps:
         """The doorbell of an order, to its desk."""
-        yield from self.road.pause(self.road.world.bus.deliver_ms)
+        yield from self.plant.pause(self.plant.world.bus.deliver_ms)
         self._desks[account].wake(signal)
 
     def call(self) -> Steps:
         """The broker takes an order and answers."""
-        yield from self._broker.work(self.road.world.costs.broker_ms / 1000)
-        yield from self.road.pause(self.road.world.broker.answer_ms)
+        yield from self._broker.work(self.plant.world.costs.broker_ms / 1000)
+        yield from self.plant.pause(self.plant.world.broker.answer_ms)

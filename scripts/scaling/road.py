@@ -7,7 +7,6 @@ in one transaction, which holds the accounts that it decides for; desks are `des
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -15,8 +14,9 @@ import simpy
 
 from scripts.scaling.desks import Desks
 from scripts.scaling.parameters import Work, World
+from scripts.scaling.plant import Plant
 from scripts.scaling.signals import Signal
-from scripts.scaling.stations import Machine, Process, Station, Steps, Store
+from scripts.scaling.stations import Process, Station, Steps
 
 #: Services that the signal passes; all others work beside its road.
 ON_THE_ROAD = ("signal_gateway", "signal_ingestion", "cerebro", "execution")
@@ -58,24 +58,20 @@ class Road:
     """One simulated system; `run` it once."""
 
     def __init__(self, world: World, *, seed: int) -> None:
-        self.env = simpy.Environment()
-        self.world = world
-        self.chance = random.Random(f"road {seed}")  # noqa: S311 - a model, no secret
-        self.machine = Machine(self.env, world.cores, world.speed)
-        self.store = Store(self.env, world.database, self.machine, self.chance)
+        self.plant = Plant(world, seed=seed)
+        self.env, self.world = self.plant.env, world
         self.done: list[Signal] = []
         self._left = 0
         self._all_booked = self.env.event()
         design = world.design
-        self._gateways = self._processes("gateway", design.gateways)
-        (self._ingestion,) = self._processes("ingestion", 1)
-        self._cerebros = self._processes("cerebro", design.cerebros)
+        self._gateways = self.plant.processes("gateway", design.gateways)
+        (self._ingestion,) = self.plant.processes("ingestion", 1)
+        self._cerebros = self.plant.processes("cerebro", design.cerebros)
         self._beside = {
-            name: Process(self.env, name, self.machine)
+            name: Process(self.env, name, self.plant.machine)
             for name in dict.fromkeys([*world.costs.following, *world.idle])
             if name not in ON_THE_ROAD
         }
-        self._bus = Process(self.env, "bus", self.machine)
         self._raw = Queue(self.env)
         self._undecided = [Queue(self.env) for _ in self._cerebros]
         self._locked: set[int] = set()
@@ -83,15 +79,11 @@ class Road:
         self.ingesting = Station(self.env, "ingestion's one thread")
         # Of all replicas: so many work at once, each with a batch of its own.
         self.deciding = Station(self.env, "threads of cerebro", design.cerebros)
-        self.desks = Desks(self)
+        self.desks = Desks(self.plant, on_booked=self._booked)
         self.env.process(self._ingest())
         for process, queue in zip(self._cerebros, self._undecided, strict=True):
             self.env.process(self._decide_for_ever(process, queue))
         self._rest()
-
-    def _processes(self, name: str, count: int) -> list[Process]:
-        names = [name] if count == 1 else [f"{name} {n + 1}" for n in range(count)]
-        return [Process(self.env, each, self.machine) for each in names]
 
     def run(self, arrivals: Iterable[float], *, until: float) -> list[Signal]:
         """Send signals at these moments and wait until all are booked; all that were sent.
@@ -119,38 +111,16 @@ class Road:
         kinds = [self._gateways, [self._ingestion], self._cerebros, self.desks.processes]
         kinds += [[each] for each in self._beside.values()]
         fullest = [max((p.interpreter for p in kind), key=lambda s: s.busy_s) for kind in kinds]
-        shared = [self.machine.cores] if self.machine.cores else []
+        shared = [self.plant.machine.cores] if self.plant.machine.cores else []
         threads = [self.ingesting, self.deciding, self.desks.fullest()]
-        return [*shared, self.store.station, *fullest, *threads]
-
-    def do(self, process: Process, work: Work, n: int) -> Steps:
-        """What a batch of n costs: CPU, and commands in turn; the last of them are durable."""
-        cpu_ms, commands, database_ms = work.of(n)
-        whole = int(commands)
-        count = whole + (self.chance.random() < commands - whole)
-        for number in range(count):
-            yield from process.work(cpu_ms / 1000 / count)
-            durable = number >= count - work.durable
-            yield from self.store.command(database_ms / count, durable=durable)
-        if not count:
-            yield from process.work(cpu_ms / 1000)
-
-    def pause(self, mean_ms: float) -> Steps:
-        """A wait of that mean."""
-        if mean_ms:
-            yield self.env.timeout(self.chance.expovariate(1000 / mean_ms))
-
-    def ring(self, n: int) -> Steps:
-        """Publish n doorbells in one request, and wait for its answer as the code does."""
-        yield from self._bus.work(n * self.world.costs.bus_ms / 1000)
-        yield from self.pause(self.world.bus.publish_ms)
+        return [*shared, self.plant.store.station, *fullest, *threads]
 
     def _receive(self, signal: Signal) -> Steps:
         yield self.env.timeout(signal.sent_at)
-        gateway = self.chance.choice(self._gateways)
-        yield from self.do(gateway, self.world.costs.gateway, 1)
+        gateway = self.plant.chance.choice(self._gateways)
+        yield from self.plant.do(gateway, self.world.costs.gateway, 1)
         signal.received_at = self.env.now
-        yield from self.pause(self.world.database.notice_ms)
+        yield from self.plant.pause(self.world.database.notice_ms)
         self._raw.put(signal)
 
     def _ingest(self) -> Steps:
@@ -163,7 +133,7 @@ class Road:
             yield from self.ingesting.hold(self._standardize(batch, work))
 
     def _standardize(self, batch: Sequence[Signal], work: Work) -> Steps:
-        yield from self.do(self._ingestion, work, len(batch))
+        yield from self.plant.do(self._ingestion, work, len(batch))
         for signal in batch:
             signal.standardized_at = self.env.now
         if self.world.design.waits_for_bus:
@@ -172,16 +142,16 @@ class Road:
             self.env.process(self._announce(batch))
 
     def _announce(self, batch: Sequence[Signal]) -> Steps:
-        yield from self.ring(len(batch))
+        yield from self.plant.ring(len(batch))
         for signal in batch:
             self.env.process(self._deliver(signal))
 
     def _deliver(self, signal: Signal) -> Steps:
-        yield from self.pause(self.world.bus.deliver_ms)
+        yield from self.plant.pause(self.world.bus.deliver_ms)
         if self.world.design.owned_accounts:
             queue = self._undecided[signal.accounts[0] % len(self._undecided)]
         else:
-            queue = self.chance.choice(self._undecided)
+            queue = self.plant.chance.choice(self._undecided)
         queue.put(signal)
 
     def _decide_for_ever(self, process: Process, queue: Queue) -> Steps:
@@ -199,16 +169,16 @@ class Road:
         while not accounts.isdisjoint(self._locked):
             self.conflicts += 1
             tries += 1
-            yield from self.do(process, self._in_vain(), 1)
+            yield from self.plant.do(process, self._in_vain(), 1)
             longest = min(_AGAIN_S * _AGAIN_GROWTH**tries, _AGAIN_MOST_S)
-            yield self.env.timeout(self.chance.random() * longest)
+            yield self.env.timeout(self.plant.chance.random() * longest)
         self._locked |= accounts
         self.transactions += 1
-        yield from self.do(process, self.world.costs.deciding, len(batch))
+        yield from self.plant.do(process, self.world.costs.deciding, len(batch))
         self._locked -= accounts
         for signal in batch:
             signal.decided_at = self.env.now
-        yield from self.ring(sum(len(signal.accounts) for signal in batch))
+        yield from self.plant.ring(sum(len(signal.accounts) for signal in batch))
 
     def _in_vain(self) -> Work:
         """What a transaction costs that finds an account taken."""
@@ -216,7 +186,7 @@ class Road:
         share = min(1.0, (_BEFORE_ACCOUNTS + 1) / commands) if commands else 0.0
         return Work((cpu * share, 0), (commands * share, 0), (database * share, 0), durable=0)
 
-    def booked(self, signal: Signal) -> None:
+    def _booked(self, signal: Signal) -> None:
         """All orders of a signal are in the books."""
         signal.booked_at = self.env.now
         self.done.append(signal)
@@ -224,11 +194,11 @@ class Road:
         if not self._left:
             self._all_booked.succeed()
         for name, work in self.world.costs.following.items():
-            self.env.process(self.do(self._beside[name], work, 1))
+            self.env.process(self.plant.do(self._beside[name], work, 1))
 
     def _rest(self) -> None:
         """What is done whether or not signals come; desks share what execution does."""
-        self.env.process(self.machine.occupy(self.world.others_cores, self.chance))
+        self.env.process(self.plant.machine.occupy(self.world.others_cores, self.plant.chance))
         road = {
             "signal_gateway": self._gateways,
             "signal_ingestion": [self._ingestion],
@@ -246,6 +216,6 @@ class Road:
         """So many ms of CPU, commands and ms of the database in a second, for ever."""
         rate = commands or 10.0
         while cpu > 0 or commands > 0:
-            yield self.env.timeout(self.chance.expovariate(rate))
+            yield self.env.timeout(self.plant.chance.expovariate(rate))
             work = Work((cpu / rate, 0), (1.0 if commands else 0.0, 0), (database / rate, 0), 0)
-            self.env.process(self.do(process, work, 1))
+            self.env.process(self.plant.do(process, work, 1))
