@@ -17,7 +17,7 @@ from services.common.logs import road
 from services.common.metrics import STAGE_LATENCY
 from services.common.store import Store
 from services.common.topology import TRADING_ORDERS
-from services.decision.exits import NOTHING_OPEN
+from services.decision.exits import NOTHING_OPEN, OPPOSITE
 from services.domain.approvals import ApprovalRequest
 from services.domain.decisions import Decision
 from services.domain.orders import Order
@@ -25,6 +25,8 @@ from services.domain.signals import Signal
 from services.domain.words import Intent, Outcome
 
 _LEAVES: Final = frozenset({Intent.EXIT, Intent.SCALE_OUT})
+#: Steps that keep an exit from a position that is there.
+_KEEPS: Final = frozenset({"trading_state", OPPOSITE})
 
 
 class Announcer:
@@ -66,7 +68,8 @@ class Announcer:
         one incident of a strategy, with a count, that wakes nobody. So does a part of one
         instrument that is less than a lot of ours; of several, others could have been reduced.
 
-        Of several accounts one that is halted keeps its position whatever the others come to.
+        Of several accounts one that is halted, or holds the other side, keeps its position whatever
+        the others come to.
         """
         for signal, decision in decided:
             if decision.intent not in _LEAVES:
@@ -159,12 +162,13 @@ class Announcer:
 
 
 def _kept(signal: Signal, decision: Decision) -> list[str]:
-    """Accounts whose own halt has kept this exit from a position, and why."""
+    """Accounts in which this exit leaves a position as it is, and why."""
     keys = {leg.instrument.key for leg in signal.legs}
     return [
         f"{step.account_id}: {step.sentence}"
         for step in decision.steps
-        if (step.name, step.bound) == ("trading_state", True)
+        if step.bound
+        and step.name in _KEEPS
         and step.account_id is not None
         and any(left_open(decision.context, step.account_id, key) > 0 for key in keys)
     ]

@@ -19,6 +19,8 @@ from services.domain.words import Intent, QuantityUnit, Side
 
 #: Denials of an exit that found nothing open.
 NOTHING_OPEN: Final = frozenset({"NO_POSITION", "ALREADY_CLOSED"})
+#: The step that says so of one account, whatever the decision comes to.
+OPPOSITE: Final = "position_opposite"
 
 
 class Closing(NamedTuple):
@@ -101,7 +103,7 @@ def _position(signal: Signal, leg: Leg, account: AccountContext, waterfall: Wate
         raise _nothing(waterfall, leg, "NO_POSITION", f"{signal.strategy_id} holds no {symbol}")
     if leg.side not in {None, position.closing_side}:
         sentence = f"{leg.side} does not close {plain(position.quantity)} {symbol}"
-        raise _nothing(waterfall, leg, "POSITION_OPPOSITE", sentence)
+        raise _nothing(waterfall, leg, "POSITION_OPPOSITE", sentence, step=OPPOSITE)
     return position
 
 
@@ -208,6 +210,8 @@ def _part(exit_: _Exit) -> Decimal | None:
     return mine / (price * leg.instrument.multiplier)
 
 
-def _nothing(waterfall: Waterfall, leg: Leg, code: str, sentence: str) -> Denied:
-    waterfall.note("held", sentence, after=ZERO, bound=True, leg_index=leg.leg_index)
+def _nothing(
+    waterfall: Waterfall, leg: Leg, code: str, sentence: str, *, step: str = "held"
+) -> Denied:
+    waterfall.note(step, sentence, after=ZERO, bound=True, leg_index=leg.leg_index)
     return Denied(code, sentence)

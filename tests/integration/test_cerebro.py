@@ -229,6 +229,25 @@ def test_an_account_whose_halt_keeps_a_position_is_told_whatever_the_others_did(
     assert "margin call" in told["sentence"]
 
 
+def test_an_account_that_holds_the_other_side_is_told_where_the_first_holds_nothing(
+    store, publisher
+):
+    add_strategy(store, accounts=(ACCOUNT, "Mock-2"))
+    allow_trading(store)
+    for account_id in (ACCOUNT, "Mock-2"):
+        add_account(store, account_id)
+    short = make_position("-20", "150", account_id="Mock-2")
+    row = {"open": True, "instrument_key": short.instrument.key, **to_document(short)}
+    store["positions"].insert_one({"_id": "Mock-2", **row})
+    add_signal(store, "leave", age_seconds=61, **exit_fields())
+    make_cerebro(store, publisher).on_signals([{"signal_id": "leave"}])
+    decision = store["signal_store"].find_one({"_id": "leave"})["decision"]
+    assert decision["code"] == "NO_POSITION"
+    (told,) = store["incidents"].find({"kind": {"$regex": "EXIT"}})
+    assert told["kind"] == "EXIT_DENIED"
+    assert "not in Mock-2: SELL does not close -20 AAPL" in told["sentence"]
+
+
 def test_entries_of_one_batch_share_what_is_allocated(store, publisher):
     add_strategy(store, ratio="0.001")  # 1,000: six shares of 150
     add_account(store)
