@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import logging
 import math
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
-from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pymongo.errors import PyMongoError
 
 from brokers.broker import AccountState, Broker, BrokerPosition
+from services.account_data.questions import Questions
 from services.account_data.states import Told
 from services.account_data.store import AccountStore, Wish
 from services.account_data.views import age_seconds
@@ -90,9 +88,7 @@ class Poller:
         #: Polls begun and done, for whoever waits for one.
         self._begun = self._done = 0
         self._polled = threading.Condition()
-        self._questions: queue.SimpleQueue[tuple[Callable[[Broker], Any], Future[Any]]] = (
-            queue.SimpleQueue()
-        )
+        self._questions = Questions(account.account_id)
         self._woken = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(
@@ -144,17 +140,9 @@ class Poller:
             TransientError: there was no answer in time.
             BrokerError: what the broker answered instead.
         """
-        answer: Future[T] = Future()
-        self._questions.put((question, answer))
+        answer = self._questions.put(question)
         self._woken.set()
-        try:
-            return answer.result(seconds)
-        except (TimeoutError, CancelledError) as error:
-            answer.cancel()
-            raise TransientError(
-                f"the broker of account {self.account.account_id} did not answer "
-                f"within {seconds:g} s"
-            ) from error
+        return self._questions.wait(answer, seconds=seconds)
 
     def look(self) -> None:
         """A decision waits for an answer: look now."""
@@ -357,7 +345,7 @@ class Poller:
             self._rest(began)
         with self._polled:
             self._polled.notify_all()
-        self._drop_questions()
+        self._questions.drop()
         if self._broker is not None:
             self._broker.close()
 
@@ -368,7 +356,9 @@ class Poller:
             due = began + self._pause()
             if self._is_wanted():
                 self.quote(until=min(due, began + self._poll_seconds))
-            self._answer_questions(until=due)
+            while not self._stop.is_set() and self._questions.answer_next(self._connected):
+                if time.monotonic() >= due:  # one at least, the rest before the next poll
+                    break
             left = began + self._pause() - time.monotonic()
             if left <= 0:
                 return
@@ -379,27 +369,6 @@ class Poller:
         if self._rung:
             return MINIMUM_GAP_SECONDS
         return max(MINIMUM_GAP_SECONDS, RETRY_SECONDS) if self._failures else float("inf")
-
-    def _answer_questions(self, *, until: float) -> None:
-        """One at least, the rest before `until`."""
-        with suppress(queue.Empty):
-            while not self._stop.is_set():
-                question, answer = self._questions.get_nowait()
-                if answer.set_running_or_notify_cancel():
-                    self._answer(question, answer)
-                if time.monotonic() >= until:
-                    return
-
-    def _answer(self, question: Callable[[Broker], Any], answer: Future[Any]) -> None:
-        try:
-            answer.set_result(question(self._connected()))
-        except Exception as error:  # noqa: BLE001 - it is the answer of whoever asked
-            answer.set_exception(error)
-
-    def _drop_questions(self) -> None:
-        with suppress(queue.Empty):
-            while True:
-                self._questions.get_nowait()[1].cancel()
 
 
 def _words(error: Exception) -> str:

@@ -267,7 +267,7 @@ def test_the_end_does_not_wait_for_a_broker_that_hangs_and_lets_go_of_who_asks(s
 
     asking = threading.Thread(target=asks)
     asking.start()
-    wait_until(lambda: not poller._questions.empty())
+    wait_until(poller._woken.is_set)
     poller.end()
     began = time.monotonic()
     poller.join(0.2)
