@@ -7,7 +7,7 @@ goes on with the same one; what it has to close is found from orders and books e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from pymongo.client_session import ClientSession
@@ -26,6 +26,10 @@ from services.execution.kill_documents import closing_documents
 
 #: How often what is left is closed again before a person has to look.
 _ROUNDS: Final = 3
+#: And how long orders may go on working.
+_PATIENCE: Final = timedelta(minutes=2)
+#: Orders that close already, and are not in the way.
+_CLOSE: Final = frozenset({OrderRole.SQUARE_OFF, OrderRole.FLATTEN, OrderRole.UNWIND})
 
 
 class Squaring:
@@ -60,39 +64,54 @@ class Squaring:
             moment = setting.due(row["last_done"], now)
             if moment is None:
                 return []
-            begun = {"last_done": moment, "moment": moment, "rounds": 0}
+            begun = {"last_done": moment, "moment": moment, "begun_at": now, "rounds": 0}
             self._rows.update_one({"_id": key}, {"$set": begun})
             row |= begun
         return self._close(strategy_id, row, now)
 
     def _close(self, strategy_id: str, row: Document, now: datetime) -> list[str]:
-        """One step towards flat: entries end first, then what is held is closed."""
+        """One step towards flat: entries and exits end first, then what is held is closed.
+
+        An exit at a limit may rest until the market closes, and keep its position overnight.
+        """
         account_id = self._counter.account_id
         working = self._counter.queries.working_of(account_id, strategy_id)
         orders = [from_document(Order, each["order"]) for each in working]
-        entries = [o.client_order_id for o in orders if not o.intent.reduces_risk]
-        if entries:
-            self._counter.queries.request_cancel(entries, at=now, text="square-off")
-            return entries
-        if any(order.role not in GUARDS for order in orders):
-            return []  # exits are on their way
+        at_work = [order for order in orders if order.role not in GUARDS]
+        if at_work:
+            began: datetime = row.get("begun_at") or row["moment"]
+            if now - began > _PATIENCE:
+                names = ", ".join(order.client_order_id for order in at_work)
+                self._tell(strategy_id, row, f"orders of it still work: {names}")
+            going = [order.client_order_id for order in at_work if order.role not in _CLOSE]
+            self._counter.queries.request_cancel(going, at=now, text="square-off")
+            return going
         positions = self._counter.queries.open_positions(account_id, strategy_id)
         if not positions:
-            self._rows.update_one({"_id": row["_id"]}, {"$unset": {"moment": "", "rounds": ""}})
+            self._end(row)
             return []
         if row["rounds"] >= _ROUNDS:
             held = ", ".join(f"{p.quantity:f} {p.instrument.symbol}" for p in positions)
-            raise_incident(
-                self._counter.store,
-                kind="SQUARE_OFF_INCOMPLETE",
-                key=row["_id"],
-                sentence=f"{strategy_id} should be flat in {account_id} since {row['moment']}, "
-                f"and holds {held} after {_ROUNDS} tries",
-                facts={"account_id": account_id, "strategy_id": strategy_id},
-            )
-            self._rows.update_one({"_id": row["_id"]}, {"$unset": {"moment": "", "rounds": ""}})
+            self._tell(strategy_id, row, f"it holds {held} after {_ROUNDS} tries")
+            self._end(row)
             return []
         return self._create(row, [_closing(each, row) for each in positions], now)
+
+    def _tell(self, strategy_id: str, row: Document, found: str) -> None:
+        account_id = self._counter.account_id
+        raise_incident(
+            self._counter.store,
+            kind="SQUARE_OFF_INCOMPLETE",
+            key=row["_id"],
+            sentence=f"{strategy_id} should be flat in {account_id} since "
+            f"{row['moment']:%Y-%m-%d %H:%M} UTC, but {found}",
+            facts={"account_id": account_id, "strategy_id": strategy_id},
+        )
+
+    def _end(self, row: Document) -> None:
+        self._rows.update_one(
+            {"_id": row["_id"]}, {"$unset": {"moment": "", "begun_at": "", "rounds": ""}}
+        )
 
     def _create(self, row: Document, closing: Sequence[Order], now: datetime) -> list[str]:
         account_id = self._counter.account_id

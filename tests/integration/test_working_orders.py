@@ -20,6 +20,7 @@ from services.domain.words import (
     Side,
     TimeInForce,
 )
+from services.execution import squaring
 from services.execution.guards import first_guards
 from tests.support.benches.mock import MockBench
 from tests.support.broker_orders import ACCOUNT
@@ -511,11 +512,8 @@ def test_stops_wait_for_their_price(store, bench, desk, fields, price, at):
     assert stored(store, order_id)["avg_fill_price"] == at
 
 
-def test_a_strategy_is_flat_after_its_time_of_the_day(store, desk):
-    order = guarded()
-    settle(desk, store, add_order(store, order))
-    wait_for(lambda: len(guards(store, order)) == 2)
-    entry = rested(desk, store, resting(signal_id="sig_late"))
+def square_off(store):
+    """Let the time of the day at which the strategy is closed have come two minutes ago."""
     at = datetime.now(UTC) - timedelta(minutes=2)
     store["strategies"].insert_one(
         {
@@ -527,10 +525,33 @@ def test_a_strategy_is_flat_after_its_time_of_the_day(store, desk):
     store["square_offs"].insert_one(
         {"_id": f"{STRATEGY}|{ACCOUNT}", "last_done": at - timedelta(days=1)}
     )
+
+
+def test_a_strategy_is_flat_after_its_time_of_the_day(store, desk):
+    order = guarded()
+    settle(desk, store, add_order(store, order))
+    wait_for(lambda: len(guards(store, order)) == 2)
+    entry = rested(desk, store, resting(signal_id="sig_late"))
+    leaving = rested(desk, store, leave("4", order_type=OrderType.LIMIT, limit_price=Decimal(170)))
+    square_off(store)
     wait_for(lambda: held(store) == 0, 40)
-    assert stored(store, entry)["status"] == "CANCELED"
+    assert [stored(store, each)["status"] for each in (entry, leaving)] == ["CANCELED"] * 2
     wait_for(lambda: not store["orders"].count_documents({"working": True}))
     assert agrees(store, desk)
+    assert not store["incidents"].count_documents({"kind": "SQUARE_OFF_INCOMPLETE"})
+
+
+def test_a_strategy_that_is_not_flat_in_time_is_told_of(store, bench, desk, monkeypatch):
+    monkeypatch.setattr(squaring, "_PATIENCE", timedelta(0))
+    settle(desk, store, add_order(store, make_order("10", account_id=ACCOUNT)))
+    never = {"timezone": "UTC", "opens": "09:30", "closes": "16:00"}
+    never["days"] = [(datetime.now(UTC) + timedelta(days=3)).isoweekday()]
+    bench.call("PUT", "/v1/market", {"hours": {"STOCK": never}})
+    square_off(store)
+    told = wait_for(lambda: store["incidents"].find_one({"kind": "SQUARE_OFF_INCOMPLETE"}), 40)
+    (closing,) = store["orders"].find({"order.role": "SQUARE_OFF"})
+    assert told["sentence"].endswith(f"but orders of it still work: {closing['_id']}")
+    assert closing["working"]
 
 
 def test_an_exit_that_rests_goes_beside_the_guards_and_ends_with_them(store, bench, desk):
