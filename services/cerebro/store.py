@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from pymongo import ASCENDING, ReplaceOne, UpdateOne
+from pymongo import ASCENDING, DESCENDING, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 
 from services.cerebro.approval_store import ApprovalStore
@@ -32,6 +33,9 @@ _RECORD_SECONDS = 60.0
 _RECORD_DAYS = 120
 #: Entries that share an account's margin at once; what comes after them has its turn next.
 _MOST_RIVALS = 200
+_LOOKS_BACK: Final = tuple(timedelta(minutes=each) for each in (1, 30, 12 * 60, 10 * 24 * 60))
+#: What an exit wants to know of its entry.
+_OF_ENTRY: Final = dict.fromkeys(("signal_id", "strategy_id", "intent", "undecided", "replays"), 1)
 
 
 class CerebroStore:
@@ -94,23 +98,47 @@ class CerebroStore:
 
     def find_entry(self, signal: Signal, session: ClientSession) -> Document | None:
         """The signal that `entry_reference` means: `$PREVIOUS`, our id, or the sender's own."""
-        signals = self._store["signal_store"]
-        own: Document = {"strategy_id": signal.strategy_id}
-        fields = {"signal_id": 1, "undecided": 1, "replays": 1}
         if signal.entry_reference == PREVIOUS:
-            earlier = {"received_at": {"$lte": signal.received_at}, "intent": Intent.ENTRY}
-            return signals.find_one(
-                {**own, **earlier}, fields, sort=[("received_at", -1)], session=session
-            )
+            return self._latest_entry(signal, session)
         # What the sender calls it is what our id is made of, so both are found by `_id`.
         reference = signal.entry_reference or ""
         ids = [reference, signal_id_for(signal.strategy_id, reference)]
-        found = signals.find_one({**own, "_id": {"$in": ids}}, fields, session=session)
+        found = self._own(ids, signal.strategy_id, session)
         if found is None or not found.get("replays"):
             return found
         # The sender knows the entry by its first id; what traded, if anything, is the last replay.
-        last = {"_id": found["replays"][-1]}
-        return signals.find_one({**own, **last}, fields, session=session) or found
+        return self._own([found["replays"][-1]], signal.strategy_id, session) or found
+
+    def _own(self, ids: Sequence[str], strategy_id: str, session: ClientSession) -> Document | None:
+        """The first of these signals that is the strategy's.
+
+        By `_id` alone: with the strategy in the query the embedded database reads all of it.
+        """
+        query = {"_id": {"$in": list(ids)}}
+        found = {
+            row["_id"]: row
+            for row in self._store["signal_store"].find(query, _OF_ENTRY, session=session)
+        }
+        rows = (found.get(each) for each in ids)
+        return next((row for row in rows if row and row["strategy_id"] == strategy_id), None)
+
+    def _latest_entry(self, signal: Signal, session: ClientSession) -> Document | None:
+        """The strategy's latest entry that was received before this signal.
+
+        Further back each time, and by the fields of the index alone: the embedded database reads
+        everything that a query matches, and all of the strategy where it asks for more fields.
+        """
+        for back in (*_LOOKS_BACK, None):
+            received: Document = {"$lte": signal.received_at}
+            if back is not None:
+                received["$gte"] = signal.received_at - back
+            query = {"strategy_id": signal.strategy_id, "received_at": received}
+            found = self._store["signal_store"].find(query, _OF_ENTRY, session=session)
+            with found.sort("received_at", DESCENDING) as rows:
+                entry = next((row for row in rows if row.get("intent") == Intent.ENTRY), None)
+            if entry is not None:
+                return entry
+        return None
 
     def orders_of(self, signal_id: str, session: ClientSession) -> list[Document]:
         """Orders that an entry made."""

@@ -161,6 +161,33 @@ def test_a_stored_decision_is_repeated_from_what_is_stored(store, cerebro):
     assert again.orders[0].entry_signal_id == "b"
 
 
+@pytest.mark.parametrize("days", [0, 2, 400])
+def test_the_latest_entry_is_found_however_long_ago_it_was(store, cerebro, days):
+    for name in ("a", "b"):
+        entered(store, cerebro, name, 4)
+    for name, age in (("a", days + 1), ("b", days)):
+        received = {"received_at": utc_now() - timedelta(days=age)}
+        store["signal_store"].update_one({"_id": name}, {"$set": received})
+    add_strategy(store, "OTHER")
+    add_signal(store, "of another strategy", strategy_id="OTHER")
+    leave(store, "part", 1, entry_signal_id="a")
+    waits(cerebro, "part")
+    leave(store, "x", entry_signal_id="$PREVIOUS")
+    assert waits(cerebro, "x") == []
+    (order,) = orders_of(store, "x")
+    assert order["order"]["entry_signal_id"] == "b"
+
+
+def test_no_other_strategys_signal_is_the_entry_of_an_exit(store, cerebro):
+    entered(store, cerebro, "mine", 4)
+    add_strategy(store, "OTHER")
+    add_signal(store, "theirs", strategy_id="OTHER")
+    waits(cerebro, "theirs")
+    leave(store, "x", entry_signal_id="theirs", age_seconds=3600)
+    waits(cerebro, "x")
+    assert life(store, "x")["decision"]["code"] == "ENTRY_NOT_FOUND"
+
+
 @pytest.mark.parametrize("reference", [{"entry_signal_id": "entry"}, {}], ids=["named", "all"])
 def test_an_exit_cancels_its_unfilled_entry_and_is_done(store, cerebro, publisher, reference):
     add_signal(store, "entry")
