@@ -43,7 +43,7 @@ class Driver:
 
     def run(self, sendings: Sequence[Sending]) -> None:
         """Block until every signal was taken or refused."""
-        threads = [threading.Thread(target=self._work) for _ in range(_WORKERS)]
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(_WORKERS)]
         for thread in threads:
             thread.start()
         begun = time.monotonic()

@@ -34,7 +34,9 @@ _UNLIMITED = resource.RLIM_INFINITY
 
 
 class Faults:
-    """One thread that hurts the system by the plan.
+    """One thread that hurts the system by the plan, for as long as a `with` block of it.
+
+    At its end the last fault is waited for; where the block was left by an exception no more come.
 
     Attributes:
         done: how often each kind was done.
@@ -48,18 +50,22 @@ class Faults:
         self._chance = random.Random(f"doorbells {seed}")  # noqa: S311 - not a secret
         self._publisher = Publisher(stack.settings)
         self._store = stack.store()
-        self._thread = threading.Thread(target=self._run, name="faults")
+        self._given_up = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="faults", daemon=True)
         self._later: list[tuple[float, Callable[[], None]]] = []
         self.done: Counter[str] = Counter()
         self.missed: list[str] = []
         self.log: list[str] = []
 
-    def start(self) -> None:
+    def __enter__(self) -> Faults:
         """Begin; the plan counts from now."""
         self._thread.start()
+        return self
 
-    def finish(self) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         """Wait for the last fault, and take everything back that still lasts."""
+        if error is not None:
+            self._given_up.set()
         self._thread.join()
         for _, undo in self._later:
             undo()
@@ -70,6 +76,8 @@ class Faults:
         begun = time.monotonic()
         for fault in self._plan:
             self._wait_until(begun + fault.at)
+            if self._given_up.is_set():
+                return
             if error := self._tried(fault):
                 self.missed.append(f"{fault}: {error}")
                 continue
@@ -85,7 +93,7 @@ class Faults:
             try:
                 self._do(fault)
             except (OSError, psutil.Error, PyMongoError, urllib3.exceptions.HTTPError) as error:
-                if time.monotonic() > until:
+                if time.monotonic() > until or self._given_up.is_set():
                     return type(error).__name__
                 self._wait_until(time.monotonic() + 0.2)
             else:
@@ -102,9 +110,8 @@ class Faults:
                 self._later.remove(entry)
                 entry[1]()
             left = moment - time.monotonic()
-            if left <= 0:
+            if left <= 0 or self._given_up.wait(min(left, 0.05)):
                 return
-            time.sleep(min(left, 0.05))
 
     def _do(self, fault: Fault) -> None:
         if fault.kind is Kind.BROKER:

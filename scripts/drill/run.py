@@ -111,9 +111,8 @@ def _lap(seconds: dict[str, float], name: str, began: float) -> None:
 
 def _storm(story: Story, seconds: dict[str, float], tell: Callable[[str], None]) -> None:
     began = time.monotonic()
-    story.faults.start()
-    story.driver.run(story.plan.sendings)
-    story.faults.finish()
+    with story.faults:
+        story.driver.run(story.plan.sendings)
     _lap(seconds, "storm", began)
     done = sum(story.faults.done.values())
     tell(f"{len(story.driver.accepted)} signals accepted, {done} faults done; waiting for quiet")

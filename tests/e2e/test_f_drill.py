@@ -3,7 +3,10 @@
 import json
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from scripts.drill import plan
@@ -20,14 +23,15 @@ def test_a_seed_is_the_same_plan_again():
     assert {fault.kind for fault in first.faults} >= {"KILL", "FREEZE", "BROKER", "RING"}
 
 
+def drill(*options):
+    return [sys.executable, str(REPOSITORY / "scripts" / "chaos.py"), "--seed", "2", *options]
+
+
 def test_a_short_drill_is_clean(tmp_path):
     told = tmp_path / "drill.json"
     size = ["--signals", "60", "--rate", "12", "--strategies", "4", "--accounts", "2"]
     ended = subprocess.run(
-        [
-            *(sys.executable, str(REPOSITORY / "scripts" / "chaos.py")),
-            *("--seed", "2", "--faults", "10", "--json", str(told), *size),
-        ],
+        drill("--faults", "10", "--json", str(told), *size),
         capture_output=True,
         text=True,
         timeout=400,
@@ -39,3 +43,20 @@ def test_a_short_drill_is_clean(tmp_path):
     assert result["faults_done"] >= 8
     assert result["restarts"] >= 1
     assert len(result["rules"]) >= 12
+
+
+def test_a_drill_that_is_told_to_end_takes_its_instance_with_it():
+    size = ["--signals", "5000", "--rate", "10", "--strategies", "1", "--accounts", "1"]
+    with subprocess.Popen(drill("--faults", "100", *size), stdout=subprocess.PIPE) as started:
+        home = started.stdout.readline().split()[-1].decode()
+        while b"faults begin" not in started.stdout.readline():
+            assert started.poll() is None
+        time.sleep(3)  # some are hurt, maybe frozen
+        started.terminate()
+        assert started.wait(120) == 143
+    assert not Path(home).exists()
+    assert not [each for each in psutil.process_iter(["environ"]) if lives_in(each, home)]
+
+
+def lives_in(process, home):
+    return (process.info["environ"] or {}).get("MT_HOME") == home
