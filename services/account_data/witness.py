@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 
 from brokers.broker import BrokerPosition
 from services.common.incidents import clear_incident, raise_incident
-from services.common.store import Store, from_document, to_document
+from services.common.store import Store, among, from_document, to_document
 from services.domain.books import Position
 from services.domain.comparison import Difference, changed, compare, judged, quantities
 from services.domain.errors import TransientError
@@ -123,14 +123,14 @@ class Witness:
         return tuple(after)
 
     def _open_positions(self, account_id: str) -> list[Position]:
-        query = {"open": True, "account_id": account_id}
+        query = {"open": True, "account_id": among(account_id)}
         with _readable(account_id):
             return [from_document(Position, row) for row in self._store["positions"].find(query)]
 
     def _moving(self, account_id: str, now: datetime) -> frozenset[str]:
         """Instruments of orders that moved a moment ago, or may be at the broker or not."""
         fields = {"status": 1, "updated_at": 1, "order.instrument": 1}
-        query = {"working": True, "account_id": account_id}
+        query = {"working": True, "account_id": among(account_id)}
         rows = self._store["orders"].find(query, fields)
         with _readable(account_id):
             return frozenset(

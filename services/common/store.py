@@ -64,6 +64,16 @@ def from_document(model: type[M], document: Document) -> M:
     return model.model_validate({key: document[key] for key in document if key in fields})
 
 
+def among(*values: object) -> Document:
+    """One of these; one alone, too, where a partial index of several fields is to find rows.
+
+    By the value itself the embedded database uses the first field of such an index only, and reads
+    every row that has it: of all accounts where one account was asked for. With a field more than
+    the index has it does so in any case.
+    """
+    return {"$in": list(values)}
+
+
 def are_repeats(error: BulkWriteError) -> bool:
     """Whether all that an insert failed of was there already, and the rest of it is durable."""
     details = error.details

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from pymongo.client_session import ClientSession
 
-from services.common.store import Document, Store, from_document
+from services.common.store import Document, Store, among, from_document
 from services.domain.books import Position, position_id, rank
 from services.domain.orders import Execution
 from services.domain.values import ZERO
@@ -71,7 +71,7 @@ class Books:
     def open_positions(self, session: ClientSession | None = None) -> list[Position]:
         """What all strategies hold, and what is nobody's."""
         found = self._store["positions"].find(
-            {"open": True, "account_id": self._account_id}, session=session
+            {"open": True, "account_id": among(self._account_id)}, session=session
         )
         return [from_document(Position, row) for row in found]
 

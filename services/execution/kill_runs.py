@@ -21,7 +21,7 @@ from brokers.errors import BrokerError
 from services.common.controls import controls
 from services.common.guards import exclude_others, make_guard
 from services.common.kills import abandon_released, note_overdue, open_runs, save_account
-from services.common.store import Document, Store, from_document
+from services.common.store import Document, Store, among, from_document
 from services.domain.books import Position
 from services.domain.kills import (
     AccountKill,
@@ -287,10 +287,11 @@ class KillRuns:
             return []
 
     def _books(self, run_id: str, session: ClientSession | None = None) -> Books:
-        orders, account = self._store["orders"], {"account_id": self._account_id}
-        working = orders.find({"working": True, **account}, session=session)
-        closings = orders.find({"signal_id": run_id, **account}, session=session)
-        positions = self._store["positions"].find({"open": True, **account}, session=session)
+        orders = self._store["orders"]
+        mine = {"account_id": among(self._account_id)}
+        working = orders.find({"working": True, **mine}, session=session)
+        closings = orders.find({"signal_id": run_id, **mine}, session=session)
+        positions = self._store["positions"].find({"open": True, **mine}, session=session)
         return Books(
             order_rows(working),
             order_rows(closings),

@@ -19,7 +19,7 @@ from pymongo.client_session import ClientSession
 from brokers.broker import AccountState, Broker, BrokerPosition, OpenOrder
 from brokers.errors import OrderStateUnknown
 from services.common.clock import utc_now
-from services.common.store import Document, Store, from_document, to_document
+from services.common.store import Document, Store, among, from_document, to_document
 from services.domain.comparison import Difference, changed, compare, judged, quantities
 from services.domain.fronts import called, in_our_words, months
 from services.domain.instruments import Instrument
@@ -301,7 +301,7 @@ class Reconciler:
     def _open_orders(self, open_orders: Sequence[OpenOrder], now: datetime) -> tuple[int, bool]:
         """How many are none of ours, and whether some of ours have ended in our books."""
         ids = {each.report.client_order_id for each in open_orders} - {""}
-        working = {"working": True, "account_id": self._account_id}
+        working = {"working": True, "account_id": among(self._account_id)}
         known = {row["_id"] for row in self._store["orders"].find(working, {"_id": 1})}
         ended = self._orders(ids - known)
         foreign = strange(open_orders, known | ended.keys())

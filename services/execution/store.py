@@ -10,7 +10,7 @@ from pymongo.client_session import ClientSession
 
 from services.common.clock import utc_now
 from services.common.locks import cleared_at
-from services.common.store import Document, Store, from_document
+from services.common.store import Document, Store, among, from_document
 from services.domain.books import Position
 from services.domain.instruments import Instrument
 from services.domain.orders import Order, OrderTerms
@@ -49,7 +49,7 @@ class ExecutionStore:
 
     def unfinished(self, account_id: str) -> list[Document]:
         """Orders of the account that were taken up and are not at their end."""
-        query = {"sent": True, "account_id": account_id}
+        query = {"sent": True, "account_id": among(account_id)}
         return readable(self._store, self._store["orders"].find(query))
 
     def grouped(self, pending: Sequence[Document]) -> list[list[Document]]:
@@ -69,15 +69,15 @@ class ExecutionStore:
 
     def is_in_doubt(self, account_id: str, instrument_key: str) -> bool:
         """Whether nobody knows what became of an order of the account for an instrument."""
-        query = {"sent": True, "account_id": account_id, "instrument_key": instrument_key}
-        doubts = {"$in": [OrderStatus.SUBMITTING, OrderStatus.UNKNOWN]}
-        return self._store["orders"].find_one({**query, "status": doubts}, {"_id": 1}) is not None
+        query = {"sent": True, "account_id": account_id, "instrument_key": among(instrument_key)}
+        found = self._store["orders"].find(query, {"status": 1})
+        return any(row["status"] in {OrderStatus.SUBMITTING, OrderStatus.UNKNOWN} for row in found)
 
     def held(self, account_id: str, instrument_key: str) -> Decimal:
         """What the account holds of an instrument by our books, over all strategies; signed."""
-        query = {"account_id": account_id, "instrument_key": instrument_key}
-        rows = self._store["positions"].find(query, {"quantity": 1})
-        return sum((row["quantity"] for row in rows), ZERO)
+        query = {"open": True, "account_id": among(account_id)}
+        rows = self._store["positions"].find(query, {"instrument_key": 1, "quantity": 1})
+        return sum((r["quantity"] for r in rows if r["instrument_key"] == instrument_key), ZERO)
 
     def adopt(self, account_id: str, epoch: int) -> None:
         """Put our epoch on every working order, which locks out an owner before us.
@@ -86,7 +86,7 @@ class ExecutionStore:
         """
         self._store.update_many(
             "orders",
-            {"working": True, "account_id": account_id},
+            {"working": True, "account_id": among(account_id)},
             {"$set": {"owner_epoch": epoch}, "$unset": {"absent_since": ""}},
         )
 
@@ -286,11 +286,12 @@ class ExecutionStore:
             ),
             1,
         )
-        return list(self._store["orders"].find({"working": True, "account_id": account_id}, fields))
+        query = {"working": True, "account_id": among(account_id)}
+        return list(self._store["orders"].find(query, fields))
 
     def tended(self, account_id: str) -> list[Document]:
         """Orders that execution has to look after beyond their own life."""
-        query = {"tended": True, "account_id": account_id}
+        query = {"tended": True, "account_id": among(account_id)}
         return readable(self._store, self._store["orders"].find(query))
 
     def end_tending(self, client_order_id: str) -> None:
@@ -336,13 +337,13 @@ class ExecutionStore:
 
     def working_of(self, account_id: str, strategy_id: str) -> list[Document]:
         """A strategy's orders in the account that are not at their end."""
-        query = {"working": True, "account_id": account_id, "strategy_id": strategy_id}
-        return list(self._store["orders"].find(query))
+        found = self._store["orders"].find({"working": True, "account_id": among(account_id)})
+        return [row for row in found if row["strategy_id"] == strategy_id]
 
     def open_positions(self, account_id: str, strategy_id: str) -> list[Position]:
         """What a strategy holds in the account."""
-        query = {"open": True, "account_id": account_id, "strategy_id": strategy_id}
-        return [from_document(Position, row) for row in self._store["positions"].find(query)]
+        found = self._store["positions"].find({"open": True, "account_id": among(account_id)})
+        return [from_document(Position, row) for row in found if row["strategy_id"] == strategy_id]
 
     def position(self, key: str) -> Document | None:
         """One position of the books."""
@@ -350,7 +351,7 @@ class ExecutionStore:
 
     def exits(self, account_id: str, strategy_id: str, instrument: Instrument) -> list[Document]:
         """Exits of a strategy's position that are not at their end, what guards it left out."""
-        query = {"working": True, "account_id": account_id}
+        query = {"working": True, "account_id": among(account_id)}
         return [
             row
             for row in readable(self._store, self._store["orders"].find(query))
