@@ -58,6 +58,8 @@ def main() -> int:
         os.environ |= {"MT_HOME": home, "MT_PORT_OFFSET": str(arguments.port_offset)}
         os.environ |= {"RATE_LIMIT_STRATEGY_PER_MIN": "0", "RATE_LIMIT_ADDRESS_PER_MIN": "0"}
         os.environ |= {"USE_MOCK_BROKER": "true", "PYTHONPATH": str(REPOSITORY)}
+        if arguments.stored:
+            bench_pipeline.store_past(arguments.stored)
         settings = load(CommonSettings)
         running = parts.enter_context(_instance(settings, Path(home)))
         venue = parts.enter_context(venues.running("mock", Path(home), arguments.accounts))
@@ -94,6 +96,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--idle", type=float, default=20, help="seconds of rest (%(default)s)")
     parser.add_argument("--strategies", type=int, default=10, help="(%(default)s)")
     parser.add_argument("--accounts", type=int, default=4, help="(%(default)s)")
+    parser.add_argument("--stored", type=int, default=0, help="signals of the past, put in before")
     parser.add_argument("--port-offset", type=int, default=27000)
     parser.add_argument("--json", type=Path, help="file to write the numbers to")
     return parser.parse_args()
@@ -251,7 +254,7 @@ def _print(phase: dict[str, Any]) -> dict[str, Any]:
         for name, row in sorted(rows.items(), key=lambda each: -each[1][0]):
             if row[0] / per >= 0.05:
                 mean = row[1] / row[0]
-                print(f"    {name:50}{row[0] / per:8.2f}{mean:8.2f} ms")
+                print(f"    {name:72}{row[0] / per:8.2f}{mean:8.2f} ms")
     for name, row in phase.get("latency_ms", {}).items():
         print(f"  {name:30}{row}")
     sys.stdout.flush()

@@ -57,7 +57,7 @@ def main() -> int:
         os.environ["MT_PORT_OFFSET"] = str(arguments.port_offset)
         os.environ |= {"RATE_LIMIT_STRATEGY_PER_MIN": "0", "RATE_LIMIT_ADDRESS_PER_MIN": "0"}
         if arguments.stored:
-            _store_past(arguments.stored)
+            store_past(arguments.stored)
         with venues.running(arguments.broker, Path(home), arguments.accounts) as venue:
             _script("start.py", "--no-ui", *venue.start_options)
             try:
@@ -85,7 +85,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _store_past(signals: int) -> None:
+def store_past(signals: int) -> None:
     """Signals that ended long ago, with their orders and fills, in the instance to come."""
     settings = load(CommonSettings)
     with embedded_database(settings):

@@ -2,8 +2,9 @@
 
     python -m scripts.bench.commands FILE services.cerebro
 
-The file is written anew twice a second: for each command and collection how often it was sent, and
-how many milliseconds its answers took together.
+The file is written anew twice a second: for each command, collection and the fields it asks by how
+often it was sent, and how many milliseconds its answers took together. Which index a database uses
+follows from the fields, with the embedded one from their order, too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ class Commands(monitoring.CommandListener):
         if event.command_name == "getMore":
             about = event.command.get("collection")
         name = about if isinstance(about, str) else "-"
-        self._open[_key(event)] = f"{event.command_name} {name}"
+        self._open[_key(event)] = f"{event.command_name} {name} {_asked_by(event.command)}".rstrip()
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         """Count it."""
@@ -76,6 +78,13 @@ class Commands(monitoring.CommandListener):
         while True:
             self.write()
             time.sleep(_EVERY_SECONDS)
+
+
+def _asked_by(command: Mapping[str, Any]) -> str:
+    """Fields of its filter in their order; of several changes, those of the first."""
+    changes = command.get("updates") or command.get("deletes") or [{}]
+    asked: Mapping[str, Any] = command.get("filter") or changes[0].get("q") or {}
+    return ",".join(asked)
 
 
 def _key(

@@ -146,7 +146,7 @@ class Measured:
     def _share_of_books(self, phase: Mapping[str, Any]) -> float:
         rows = phase["commands"]["execution"]
         books = sum(row[1] for name, row in rows.items() if name.split()[1] in _BOOKS)
-        shared = sum(row[1] for name, row in rows.items() if name in _SHARED)
+        shared = sum(row[1] for name, row in rows.items() if " ".join(name.split()[:2]) in _SHARED)
         return float((books + shared / 2) / sum(row[1] for row in rows.values()))
 
 
