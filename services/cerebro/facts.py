@@ -5,15 +5,19 @@ Read only where a limit that needs it is set.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from pymongo import DESCENDING
 from pymongo.client_session import ClientSession
 
+from services.common.clock import utc_now
 from services.common.kept import Kept
 from services.common.locks import cleared_at
 from services.common.store import Document, Store, from_document
+from services.common.stretches import back_from
 from services.decision.checks import price_sent
 from services.domain.accounts import RecentEntry
 from services.domain.orders import Order
@@ -27,6 +31,9 @@ _GUARD_SECONDS = 600.0
 #: A strategy's daily record changes once a day.
 _RECORD_SECONDS = 60.0
 _RECORD_DAYS = 120
+_OF_DECISION: Final = ("decision.outcome", "decision.decided_at")
+_ENTERS: Final = frozenset({Intent.ENTRY, Intent.SCALE_IN})
+_LET_THROUGH: Final = frozenset({Outcome.APPROVED, Outcome.RESIZED})
 
 
 class Facts:
@@ -92,15 +99,9 @@ class Facts:
         self, since: datetime, strategy_id: str, session: ClientSession
     ) -> tuple[RecentEntry, ...]:
         """Entries of a strategy that were let through since then, one row for each leg."""
-        query = {
-            "strategy_id": strategy_id,
-            "received_at": {"$gt": since},
-            "intent": {"$in": [Intent.ENTRY, Intent.SCALE_IN]},
-            "decision.outcome": {"$in": [Outcome.APPROVED, Outcome.RESIZED]},
-        }
-        found = self._store["signal_store"].find(
-            query, {"signal": 1, "decision.decided_at": 1}, session=session
-        )
+        query = {"strategy_id": strategy_id, "received_at": {"$gt": since}}
+        fields = dict.fromkeys(("signal", "intent", *_OF_DECISION), 1)
+        found = self._store["signal_store"].find(query, fields, session=session)
         return tuple(
             RecentEntry(
                 signal_id=signal.signal_id,
@@ -111,6 +112,7 @@ class Facts:
                 decided_at=row["decision"]["decided_at"],
             )
             for row in found
+            if _let_through(row)
             for signal in (from_document(Signal, row["signal"]),)
             for leg in signal.legs
             if leg.side is not None and leg.quantity is not None
@@ -133,16 +135,10 @@ class Facts:
         Counted anew from when a person has reset the lock.
         """
         since = self.cleared_at(LockRule.CONSECUTIVE_LOSSES, strategy_id)
-        query: Document = {"strategy_id": strategy_id}
-        if since is not None:
-            query["occurred_at"] = {"$gt": since}
-        found = (
-            self._store["execution_confirmations"]
-            .find(query, {"realized_pnl": 1, "account_id": 1, "void": 1}, session=session)
-            .sort("occurred_at", DESCENDING)
-        )
         losses = 0
-        for row in found:
+        for row in self._fills_back(strategy_id, session):
+            if since is not None and row["occurred_at"] <= since:
+                break
             if not _counts(row, account_id):
                 continue
             if row["realized_pnl"] > 0:
@@ -150,9 +146,24 @@ class Facts:
             losses += row["realized_pnl"] < 0
         return losses
 
+    def _fills_back(self, strategy_id: str, session: ClientSession) -> Iterator[Document]:
+        """What a strategy's fills came to, the latest first, as far as somebody reads."""
+        fields = dict.fromkeys(("realized_pnl", "account_id", "void", "occurred_at"), 1)
+        for stretch in back_from(utc_now(), later_too=True):
+            query = {"strategy_id": strategy_id, "occurred_at": stretch}
+            found = self._store["execution_confirmations"].find(query, fields, session=session)
+            with found.sort("occurred_at", DESCENDING) as rows:
+                yield from rows
+
     def cleared_at(self, rule: LockRule, strategy_id: str) -> datetime | None:
         """When a person last reset this lock of a strategy."""
         return cleared_at(self._store, f"{rule}|{scope_key(Scope.STRATEGY, strategy_id)}")
+
+
+def _let_through(life: Document) -> bool:
+    """Whether a signal is an entry that was decided and not denied."""
+    outcome = life.get("decision", {}).get("outcome")
+    return life.get("intent") in _ENTERS and outcome in _LET_THROUGH
 
 
 def _counts(row: Document, account_id: str) -> bool:

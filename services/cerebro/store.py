@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from pymongo import ASCENDING, DESCENDING, ReplaceOne, UpdateOne
@@ -18,6 +18,7 @@ from services.common.guards import exclude_others, make_guard
 from services.common.kept import Kept
 from services.common.orders import order_document
 from services.common.store import Document, Store, from_document, to_document
+from services.common.stretches import back_from
 from services.decision.record import decision_document
 from services.domain.approvals import AWAITS_APPROVAL
 from services.domain.books import Position
@@ -33,7 +34,6 @@ _RECORD_SECONDS = 60.0
 _RECORD_DAYS = 120
 #: Entries that share an account's margin at once; what comes after them has its turn next.
 _MOST_RIVALS = 200
-_LOOKS_BACK: Final = tuple(timedelta(minutes=each) for each in (1, 30, 12 * 60, 10 * 24 * 60))
 #: What an exit wants to know of its entry.
 _OF_ENTRY: Final = dict.fromkeys(("signal_id", "strategy_id", "intent", "undecided", "replays"), 1)
 
@@ -125,14 +125,10 @@ class CerebroStore:
     def _latest_entry(self, signal: Signal, session: ClientSession) -> Document | None:
         """The strategy's latest entry that was received before this signal.
 
-        Further back each time, and by the fields of the index alone: the embedded database reads
-        everything that a query matches, and all of the strategy where it asks for more fields.
+        What else is asked of it is asked of the rows: see `stretches.py`.
         """
-        for back in (*_LOOKS_BACK, None):
-            received: Document = {"$lte": signal.received_at}
-            if back is not None:
-                received["$gte"] = signal.received_at - back
-            query = {"strategy_id": signal.strategy_id, "received_at": received}
+        for stretch in back_from(signal.received_at):
+            query = {"strategy_id": signal.strategy_id, "received_at": stretch}
             found = self._store["signal_store"].find(query, _OF_ENTRY, session=session)
             with found.sort("received_at", DESCENDING) as rows:
                 entry = next((row for row in rows if row.get("intent") == Intent.ENTRY), None)

@@ -17,6 +17,7 @@ from pymongo.client_session import ClientSession
 
 from services.common.incidents import raise_incident
 from services.common.store import Document, Store, from_document
+from services.common.stretches import back_from
 from services.domain.books import (
     Fill,
     Position,
@@ -42,7 +43,6 @@ from services.execution.documents import (
 
 _AS_FIRST_TOLD = (0, False)
 _CONTENT = ("side", "quantity", "price")
-_STRETCHES = tuple(timedelta(seconds=each) for each in (5, 300, 86_400, 2_592_000))
 
 
 class News(NamedTuple):
@@ -292,22 +292,17 @@ class Ledger:
         Read in ever longer stretches of time, each by an index: a fill is mostly late by seconds.
         """
         rows: list[Document] = []
-        until: datetime | None = None
-        for stretch in (*_STRETCHES, None):
-            query: Document = {
+        for stretch in back_from(since, later_too=True):
+            query = {
                 "account_id": position.account_id,
                 "instrument_key": position.instrument.key,
                 "strategy_id": position.strategy_id,
+                "occurred_at": stretch,
             }
-            begin = None if stretch is None else since - stretch
-            bounds = {"$gte": begin, "$lt": until}
-            if bounds := {name: bound for name, bound in bounds.items() if bound is not None}:
-                query["occurred_at"] = bounds
             found = self._rows.find(query, session=session)
             rows += [row for row in found if counts(row)]
             if any(row.get("flat") and row["occurred_at"] < since for row in rows):
                 break
-            until = begin
         return rows
 
     def _orders(self, rows: Iterable[Document], session: ClientSession) -> dict[str, Order]:
