@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from decimal import Decimal
+from functools import partial
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from services.common.clock import utc_now
 from services.common.controls import controls
@@ -14,6 +20,8 @@ from services.common.store import Store, from_document
 from services.domain.accounts import AccountSnapshot, Strategy
 from services.domain.risk import Control, Fund, FuturesMargin, LimitSet, RiskLock
 from services.domain.words import AccountType
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Reference:
@@ -29,6 +37,21 @@ class Reference:
         self._limit_sets = Kept(self._load_limit_sets, seconds=seconds)
         self._locks = Kept(self._load_locks, seconds=seconds)
         self._futures = Kept(self._load_futures, seconds=seconds)
+
+    def read_ahead(self, strategy_ids: Collection[str]) -> None:
+        """Read what decisions on these strategies will ask for, all of a kind in one query."""
+        self.strategy.read_ahead(strategy_ids, partial(self._named, "strategies", Strategy))
+        strategies = [self.strategy(name) for name in strategy_ids]
+        accounts = {traded.account_id for each in strategies if each for traded in each.accounts}
+        self.account.read_ahead(accounts, partial(self._named, "trading_accounts", AccountSnapshot))
+
+    def _named(self, collection: str, model: type[M], names: Sequence[str]) -> dict[str, M]:
+        """Those that there are, and that can be read: of the others it is told one by one."""
+        found = {}
+        for row in self._store[collection].find({"_id": {"$in": list(names)}}):
+            with suppress(ValidationError):
+                found[row["_id"]] = from_document(model, row)
+        return found
 
     def _strategy(self, strategy_id: str) -> Strategy | None:
         found = self._store["strategies"].find_one({"_id": strategy_id})

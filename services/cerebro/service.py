@@ -108,6 +108,7 @@ class Cerebro:
         signals = [from_document(Signal, life["signal"]) for life in lives]
         if not signals:
             return
+        self._queries.reference.read_ahead({signal.strategy_id for signal in signals})
         self._approvals.withdraw_for(signals)
         before = {life["_id"]: Before.of(life) for life in lives}
         done = self._store.transaction(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 #: Then what is out of time is forgotten.
 _MOST: Final = 10_000
+_NEVER: Final = (-math.inf, None)
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -30,9 +32,20 @@ class Kept(Generic[K, V]):
         if value is None:
             self._kept.pop(key, None)
         else:
-            if len(self._kept) >= _MOST:
-                # A copy: other threads may be adding theirs.
-                fresh = self._kept.copy().items()
-                self._kept = {k: each for k, each in fresh if now - each[0] < self._seconds}
-            self._kept[key] = (now, value)
+            self._keep(key, value, now)
         return value
+
+    def read_ahead(self, keys: Collection[K], load: Callable[[Sequence[K]], Mapping[K, V]]) -> None:
+        """Have `load` find at once those of several that would be asked for one by one."""
+        now = time.monotonic()
+        due = [key for key in keys if now - self._kept.get(key, _NEVER)[0] >= self._seconds]
+        if len(due) > 1:
+            for key, value in load(due).items():
+                self._keep(key, value, now)
+
+    def _keep(self, key: K, value: V, now: float) -> None:
+        if len(self._kept) >= _MOST:
+            # A copy: other threads may be adding theirs.
+            fresh = self._kept.copy().items()
+            self._kept = {k: each for k, each in fresh if now - each[0] < self._seconds}
+        self._kept[key] = (now, value)
