@@ -32,7 +32,7 @@ MUTANTS = {
     ),
     "sweeper-of-orders-asleep-and-desk-blind": (
         "services/execution/store.py",
-        '(self._store["orders"].find({"working": True, "account_id": account_id}, fields))',
+        '(self._store["orders"].find(query, fields))',
         "()",
     ),
     "gateway-answers-unstored": (
