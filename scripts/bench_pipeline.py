@@ -44,6 +44,8 @@ from services.common.settings import PORTS, CommonSettings
 from services.common.settings_file import load
 from services.common.store import Store
 
+#: Between two looks whether all has ended.
+_LONGEST_REST_SECONDS = 5.0
 _ASKED = ("broker", "rate", "duration", "strategies", "accounts", "stored")
 
 
@@ -211,7 +213,7 @@ def drain(store: Store, seconds: float, accepted: Collection[str]) -> float:
         if not unfinished or now - begin >= seconds:
             return round(now - begin, 1)
         # Counting a backlog costs the database what it needs to work it off.
-        time.sleep(max(0.1, 20 * (now - asked)))
+        time.sleep(min(max(0.1, 20 * (now - asked)), _LONGEST_REST_SECONDS))
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -162,7 +163,8 @@ class Processes:
         return rows
 
     def _sample(self) -> None:
-        while not self._stop.wait(5.0):
+        # Not in step with what is sent: every look would find the same signal on its way.
+        while not self._stop.wait(random.uniform(4.0, 6.0)):  # noqa: S311 - no secret
             self.backlog.append(unfinished(self._store))
             for name, process in self._processes.items():
                 self._memory[name].append(process.memory_info().rss / 1e6)
