@@ -13,8 +13,9 @@ from typing import Final
 
 from services.common.store import Document
 
-#: 5 s, 2.5 minutes, 75 minutes, 1.5 days, 47 days.
-_BACK: Final = tuple(timedelta(seconds=5 * 30**power) for power in range(5))
+#: From 5 s to 97 days, each six times the one before: little is read that is much older than what
+#: is found.
+_BACK: Final = tuple(timedelta(seconds=5 * 6**power) for power in range(9))
 
 
 def back_from(moment: datetime, *, later_too: bool = False) -> Iterator[Document]:

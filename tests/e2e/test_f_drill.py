@@ -48,12 +48,15 @@ def test_a_short_drill_is_clean(tmp_path):
 def test_a_drill_that_is_told_to_end_takes_its_instance_with_it():
     size = ["--signals", "5000", "--rate", "10", "--strategies", "1", "--accounts", "1"]
     with subprocess.Popen(drill("--faults", "100", *size), stdout=subprocess.PIPE) as started:
-        home = started.stdout.readline().split()[-1].decode()
-        while b"faults begin" not in started.stdout.readline():
-            assert started.poll() is None
-        time.sleep(3)  # some are hurt, maybe frozen
-        started.terminate()
-        assert started.wait(120) == 143
+        try:
+            home = started.stdout.readline().split()[-1].decode()
+            while b"faults begin" not in started.stdout.readline():
+                assert started.poll() is None
+            time.sleep(3)  # some are hurt, maybe frozen
+            started.terminate()
+            assert started.wait(120) == 143
+        finally:
+            started.kill()  # one that does not end must not keep the tests
     assert not Path(home).exists()
     assert not [each for each in psutil.process_iter(["environ"]) if lives_in(each, home)]
 
