@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from scripts.launcher.table import DATABASE_OPTIONS
+from scripts.launcher.table import DATABASE_ENVIRONMENT, DATABASE_OPTIONS
 from services.common.settings import CommonSettings
 from services.common.store import Store
 
@@ -25,7 +26,7 @@ def embedded_database(settings: CommonSettings) -> Iterator[psutil.Process]:
     command = [str(Path(sys.executable).with_name("secantusd-py")), "--host", "127.0.0.1"]
     command += ["--port", str(settings.port("mongodb")), "--storage-path", str(data)]
     command += DATABASE_OPTIONS
-    database = subprocess.Popen(command)
+    database = subprocess.Popen(command, env={**os.environ, **DATABASE_ENVIRONMENT})
     try:
         until_works(lambda: Store.connect(settings).ping())
         yield psutil.Process(database.pid)

@@ -29,6 +29,8 @@ ORDER = ("mongodb", "pubsub_local", "mock_broker", *SERVICES)
 #: Without the first an acknowledged write may be lost with the power. With a cache of 64 MB one
 #: document of 14 MB, which a study may be, beside other writes stops the database for good.
 DATABASE_OPTIONS: Final = ("--sync-on-commit", "--cache-size", "256M", "--log-level", "WARNING")
+#: Its Python reads the sitecustomize.py there, which keeps the garbage collector from stopping it.
+DATABASE_ENVIRONMENT: Final = {"PYTHONPATH": str(Path(__file__).with_name("database_process"))}
 
 
 @dataclass(frozen=True)
@@ -112,5 +114,11 @@ def _database(settings: CommonSettings) -> Process:
     )
     most_bytes = settings.embedded_database_max_mb * 2**20
     return Process(
-        "mongodb", command, port, probe="mongodb", patience_s=120.0, most_bytes=most_bytes
+        "mongodb",
+        command,
+        port,
+        probe="mongodb",
+        patience_s=120.0,
+        most_bytes=most_bytes,
+        environment=DATABASE_ENVIRONMENT,
     )

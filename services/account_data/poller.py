@@ -36,8 +36,6 @@ RETRY_SECONDS = 5.0
 PRICE_LOOK_SECONDS = 0.5
 #: Between two times that one account brings its fund up to date; all its accounts write one row.
 FUND_GAP_SECONDS = 10.0
-#: Between writes of the prices of all that is held: charts keep one of each minute.
-PRICE_POINT_GAP_SECONDS = 20.0
 #: Cerebro wants a price again as long as a signal waits for it; what it has left alone is over.
 WANTED_FOR = timedelta(seconds=30)
 T = TypeVar("T")
@@ -71,7 +69,9 @@ class Poller:
         self._broker: Broker | None = None
         self._bucket: Bucket | None = None
         self._as_of: datetime | None = None
-        self._fund_at = self._priced_at = -math.inf
+        self._fund_at = -math.inf
+        #: The minute that has a point of each price that is held.
+        self._priced: datetime | None = None
         self._trouble: str | None = None
         self._failures = 0
         #: None until the first answer: an earlier process may have left an incident open.
@@ -315,9 +315,10 @@ class Poller:
         if time.monotonic() - self._fund_at >= FUND_GAP_SECONDS:
             self._store.keep_fund(self.account.account_id, now=now)
             self._fund_at = time.monotonic()
-        if time.monotonic() - self._priced_at >= PRICE_POINT_GAP_SECONDS:
+        minute = now.replace(second=0, microsecond=0)
+        if minute != self._priced:
             self._store.keep_prices(told, at=now)
-            self._priced_at = time.monotonic()
+            self._priced = minute
 
     def _failed(self, sentence: str) -> None:
         self._failures += 1

@@ -6,6 +6,7 @@ the supervisor starts the process again: start-up is recovery.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -84,6 +85,10 @@ class Process(Generic[S]):
             for part in self._parts:
                 part.start()
                 started.append(part)
+            # What is here now stays to the end: a full pass of the garbage collector over it,
+            # every minute or so, would stop each thread for a tenth of a second.
+            gc.collect()
+            gc.freeze()
             _log.info("%s is running", self.service)
             # Python runs a signal's handler in this thread, and only when it wakes: a signal that
             # the kernel gives to another thread would wait for ever.

@@ -43,8 +43,9 @@ _REST_SECONDS: Final = 0.05
 #: What a listener may leave waiting, and what is brought up for one that comes back.
 MOST_WAITING: Final = 1000
 _MOST_MISSED: Final = 2000
-_MOST_KEPT: Final = 5000
-_MOST_OWNERS: Final = 50_000
+_MOST_KEPT: Final = 2000
+#: Of what has changed lately: of anything else it is asked whose it is.
+_MOST_OWNERS: Final = 5000
 _TOKEN: Final = re.compile(r"[\w+/=.-]{1,1000}")
 _PIPELINE: Final = [{"$match": {"ns.coll": {"$in": list(KINDS)}}}]
 _TELLING: Final = frozenset({"insert", "update", "replace"})

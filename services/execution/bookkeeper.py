@@ -25,7 +25,7 @@ from services.execution.documents import Booking
 from services.execution.posting import Posting
 
 T = TypeVar("T")
-_REMEMBERED = 5000
+_REMEMBERED = 1000
 #: A report that the stream brings while its order is being placed waits so long for the answer.
 _ANSWER_SECONDS = 0.5
 

@@ -600,14 +600,14 @@ def test_prices_of_what_is_held_are_kept_by_the_minute_and_shown(store, http):
     add(store)
     began = utc_now().replace(second=0, microsecond=0) - timedelta(minutes=5)
     # Further apart than the pieces that a chart of a day is cut into: 86.4 s.
-    for seconds, price in ((0, "103"), (20, "104"), (180, "105.5"), (240, None)):
+    for seconds, price in ((5, "103"), (20, "104"), (180, "105.5"), (240, None)):
         mark = {"market_price": price and Decimal(price)}
         known = held().model_copy(update=mark)
         says(store, held=[known], as_of=began + timedelta(seconds=seconds))
     query = {"instrument_key": SPY.key}
     shown = http.get("/api/v1/accounts/Mock-1/prices", params=query).json()
-    # Of the first minute the last; what has no price is no point, and never zero.
-    assert [Decimal(each["price"]) for each in shown["points"]] == [104, Decimal("105.5")]
+    # Of a minute the first; what has no price is no point, and never zero.
+    assert [Decimal(each["price"]) for each in shown["points"]] == [103, Decimal("105.5")]
     ended = {**query, "to": began.isoformat()}
     before = http.get("/api/v1/accounts/Mock-1/prices", params=ended).json()
     assert before["points"] == []

@@ -25,7 +25,7 @@ import urllib3
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from scripts.launcher.table import DATABASE_OPTIONS
+from scripts.launcher.table import DATABASE_ENVIRONMENT, DATABASE_OPTIONS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: Generous, because CI machines are slow and several test runs may share this one.
@@ -79,7 +79,7 @@ def start_database(path: Path, *, port: int | None = None) -> Iterator[Server]:
     command = [str(program), "--port", str(port), "--storage-path", str(path / "database")]
     command += [*DATABASE_OPTIONS, "--host", "127.0.0.1"]
     address = f"mongodb://127.0.0.1:{port}/?retryWrites=false"
-    with _run(command, path, port, address, _pings) as server:
+    with _run(command, path, port, address, _pings, DATABASE_ENVIRONMENT) as server:
         yield server
 
 

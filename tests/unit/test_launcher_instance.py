@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +90,22 @@ def test_embedded_database_survives_a_power_cut(tmp_path: Path) -> None:
     )
     assert "--sync-on-commit" in database.command
     assert str(tmp_path / ".data" / "mongodb") in database.command
+
+
+def test_embedded_database_is_hardly_ever_stopped_by_the_garbage_collector(tmp_path: Path) -> None:
+    [database] = table.infrastructure(
+        settings(mt_home=tmp_path, pubsub_project_id="p"), mock_broker=False
+    )
+    asked = (sys.executable, "-c", "import gc; print(*gc.get_threshold())")
+    told = subprocess.run(
+        asked, env={**os.environ, **database.environment}, capture_output=True, check=True
+    )
+    youngest, younger, all_of_them = map(int, told.stdout.split())
+    assert youngest * younger * all_of_them >= 10**9
+    # Its program reads the environment of its Python, where that is found.
+    program = Path(database.command[0]).read_text().splitlines()[0]
+    assert program.startswith("#!")
+    assert " -" not in program
 
 
 @pytest.mark.parametrize(
