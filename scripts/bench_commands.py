@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +37,7 @@ from scripts.bench import measure, venues
 from scripts.bench.embedded import until_works
 from scripts.bench.load import OpenLoop
 from scripts.launcher import probes, table
+from scripts.tool import end_when_told
 from services.common.bootstrap import prepare
 from services.common.settings import REPOSITORY, CommonSettings
 from services.common.settings_file import load
@@ -53,7 +53,7 @@ _SETTLED_SECONDS = 5.0
 def main() -> int:
     """Measure, print, write; exit code 1 where a signal of a rate has no end."""
     arguments = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended, too
+    end_when_told()
     with tempfile.TemporaryDirectory(prefix="mt-bench-") as home, ExitStack() as parts:
         os.environ |= {"MT_HOME": home, "MT_PORT_OFFSET": str(arguments.port_offset)}
         os.environ |= {"RATE_LIMIT_STRATEGY_PER_MIN": "0", "RATE_LIMIT_ADDRESS_PER_MIN": "0"}

@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import platform
-import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +37,7 @@ from scripts import seed_history
 from scripts.bench import measure, venues
 from scripts.bench.embedded import embedded_database
 from scripts.bench.load import OpenLoop
+from scripts.tool import end_when_told
 from services.common.clock import utc_now
 from services.common.credentials import create_key
 from services.common.settings import PORTS, CommonSettings
@@ -52,8 +52,7 @@ _ASKED = ("broker", "rate", "duration", "strategies", "accounts", "stored")
 def main() -> int:
     """Run the benchmark; exit code 1 where a signal was lost or doubled."""
     arguments = _arguments()
-    # Told to end, it takes its instance with it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_when_told()
     with tempfile.TemporaryDirectory(prefix="mt-bench-") as home:
         os.environ["MT_HOME"] = home
         os.environ["MT_PORT_OFFSET"] = str(arguments.port_offset)

@@ -16,7 +16,6 @@ import json
 import logging
 import random
 import shutil
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -29,13 +28,13 @@ if __name__ == "__main__":
 
 from scripts.drill import plan, report
 from scripts.drill.run import Asked, run
+from scripts.tool import end_when_told
 
 
 def main() -> int:
     """Run one drill; exit code 1 where anything does not hold."""
     arguments = _arguments()
-    # Told to end, it takes its instance with it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_when_told()
     # What our own clients say of a bus or database that was just killed is no news here.
     logging.getLogger("services").addHandler(logging.NullHandler())
     home = Path(tempfile.mkdtemp(prefix="mt-drill-"))

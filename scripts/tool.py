@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -20,6 +21,16 @@ from services.common.store import Store
 from services.domain.errors import ConfigurationError, TraderError
 from services.domain.signals import plain
 from services.domain.words import Scope
+
+
+def end_when_told() -> None:
+    """Have SIGTERM end this process by its `finally`s, once: a second one must not end those."""
+
+    def end(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def operate(name: str, work: Callable[[Store], int | None]) -> int:

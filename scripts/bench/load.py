@@ -62,7 +62,7 @@ class OpenLoop:
 
     def run(self, *, rate: float, duration: float) -> LoadResult:
         """Block until every signal is answered."""
-        threads = [threading.Thread(target=self._work) for _ in range(_WORKERS)]
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(_WORKERS)]
         for thread in threads:
             thread.start()
         begin = time.perf_counter()
