@@ -30,18 +30,18 @@ class Pace:
 
     Args:
         stop: ends a rest.
-        seconds: of a rest; a change is seen so much later at most.
+        seconds: of a rest; a change is seen so much later at most. May be changed at any time.
     """
 
     def __init__(self, stop: threading.Event, seconds: float) -> None:
+        self.seconds = seconds
         self._stop = stop
-        self._seconds = seconds
         self._rested_at = time.monotonic()
 
     def keep(self) -> None:
         """Rest, where the last rest is long enough ago."""
         if time.monotonic() - self._rested_at > _LOOK_SECONDS:
-            self._stop.wait(self._seconds)
+            self._stop.wait(self.seconds)
             self._rested_at = time.monotonic()
 
 

@@ -40,6 +40,8 @@ from services.dashboard_creator.stream_events import (
 _log = logging.getLogger(__name__)
 _AWAIT_MS: Final = 250
 _REST_SECONDS: Final = 0.05
+#: The same while nobody listens; who begins to listen hears nothing for so long at most.
+_UNHEARD_REST_SECONDS: Final = 0.5
 #: What a listener may leave waiting, and what is brought up for one that comes back.
 MOST_WAITING: Final = 1000
 _MOST_MISSED: Final = 2000
@@ -212,6 +214,7 @@ class Feed:
         pace = Pace(self._stop, _REST_SECONDS)
         with self._watch(self._resume) as changes:
             while not self._stop.is_set():
+                pace.seconds = _REST_SECONDS if self._listeners else _UNHEARD_REST_SECONDS
                 pace.keep()
                 change = changes.try_next()
                 self._read_at = time.monotonic()

@@ -33,6 +33,9 @@ from services.signal_ingestion.store import IngestionStore, signal_document
 _log = logging.getLogger(__name__)
 _SAVE_TOKEN_SECONDS = 1.0
 _PAUSE_SECONDS = 1.0
+#: After a look that found nothing: every write of anybody ends a wait on the embedded database,
+#: which opens 17 tables for the next one.
+_REST_SECONDS = 0.02
 _OVERLAP = timedelta(seconds=5)
 
 
@@ -77,12 +80,16 @@ class Ingestion:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            for _ in self.reading():
-                pass
+            for found in self.reading():
+                if not found:
+                    self._stop.wait(_REST_SECONDS)
             self._stop.wait(_PAUSE_SECONDS)
 
-    def reading(self) -> Iterator[None]:
-        """Read until stopped, or until the lease or the stream is lost; a step for each look."""
+    def reading(self) -> Iterator[bool]:
+        """Read until stopped, or until the lease or the stream is lost.
+
+        Yields: for each look at the stream whether it had something.
+        """
         try:
             if self._lease.held():
                 yield from self._read_until_stopped()
@@ -103,14 +110,14 @@ class Ingestion:
         except PyMongoError as error:
             _log.warning("the token could not be reset: %s", type(error).__name__)
 
-    def _read_until_stopped(self) -> Iterator[None]:
+    def _read_until_stopped(self) -> Iterator[bool]:
         token, saved_at = self._store.checkpoint()
         with self._store.watch(token) as stream:  # first the stream, then the scan: they overlap
             self.catch_up(saved_at and saved_at - self._overlap)
             self._caught_up = True
             yield from self._follow(stream)
 
-    def _follow(self, stream: ChangeStream[Document]) -> Iterator[None]:
+    def _follow(self, stream: ChangeStream[Document]) -> Iterator[bool]:
         saved, scanned = 0.0, time.monotonic()
         looked_back = scanned
         scanned_at = read_at = utc_now()
@@ -132,7 +139,7 @@ class Ingestion:
                 scanned, scanned_at = now, utc_now()
                 if found:
                     _log.warning("the scan found %s signals that the stream had not", found)
-            yield
+            yield event is not None
         if stream.resume_token is not None:
             self._store.save_checkpoint(stream.resume_token, read_at=read_at)
 
