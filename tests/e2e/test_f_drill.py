@@ -54,6 +54,8 @@ def test_a_drill_that_is_told_to_end_takes_its_instance_with_it():
                 assert started.poll() is None
             time.sleep(3)  # some are hurt, maybe frozen
             started.terminate()
+            time.sleep(1)
+            started.terminate()  # an impatient person; what ends the instance is not ended by it
             assert started.wait(120) == 143
         finally:
             started.kill()  # one that does not end must not keep the tests
