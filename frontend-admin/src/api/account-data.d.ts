@@ -1319,7 +1319,7 @@ export interface components {
         };
         /**
          * PricePoint
-         * @description The last price that was told within a minute, in the instrument's currency.
+         * @description The first price that was told within a minute, in the instrument's currency.
          */
         PricePoint: {
             /**
