@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 
 from services.common.guards import exclude_others, make_guard
 from services.common.incidents import raise_incident
-from services.common.store import Document, from_document
+from services.common.store import Document
 from services.domain.books import Position
 from services.domain.orders import Order, child_order_id_for
 from services.domain.square_off import SquareOff
@@ -76,14 +76,14 @@ class Squaring:
         """
         account_id = self._counter.account_id
         working = self._counter.queries.working_of(account_id, strategy_id)
-        orders = [from_document(Order, each["order"]) for each in working]
-        at_work = [order for order in orders if order.role not in GUARDS]
+        # As they are stored: an order that cannot be read may work at the broker all the same.
+        roles = {each["_id"]: each.get("order", {}).get("role") for each in working}
+        at_work = [order_id for order_id, role in roles.items() if role not in GUARDS]
         if at_work:
             began: datetime = row.get("begun_at") or row["moment"]
             if now - began > _PATIENCE:
-                names = ", ".join(order.client_order_id for order in at_work)
-                self._tell(strategy_id, row, f"orders of it still work: {names}")
-            going = [order.client_order_id for order in at_work if order.role not in _CLOSE]
+                self._tell(strategy_id, row, f"orders of it still work: {', '.join(at_work)}")
+            going = [order_id for order_id in at_work if roles[order_id] not in _CLOSE]
             self._counter.queries.request_cancel(going, at=now, text="square-off")
             return going
         positions = self._counter.queries.open_positions(account_id, strategy_id)
