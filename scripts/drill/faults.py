@@ -29,7 +29,7 @@ _BELLS = (
 )
 _RUNG_AGAIN = 40
 #: What is being started again may be hurt a little later.
-_TRIED_SECONDS = 5.0
+_TRIED_SECONDS = 20.0
 _UNLIMITED = resource.RLIM_INFINITY
 
 
