@@ -30,7 +30,11 @@ ORDER = ("mongodb", "pubsub_local", "mock_broker", *SERVICES)
 #: document of 14 MB, which a study may be, beside other writes stops the database for good.
 DATABASE_OPTIONS: Final = ("--sync-on-commit", "--cache-size", "256M", "--log-level", "WARNING")
 #: Its Python reads the sitecustomize.py there, which keeps the garbage collector from stopping it.
-DATABASE_ENVIRONMENT: Final = {"PYTHONPATH": str(Path(__file__).with_name("database_process"))}
+#: With two arenas of malloc instead of sixteen its memory grows by an eighth less.
+DATABASE_ENVIRONMENT: Final = {
+    "PYTHONPATH": str(Path(__file__).with_name("database_process")),
+    "MALLOC_ARENA_MAX": "2",
+}
 
 
 @dataclass(frozen=True)

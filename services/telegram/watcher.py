@@ -36,6 +36,7 @@ _OVERLAP: Final = timedelta(minutes=2)
 #: Signals and orders that began so long before may end now; the long one where history was lost.
 _LOOKBACK: Final = timedelta(minutes=10)
 _LONG_LOOKBACK: Final = timedelta(days=7)
+#: More than the scans find again: what is forgotten before costs them a write each minute.
 _REMEMBERED: Final = 20_000
 
 
