@@ -77,7 +77,7 @@ class Squaring:
         account_id = self._counter.account_id
         working = self._counter.queries.working_of(account_id, strategy_id)
         # As they are stored: an order that cannot be read may work at the broker all the same.
-        roles = {each["_id"]: each.get("order", {}).get("role") for each in working}
+        roles = {each["_id"]: (each.get("order") or {}).get("role") for each in working}
         at_work = [order_id for order_id, role in roles.items() if role not in GUARDS]
         if at_work:
             began: datetime = row.get("begun_at") or row["moment"]

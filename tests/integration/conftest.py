@@ -17,6 +17,7 @@ from services.common.store import Store
 from tests.support.databases import EmptiedDatabases
 from tests.support.execution_process import BrokerBooks
 from tests.support.instances import Instance, instance_in
+from tests.support.rows import SilentPublisher
 from tests.support.servers import Server, start_bus, start_database
 from tests.support.trade import Trade, trade
 
@@ -83,6 +84,12 @@ def store(connection: dict[str, Any]) -> Iterator[Store]:
         yield opened
     finally:
         opened.close()
+
+
+@pytest.fixture
+def publisher() -> SilentPublisher:
+    """A bus that loses everything, and remembers what it was asked to lose."""
+    return SilentPublisher()
 
 
 @pytest.fixture(scope="module")

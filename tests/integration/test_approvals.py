@@ -18,7 +18,6 @@ from tests.support.cerebro import make_cerebro
 from tests.support.rows import (
     ACCOUNT,
     STRATEGY,
-    SilentPublisher,
     add_account,
     add_signal,
     add_strategy,
@@ -28,11 +27,6 @@ from tests.support.rows import (
 
 pytestmark = pytest.mark.servers
 OLGA = Signed("olga", "looks right")
-
-
-@pytest.fixture
-def publisher():
-    return SilentPublisher()
 
 
 @pytest.fixture

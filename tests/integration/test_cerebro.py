@@ -15,7 +15,6 @@ from tests.support.cerebro import make_cerebro
 from tests.support.rows import (
     ACCOUNT,
     STRATEGY,
-    SilentPublisher,
     add_account,
     add_signal,
     add_strategy,
@@ -24,11 +23,6 @@ from tests.support.rows import (
 )
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture
-def publisher():
-    return SilentPublisher()
 
 
 @pytest.fixture

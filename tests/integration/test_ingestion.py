@@ -13,14 +13,9 @@ from services.common.clock import utc_now
 from services.common.leases import Lease
 from services.domain.signals import signal_id_for
 from services.signal_ingestion.service import Ingestion
-from tests.support.rows import STRATEGY, SilentPublisher, add_strategy, envelope
+from tests.support.rows import STRATEGY, add_strategy, envelope
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture
-def publisher():
-    return SilentPublisher()
 
 
 @pytest.fixture

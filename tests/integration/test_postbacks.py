@@ -14,17 +14,12 @@ from tests.fakes.account import AccountBroker
 from tests.support.builders import ACCOUNT, make_order
 from tests.support.desks import add_order, make_desk, stored, wait_for
 from tests.support.gateway import gateway
-from tests.support.rows import SilentPublisher, add_account, allow_trading
+from tests.support.rows import add_account, allow_trading
 
 pytestmark = pytest.mark.servers
 SECRET = "the-apps-s3cret"
 PATH = "/postback/zerodha/ZE-1"
 TAG = "MTABCDEFGHIJKLMNOPQR"
-
-
-@pytest.fixture
-def publisher():
-    return SilentPublisher()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.support.benches.zerodha import ZerodhaBench
 from tests.support.broker_orders import limit
 from tests.support.desks import wait_for
 from tests.support.http import http_client
-from tests.support.rows import SilentPublisher, add_account
+from tests.support.rows import add_account
 from tests.support.servers import start_fake
 
 pytestmark = pytest.mark.servers
@@ -27,11 +27,6 @@ class Posting(ZerodhaBench):
     def process(self):
         ports = {"port": self._port, "control_port": self._control_port}
         return start_fake("kite", self._path, **ports, options=("--postback-url", self.url))
-
-
-@pytest.fixture
-def publisher():
-    return SilentPublisher()
 
 
 @pytest.fixture

@@ -4,12 +4,7 @@ import pytest
 
 from tests.support.builders import make_limits
 from tests.support.cerebro import make_cerebro
-from tests.support.rows import SilentPublisher, add_account, add_strategy, allow_trading
-
-
-@pytest.fixture
-def publisher():
-    return SilentPublisher()
+from tests.support.rows import add_account, add_strategy, allow_trading
 
 
 @pytest.fixture
